@@ -85,7 +85,7 @@ export const Settings = Type.Object({
     expected: 'false, the addresses and CIDRs of the proxies, separated by commas, or the number of proxies (1 to 100)',
     description: 'Which proxies `X-Forwarded-For`, `-Proto` and `-Host` are believed from. There is no "all of them": anybody could then choose the address that limits and logs go by.'
   }),
-  DATA_DIR: text({ section: 'Process', default: 'data', description: 'Holds the embedded PostgreSQL and the secret made outside production; made if absent, relative to the working directory.' }),
+  DATA_DIR: text({ section: 'Process', default: 'data', expected: 'the path of a folder', description: 'Holds the embedded PostgreSQL and the secret made outside production; made if absent, relative to the working directory.' }),
 
   APP_NAME: text({ section: 'Application', default: 'Running Trainer API', maxLength: 100, expected: 'up to 100 printable characters', description: 'The name in `/docs` and in the log.' }),
   API_VERSION: Type.Optional(text({ section: 'Application', defaultText: "the package's version", pattern: '^[A-Za-z0-9][A-Za-z0-9.+_-]*$', maxLength: 64, expected: 'a version such as 1.4.0, up to 64 letters, digits and .+_-', description: 'The version that `/health`, `/docs` and `build_info` tell.' })),
@@ -94,7 +94,7 @@ export const Settings = Type.Object({
 
   LOG_LEVEL: choice(['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'], { section: 'Logging', default: 'INFO', anyCase: true, description: 'The least level that is logged.' }),
   USE_JSON_LOGS: yesNo({ section: 'Logging', default: true, description: '`false` writes readable lines on the console; the file stays JSON.' }),
-  LOG_DIR: text({ section: 'Logging', default: 'logs', description: 'Holds `app.log` and the ten files before it; made if absent. If it cannot be used, the service goes on with the console alone.' }),
+  LOG_DIR: text({ section: 'Logging', default: 'logs', expected: 'the path of a folder', description: 'Holds `app.log` and the ten files before it; made if absent. If it cannot be used, the service goes on with the console alone.' }),
 
   DATABASE_URL: Type.Optional(text({
     section: 'Database',
