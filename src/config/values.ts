@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { readDatabaseUrl } from './database-url.ts'
 import type { Setting } from './settings.ts'
 
 /** What a variable's text says: its value, or what is wrong with it. No problem repeats the text, which may be a secret in the wrong place. */
@@ -82,23 +83,10 @@ function isNetwork (entry: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128))
 }
 
-/** What is wrong is told apart, but never shown: the text holds a password. */
 function readPostgresUrl (text: string, setting: Setting): Reading {
-  const wrong = (what: string): Reading => ({ problem: `${what}; ${unexpected(setting).problem}` })
-  if (!/^postgres(?:ql)?:\/\//.test(text)) return wrong('does not begin with postgres:// or postgresql://')
-  const url = parseUrl(text)
-  if (!url) return wrong('is not a URL')
-  if (url.hostname === '') return wrong('has no host')
-  const parts = [url.username, url.password, url.pathname].map(decoded)
-  if (parts.includes(undefined)) return wrong('has a % that encodes nothing')
-  if (!/^\/[^/]+$/.test(parts[2] ?? '')) return wrong('has no database')
-  if (url.hash !== '') return wrong('has a #')
-  const mode = url.searchParams.get('sslmode')
-  if (mode !== null && !SSL_MODES.includes(mode)) return { problem: `has an sslmode that is none of ${SSL_MODES.join(', ')}` }
-  return { value: text }
+  const read = readDatabaseUrl(text)
+  return 'problem' in read ? { problem: `${read.problem}; ${unexpected(setting).problem}` } : { value: text }
 }
-
-const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
 
 function readSecrets (text: string, setting: Setting): Reading {
   const secrets = entries(text)
@@ -117,12 +105,4 @@ function readIssuer (text: string, setting: Setting): Reading {
 /** The URL that `text` is, or undefined; Node 20 has no `URL.parse`. */
 export function parseUrl (text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
-}
-
-function decoded (text: string): string | undefined {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
 }

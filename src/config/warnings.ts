@@ -1,5 +1,7 @@
 import { isIPv4 } from 'node:net'
 import type { Config } from '../config.ts'
+import { readDatabaseUrl } from './database-url.ts'
+import type { DatabaseAddress } from './database-url.ts'
 
 export interface ConfigWarning {
   /** Stable: what an alert is set on. */
@@ -32,7 +34,7 @@ export function insecurities (config: Omit<Config, 'warnings'>): ConfigWarning[]
   if (!production) return warnings
 
   for (const [name, url] of [['DATABASE_URL', config.database.url], ['DATABASE_MIGRATION_URL', config.database.migrationUrl]] as const) {
-    if (url !== undefined && !isLocalHost(new URL(url).hostname) && tlsOf(url) === 'none') {
+    if (url !== undefined && !isLocalDatabase(url) && tlsOf(url) === 'none') {
       warn('INSECURE_DATABASE_TLS', `${name} goes to another host without TLS, so passwords and data cross the network readable; add ?sslmode=verify-full`)
     }
   }
@@ -41,23 +43,35 @@ export function insecurities (config: Omit<Config, 'warnings'>): ConfigWarning[]
 }
 
 /**
- * How a database URL asks for TLS: `verified` (the server proves who it is), `unverified` (encrypted, but to whomever answers), or `none`.
+ * How a connection asks for TLS: `verified` (the server proves who it is), `unverified` (encrypted, but to whomever answers), or `none`.
  * `allow` and `prefer` are none: they go on in the clear when the other side says so.
  */
 export function tlsOf (databaseUrl: string): 'verified' | 'unverified' | 'none' {
-  const query = new URL(databaseUrl).searchParams
+  const { query } = addressOf(databaseUrl)
   if (query.get('sslrootcert') === 'system') return 'verified'
-  switch (query.get('sslmode') ?? query.get('ssl')) {
-    case 'verify-full': case 'verify-ca': case 'true': return 'verified'
+  switch (query.get('sslmode')) {
+    case 'verify-full': case 'verify-ca': return 'verified'
     case 'require': return 'unverified'
     default: return 'none'
   }
 }
 
-/** Whether a URL's host is this machine; a host that begins with an encoded slash is the folder of a socket. */
+/** Whether every host of a database URL is this machine. */
+export function isLocalDatabase (databaseUrl: string): boolean {
+  return addressOf(databaseUrl).hosts.every((host) => host.startsWith('/') || isLocalHost(host))
+}
+
+/** The address in a URL that the configuration has accepted. */
+export function addressOf (databaseUrl: string): DatabaseAddress {
+  const address = readDatabaseUrl(databaseUrl)
+  if ('problem' in address) throw new TypeError(`The database URL ${address.problem}`)
+  return address
+}
+
+/** Whether a host is this machine. */
 export function isLocalHost (hostname: string): boolean {
-  const host = hostname.toLowerCase().replace(/\.$/, '')
-  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || host.startsWith('%2f') || (isIPv4(host) && host.startsWith('127.'))
+  const host = hostname.toLowerCase().replace(/\.$/, '').replace(/^\[(.*)\]$/, '$1')
+  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 /** Whether a secret reads as if a person had made it up: the words of examples, or few different characters. */

@@ -103,8 +103,8 @@ t.test('values are read strictly', async (t) => {
     ['DATA_DIR', ['data', '/var/lib/trainer'], ['a\nb']],
     ['OIDC_ISSUER', [], ['login.example.com', 'ftp://login.example.com', 'https://login.example.com?x=1', 'https://a:b@login.example.com']],
     ['JWT_SECRET', [SECRET, `${SECRET},${SECRET}2`], ['x'.repeat(31), `${SECRET},`, `${SECRET},short`]],
-    ['DATABASE_URL', ['postgres://db/trainer', 'postgresql://u:p%40ss@127.0.0.1:5433/trainer?sslmode=require'],
-      ['postgres://', 'postgres:///trainer', 'postgres://db', 'postgres://db/', 'postgres://db/a/b', 'http://db/trainer', 'postgres://u:%zz@db/t', 'postgres://u:pa#ss@db/t', 'postgres://db:port/t', 'postgres://db/t?sslmode=yes']]
+    ['DATABASE_URL', ['postgres://db/trainer', 'postgresql://u:p%40ss@127.0.0.1:5433/trainer?sslmode=require', 'postgres://a:5432,b:5433/trainer', 'postgres:///trainer?host=/run/postgresql', 'postgres://[::1]:5432/trainer'],
+      ['postgres://', 'postgres:///trainer', 'postgres://db', 'postgres://db/', 'postgres://db/a/b', 'http://db/trainer', 'postgres://u:%zz@db/t', 'postgres://u:pa#ss@db/t', 'postgres://db:port/t', 'postgres://db:0/t', 'postgres://a,,b/t', 'postgres://u:p@ss@db/t', 'postgres://db/t?sslmode=yes']]
   ]
   for (const [name, good, bad] of table) {
     for (const text of good) t.same(problemsOf({ [name]: text }), {}, `${name}=${text} is good`)
@@ -237,9 +237,10 @@ t.test('each insecure setting has its warning', async (t) => {
     [{ RATE_LIMIT_AUTH_MAX: '0' }, 'INSECURE_RATE_LIMIT'],
     [{ DATABASE_URL: 'postgres://db.internal/trainer' }, 'INSECURE_DATABASE_TLS'],
     [{ DATABASE_URL: 'postgres://db.internal/trainer?sslmode=prefer' }, 'INSECURE_DATABASE_TLS'],
+    [{ DATABASE_URL: 'postgres://localhost,db.internal/trainer' }, 'INSECURE_DATABASE_TLS'],
     [{ DATABASE_MIGRATION_URL: 'postgres://db.internal/trainer' }, 'INSECURE_DATABASE_TLS']
   ] as Array<[Environment, string]>) t.same(warningsOf({ ...safe, ...change }), [code], JSON.stringify(change))
-  for (const host of ['localhost', '127.0.0.1', '[::1]', '127.8.8.8', 'pg.localhost', '%2Fvar%2Frun']) {
+  for (const host of ['localhost', '127.0.0.1', '[::1]', '127.8.8.8', 'pg.localhost', '%2Fvar%2Frun', 'localhost:5432,127.0.0.1:5433']) {
     t.same(warningsOf({ ...safe, DATABASE_URL: `postgres://${host}/trainer` }), [], `${host} is this machine`)
   }
 })
@@ -259,7 +260,7 @@ t.test('no value of a secret is ever in a message', async (t) => {
 
 t.test('whatever the environment, reading it answers a configuration or throws ConfigError', async () => {
   const name = fc.oneof(fc.constantFrom(...SETTING_NAMES), fc.constantFrom(...SETTING_NAMES.map((name) => `${name}_FILE`)), fc.string(), fc.constantFrom('__proto__', 'constructor', 'toString'))
-  const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.webUrl(), fc.integer().map(String), fc.double().map(String), fc.constantFrom('production', 'true', 'postgres://h/d', '*', ',', '\0', '/dev/null'))
+  const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.webUrl(), fc.integer().map(String), fc.double().map(String), fc.constantFrom('production', 'true', 'postgres://h/d', '*', ',', '\0', '/dev/null', 'postgres://a:1,b:2/d?sslmode=%', 'postgres://[::]/d'))
   fc.assert(fc.property(fc.array(fc.tuple(name, text)), (pairs) => {
     const env = Object.fromEntries(pairs)
     try {
