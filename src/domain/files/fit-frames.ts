@@ -25,6 +25,8 @@ interface Definition {
   kept: number[]
   /** The definition as it is passed on, null for a message nobody wants. */
   bytes: Uint8Array | null
+  /** Where a declaration of developer fields says whose they are, -1 in all other messages. */
+  developerAt: number
   /** Whether a time stamp is added to each message passed on, for the sake of compressed headers. */
   stamped: boolean
 }
@@ -33,6 +35,8 @@ const TIMESTAMP = 253
 const NO_TIMESTAMP = 0xffffffff
 const UINT32 = 0x86
 const STRING = 7
+const DEVELOPER_DATA_ID = 207
+const DEVELOPER_DATA_INDEX = 3
 const KNOWN_BASE_TYPES = 17
 /** So many messages are decoded at a time. */
 const PORTION = 2048
@@ -70,6 +74,8 @@ class FitReader implements FitFile {
   #length = 0
   #unterminated = 0
   #time = 0
+  readonly #developers = new Set<number>()
+  #redeclared = false
 
   constructor (bytes: Uint8Array, wanted: Wanted, prefix: string) {
     this.#bytes = bytes
@@ -80,7 +86,7 @@ class FitReader implements FitFile {
   }
 
   warn (text: string): void {
-    this.warnings.push(this.#prefix + text)
+    this.warnings.push(this.#prefix === '' ? text.charAt(0).toUpperCase() + text.slice(1) : this.#prefix + text)
   }
 
   * #read (): Generator<ArrayBuffer, void, void> {
@@ -115,6 +121,7 @@ class FitReader implements FitFile {
       }
     }
     if (this.#unterminated > 0) this.warn(`${counted(this.#unterminated, 'text')} in it not ended as the format asks: read up to their length`)
+    if (this.#redeclared) this.warn('it declares its developer fields more than once, against the format: they were not read')
     yield this.#portion()
   }
 
@@ -155,14 +162,16 @@ class FitReader implements FitFile {
     const bytes = this.#bytes
     const local = bytes[at]! & 0x0f
     const littleEndian = bytes[at + 2] === 0
-    const wanted = this.#wanted.get(this.#view.getUint16(at + 3, littleEndian))
-    const definition: Definition = { littleEndian, size: 0, timestampAt: -1, kept: [], bytes: null, stamped: false }
+    const global = this.#view.getUint16(at + 3, littleEndian)
+    const wanted = this.#wanted.get(global)
+    const definition: Definition = { littleEndian, size: 0, timestampAt: -1, developerAt: -1, kept: [], bytes: null, stamped: false }
     const fields: number[] = []
     for (let field = at + 6; field < at + 6 + 3 * bytes[at + 5]!; field += 3) {
       const number = bytes[field]!
       const size = bytes[field + 1]!
       const type = bytes[field + 2]! & 0x1f
       if (number === TIMESTAMP && size === 4) definition.timestampAt = definition.size
+      if (global === DEVELOPER_DATA_ID && number === DEVELOPER_DATA_INDEX) definition.developerAt = definition.size
       if (wanted?.has(number) && type < KNOWN_BASE_TYPES && size > 0) {
         fields.push(number, size, bytes[field + 2]!)
         definition.kept.push(definition.size, size, type)
@@ -193,6 +202,7 @@ class FitReader implements FitFile {
       const time = this.#view.getUint32(at + 1 + definition.timestampAt, definition.littleEndian)
       if (time !== NO_TIMESTAMP) this.#time = time
     }
+    if (definition.developerAt >= 0) this.#declare(this.#bytes[at + 1 + definition.developerAt]!)
     if (!definition.bytes) return
     this.#reserve(definition.size + 5)
     const output = this.#output
@@ -209,6 +219,12 @@ class FitReader implements FitFile {
       new DataView(output.buffer).setUint32(this.#length, compressed ? this.#time : NO_TIMESTAMP, definition.littleEndian)
       this.#length += 4
     }
+  }
+
+  /** One number of a developer stands for one set of fields in a file: declared again, what its fields mean depends on where they are. */
+  #declare (developer: number): void {
+    if (this.#developers.has(developer)) this.#redeclared = true
+    this.#developers.add(developer)
   }
 
   /** What has been passed on since the last portion, begun with the definitions in force for the next one. */

@@ -51,6 +51,8 @@ export function decodeFit (bytes: Uint8Array): Recording[] {
   for (const file of fitFiles(bytes, WANTED)) {
     try {
       const contents = contentsOf(file)
+      // Heart rate straps chain what they kept in parts of their own, without an activity.
+      if (isEmpty(contents) && recordings.length > 0 && file.warnings.length === 0) continue
       refuseOtherThanActivity(contents)
       recordings.push(...recordingsOf(contents))
     } catch (error) {
@@ -124,11 +126,16 @@ function take (contents: Contents, number: number, message: Message): void {
   }
 }
 
+function isEmpty ({ sessions, points }: Contents): boolean {
+  return sessions.length === 0 && points.length === 0
+}
+
 /** Only activities are runs; the other things that watches and sites put into FIT files are named to their owner. */
-function refuseOtherThanActivity ({ fileId, sessions, points }: Contents): void {
+function refuseOtherThanActivity (contents: Contents): void {
+  const { fileId, points } = contents
   const type = fileId?.type
   if (type === undefined || type === 'activity') {
-    if (sessions.length === 0 && points.length === 0) {
+    if (isEmpty(contents)) {
       throw unreadable(points.untimed > 0
         ? 'The FIT file has no time stamps: it is a route, not a run'
         : 'The FIT file holds no recording: neither points nor the summary of a session')

@@ -141,10 +141,13 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   const columns = columnsOf(points, rows, startTime)
   believable(columns, warnings)
   const seconds = (timeMs: number): number => (timeMs - startTime) / 1000
-  const pauses = tidyPauses((frame.pausesMs ?? []).map(({ startMs, endMs }) => ({ startS: seconds(startMs), endS: seconds(endMs) })))
+  let pauses = tidyPauses((frame.pausesMs ?? []).map(({ startMs, endMs }) => ({ startS: seconds(startMs), endS: seconds(endMs) })))
   const limit = PLAUSIBLE_SPEED_M_PER_S[frame.sport]
   if (columns.distanceM.every(Number.isNaN)) {
-    columns.distanceM = trackDistanceM(columns, limit, breaksOf(columns.timeS, pauses))
+    const gaps = interruptions(columns.timeS)
+    const breaks = new Map([...gaps.breaks, ...breaksOf(columns.timeS, pauses)])
+    columns.distanceM = trackDistanceM(columns, limit, breaks)
+    pauses = tidyPauses([...pauses, ...gaps.pauses])
   } else {
     cumulate(columns, { baseM: frame.distanceBaseM, limitMPerS: limit }, warnings)
   }
@@ -222,13 +225,36 @@ function tidyPauses (pauses: Pause[]): Pause[] {
   return tidy
 }
 
-/** The rows after which a pause lies. */
-function breaksOf (timeS: Float64Array, pauses: Pause[]): Set<number> {
-  const breaks = new Set<number>()
+/** A device that records every second and then nothing for half a minute was not recording. */
+const INTERRUPTION_S = 30
+const INTERRUPTION_STEPS = 10
+
+/**
+ * Pauses that the file does not name: gaps of at least 30 s and ten times the usual step. Where the distance comes from positions the
+ * straight line across is not counted, as the watch itself would not have; but it ran up to a step on after the last record, and up to
+ * one before the next.
+ */
+function interruptions (timeS: Float64Array): { pauses: Pause[], breaks: Map<number, number> } {
+  const steps = new Float64Array(Math.max(0, timeS.length - 1)).map((_, i) => timeS[i + 1]! - timeS[i]!).sort()
+  const usualS = steps[steps.length >> 1] ?? 0
+  const shortest = Math.max(INTERRUPTION_S, INTERRUPTION_STEPS * usualS)
+  const pauses: Pause[] = []
+  const breaks = new Map<number, number>()
+  for (let i = 1; i < timeS.length; i++) {
+    if (timeS[i]! - timeS[i - 1]! < shortest) continue
+    pauses.push({ startS: timeS[i - 1]!, endS: timeS[i]! })
+    breaks.set(i - 1, 2 * usualS)
+  }
+  return { pauses, breaks }
+}
+
+/** The rows after which a pause lies that the file names: nothing of what is across counts. */
+function breaksOf (timeS: Float64Array, pauses: Pause[]): Map<number, number> {
+  const breaks = new Map<number, number>()
   let at = 0
   for (const { startS, endS } of pauses) {
     while (at + 1 < timeS.length && timeS[at + 1]! <= startS) at++
-    if (at + 1 < timeS.length && timeS[at]! <= startS && timeS[at + 1]! >= endS) breaks.add(at)
+    if (at + 1 < timeS.length && timeS[at]! <= startS && timeS[at + 1]! >= endS) breaks.set(at, 0)
   }
   return breaks
 }

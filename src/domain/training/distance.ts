@@ -30,35 +30,40 @@ const REFUSALS = 5
  * Distance since the first position, in metres, at each position; NaN where there is none, and everywhere if there are none.
  *
  * A position that nobody could have reached since the last good one (faster than `limitMPerS`) is a spike and adds nothing; after five in
- * a row the track goes on from there, the leap between left out. `breaks` says after which rows the recording was interrupted: what lies
- * across a break was not run.
+ * a row the track goes on from there, the leap between left out. `breaks` says after which rows the recording was interrupted, and for how
+ * many seconds of the break the last speed is to be counted; the rest of what lies across was not run.
  */
-export function trackDistanceM (positions: Positions, limitMPerS: number, breaks: ReadonlySet<number>): Float64Array<ArrayBuffer> {
+export function trackDistanceM (positions: Positions, limitMPerS: number, breaks: ReadonlyMap<number, number>): Float64Array<ArrayBuffer> {
   const { timeS, latitudeDeg, longitudeDeg } = positions
   const distanceM = new Float64Array(timeS.length).fill(Number.NaN)
   let total = 0
   let last = -1
   let refused = 0
-  let broken = false
+  let speedMPerS = 0
+  let countedS: number | undefined
   for (let i = 0; i < timeS.length; i++) {
-    if (i > 0 && breaks.has(i - 1)) broken = true
+    countedS = breaks.get(i - 1) ?? countedS
     const latitude = latitudeDeg[i]!
     if (Number.isNaN(latitude)) continue
-    if (last >= 0 && !broken) {
+    if (last >= 0) {
       const step = haversineM(latitudeDeg[last]!, longitudeDeg[last]!, latitude, longitudeDeg[i]!)
-      if (step > limitMPerS * (timeS[i]! - timeS[last]!)) {
+      const stepS = timeS[i]! - timeS[last]!
+      if (countedS !== undefined) {
+        total += Math.min(step, speedMPerS * countedS)
+      } else if (step > limitMPerS * stepS) {
         if (++refused < REFUSALS) {
           distanceM[i] = total
           continue
         }
       } else {
         total += step
+        speedMPerS = step / stepS
       }
     }
     distanceM[i] = total
     last = i
     refused = 0
-    broken = false
+    countedS = undefined
   }
   return distanceM
 }

@@ -23,46 +23,45 @@ export function activeTimeS (timeS: Float64Array, pauses: readonly Pause[]): Flo
 }
 
 /**
- * Seconds in motion by the records: time on the running timer less the stops, a stop being at least 10 s below 0.5 m/s by the distance.
- * Null where the distance is not known at two records.
+ * Seconds of standing while the timer ran, a stop being at least 10 s below 0.5 m/s by the distance. Null where the distance does not tell:
+ * known at fewer than two records, or never more than 0.
  */
-export function movingTimeS ({ timeS, distanceM }: Pick<Columns, 'timeS' | 'distanceM'>, pauses: readonly Pause[]): number | null {
-  const activeS = activeTimeS(timeS, pauses)
-  let movingS = 0
-  let stillS = 0
+export function standingTimeS ({ timeS, distanceM }: Pick<Columns, 'timeS' | 'distanceM'>, activeS: Float64Array): number | null {
+  let standingS = 0
+  let stopS = 0
   let last = -1
-  let first = -1
   for (let i = 0; i < timeS.length; i++) {
     if (Number.isNaN(distanceM[i]!)) continue
     if (last >= 0) {
       const stepS = activeS[i]! - activeS[last]!
       if (distanceM[i]! - distanceM[last]! < STANDING_M_PER_S * stepS) {
-        stillS += stepS
+        stopS += stepS
       } else {
-        if (stillS < SHORTEST_STOP_S) movingS += stillS
-        stillS = 0
-        movingS += stepS
+        if (stopS >= SHORTEST_STOP_S) standingS += stopS
+        stopS = 0
       }
-    } else {
-      first = i
     }
     last = i
   }
-  if (last <= first) return null
-  if (stillS < SHORTEST_STOP_S) movingS += stillS
-  // Before the first and after the last known distance nothing says that anybody stood.
-  return movingS + activeS[first]! + activeS.at(-1)! - activeS[last]!
+  if (last < 0 || !(distanceM[last]! > 0)) return null
+  return standingS + (stopS >= SHORTEST_STOP_S ? stopS : 0)
+}
+
+export interface TimedMean {
+  /** Null where no value is known. */
+  mean: number | null
+  /** Over so many seconds. */
+  seconds: number
 }
 
 /**
- * The mean of a column weighted by time, over stretches on the running timer between values at most `longestGapS` apart; null where there is
- * none. Gaps in the column are skipped and never count as zero.
+ * The mean of a column weighted by time on the running timer, over stretches between values at most `longestGapS` apart. Gaps are skipped
+ * and never count as zero, nor do values under `from`.
  */
-export function meanOverTime (activeS: Float64Array, column: Float64Array, { longestGapS = 60, from = Number.NEGATIVE_INFINITY } = {}): number | null {
+export function meanOverTime (activeS: Float64Array, column: Float64Array, { longestGapS = 60, from = Number.NEGATIVE_INFINITY } = {}): TimedMean {
   let weighted = 0
   let seconds = 0
   let last = -1
-  let only = Number.NaN
   for (let i = 0; i < column.length; i++) {
     const value = column[i]!
     if (!(value >= from)) continue
@@ -74,8 +73,7 @@ export function meanOverTime (activeS: Float64Array, column: Float64Array, { lon
       }
     }
     last = i
-    only = value
   }
-  if (seconds > 0) return weighted / seconds
-  return Number.isNaN(only) ? null : only
+  if (seconds > 0) return { mean: weighted / seconds, seconds }
+  return { mean: last < 0 ? null : column[last]!, seconds }
 }

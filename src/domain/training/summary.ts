@@ -3,7 +3,8 @@ import { hasSteps, PLAUSIBLE_SPEED_M_PER_S } from '../sports.ts'
 import type { Sport, SubSport } from '../sports.ts'
 import { paceOf, rounded } from '../units.ts'
 import { elevationOf } from './elevation.ts'
-import { activeTimeS, meanOverTime, movingTimeS } from './moving.ts'
+import { activeTimeS, meanOverTime, standingTimeS } from './moving.ts'
+import type { TimedMean } from './moving.ts'
 import { gradeAdjustedDistanceM } from './pace.ts'
 
 /** The figures of one activity, as they go over the wire. What cannot be computed is null, never 0. */
@@ -29,15 +30,17 @@ export interface ActivitySummary {
   laps_count: number
 }
 
-/** The device's total is believed unless it differs from its own records by more than this factor, or is faster than anybody moves. */
-const BELIEVED_FACTOR = 3
+/** A device that says its recording took less than half of the time that its own records span, or more than a fortnight, is wrong. */
+const LEAST_SHARE = 0.5
+const LONGEST_S = 14 * 86_400
 
 /**
  * The figures of a recording.
  *
  * - Distance and elapsed time are the device's own where it gave them and they can be true, else those of the records.
- * - Moving time is that on the running timer less the stops; see `movingTimeS`. In water nothing tells a stop from a turn: the timer counts.
- * - Heart rate and cadence are means over time, gaps skipped, the device's own only where there are no samples; cadence leaves standing out.
+ * - Moving time is that on the running timer less the stops; see `standingTimeS`. In water nothing tells a stop from a turn: the timer counts.
+ * - Heart rate and cadence are means over time, gaps skipped, the device's own only where the samples
+ *   cover less than half of its time; cadence leaves standing out.
  * - Height is computed from the altitudes, and the device's own only where there are none.
  */
 export function summaryOf (recording: Recording): ActivitySummary {
@@ -46,7 +49,7 @@ export function summaryOf (recording: Recording): ActivitySummary {
   const recordedS = columns.timeS.at(-1) ?? 0
   const elapsedS = elapsedOf(device, recordedS)
   const distanceM = distanceOf(recording, elapsedS)
-  const movingS = movingOf(recording, elapsedS, activeS.at(-1) ?? 0)
+  const movingS = movingOf(recording, elapsedS, activeS)
   const elevation = elevationOf(columns.timeS, columns.altitudeM)
   const adjusted = sport === 'swimming' ? null : gradeAdjustedDistanceM(columns)
   const recordedM = lastOf(columns.distanceM)
@@ -63,9 +66,9 @@ export function summaryOf (recording: Recording): ActivitySummary {
     moving_s: rounded(movingS, 3)!,
     elevation_gain_m: rounded(elevation ? elevation.gainM : device.elevation_gain_m, 1),
     elevation_loss_m: rounded(elevation && elevation.lossM, 1),
-    average_heart_rate_bpm: rounded(meanOverTime(activeS, columns.heartRateBpm) ?? deviceMeans.averageHeartRateBpm, 0),
-    max_heart_rate_bpm: rounded(highestOf(columns.heartRateBpm) ?? deviceMeans.maxHeartRateBpm, 0),
-    average_cadence_spm: rounded(meanOverTime(activeS, columns.cadenceSpm, { from: 1 }) ?? deviceCadence(deviceMeans.averageCadenceSpm, legs), 1),
+    average_heart_rate_bpm: rounded(meanOf(meanOverTime(activeS, columns.heartRateBpm), deviceMeans.averageHeartRateBpm, activeS), 0),
+    max_heart_rate_bpm: rounded(highestOf(columns.heartRateBpm, deviceMeans.maxHeartRateBpm), 0),
+    average_cadence_spm: rounded(meanOverTime(activeS, columns.cadenceSpm, { from: 1 }).mean ?? deviceCadence(deviceMeans.averageCadenceSpm, legs), 1),
     average_pace_s_per_km: rounded(paceOf(distanceM, movingS), 2),
     grade_adjusted_pace_s_per_km: rounded(paceOf(adjustedM, movingS), 2),
     device: { ...device },
@@ -73,11 +76,11 @@ export function summaryOf (recording: Recording): ActivitySummary {
   }
 }
 
-function elapsedOf (device: DeviceFigures, recordedS: number): number {
-  const stated = device.elapsed_s
-  if (stated !== null && stated > 0 && (recordedS === 0 || (stated <= recordedS * BELIEVED_FACTOR + 600 && stated >= recordedS / BELIEVED_FACTOR))) return stated
-  // A timer can have run longer than the records tell, at the end of a treadmill run say, but time cannot have been shorter than it.
-  return Math.max(recordedS, stated === null && (device.timer_s ?? 0) <= recordedS * BELIEVED_FACTOR + 600 ? device.timer_s ?? 0 : 0)
+function elapsedOf ({ elapsed_s: stated, timer_s: timer }: DeviceFigures, recordedS: number): number {
+  const believed = (seconds: number | null): seconds is number => seconds !== null && seconds >= recordedS * LEAST_SHARE && seconds <= LONGEST_S
+  if (believed(stated)) return stated
+  // The timer may have run on after the last record; time cannot have been shorter than it.
+  return believed(timer) ? Math.max(recordedS, timer) : recordedS
 }
 
 function distanceOf ({ sport, columns, device }: Recording, elapsedS: number): number | null {
@@ -87,15 +90,21 @@ function distanceOf ({ sport, columns, device }: Recording, elapsedS: number): n
   return stated
 }
 
-function movingOf ({ sport, columns, pauses, device }: Recording, elapsedS: number, activeS: number): number {
-  // Between pauses and stops there is at most what the timer counted.
-  const timerS = Math.min(elapsedS, device.timer_s ?? (pauses.length > 0 && activeS > 0 ? activeS : elapsedS))
+function movingOf ({ sport, columns, pauses, device }: Recording, elapsedS: number, activeS: Float64Array): number {
+  let pausedS = 0
+  for (const { startS, endS } of pauses) pausedS += endS - startS
+  const timerS = Math.min(elapsedS, device.timer_s ?? Math.max(0, elapsedS - pausedS))
   if (sport === 'swimming' || sport === 'strength') return timerS
-  const movingS = movingTimeS(columns, pauses)
-  return movingS === null || movingS <= 0 ? timerS : Math.min(timerS, movingS)
+  const standingS = standingTimeS(columns, activeS) ?? 0
+  return standingS < timerS ? timerS - standingS : timerS
 }
 
-/** A damaged recording has few records of a long run: its device's count must not be cut down to them. */
+/** The mean of the samples where they cover at least half of the time, else the device's own, else that of what there is. */
+function meanOf ({ mean, seconds }: TimedMean, stated: number | null, activeS: Float64Array): number | null {
+  return stated !== null && seconds * 2 < (activeS.at(-1) ?? 0) ? stated : mean ?? stated
+}
+
+/** The last value that is known. */
 function lastOf (column: Float64Array): number | null {
   for (let i = column.length - 1; i >= 0; i--) {
     if (!Number.isNaN(column[i]!)) return column[i]!
@@ -103,8 +112,8 @@ function lastOf (column: Float64Array): number | null {
   return null
 }
 
-function highestOf (column: Float64Array): number | null {
-  let highest = Number.NEGATIVE_INFINITY
+function highestOf (column: Float64Array, stated: number | null): number | null {
+  let highest = stated ?? Number.NEGATIVE_INFINITY
   for (const value of column) {
     if (value > highest) highest = value
   }
