@@ -24,6 +24,8 @@ export interface RootLogger extends Logger {
   /** A line of a level known only at run time. */
   log (level: Level, message: string, fields?: LogFields): void
   enabled (level: Level): boolean
+  /** Lines written so far, by level. */
+  readonly lines: Readonly<Record<Level, number>>
   /**
    * The one line of a completed request, under `app.request`. Without `fields` but `error_id` and `error_code`, the cheap way. `context` has ids and
    * a method that are safe words (checked against `^[A-Za-z0-9._:-]{1,128}$`, or made by us).
@@ -48,7 +50,7 @@ export const COMPLETION_LOGGER = 'app.request'
 export const COMPLETION_MESSAGE = 'request completed'
 
 /** What all loggers of one root share. */
-interface Core { sink: LineWriter, threshold: number, completion: CompletionFormat }
+interface Core { sink: LineWriter, threshold: number, completion: CompletionFormat, lines: Record<Level, number> }
 
 class BoundLogger implements RootLogger {
   readonly #core: Core
@@ -69,6 +71,7 @@ class BoundLogger implements RootLogger {
 
   log (level: Level, message: string, fields?: LogFields): void { if (this.enabled(level)) this.#write(level, message, fields) }
   enabled (level: Level): boolean { return this.#core.threshold <= WEIGHT[level] }
+  get lines (): Readonly<Record<Level, number>> { return this.#core.lines }
   get debugEnabled (): boolean { return this.#core.threshold <= 10 }
 
   named (loggerName: string): RootLogger { return new BoundLogger(this.#core, loggerName, this.#context) }
@@ -77,6 +80,7 @@ class BoundLogger implements RootLogger {
   completed (level: Level, context: LogContext, statusCode: number, durationMs: number, errorId?: string, errorCode?: string, fields?: LogFields): void {
     const { sink, completion } = this.#core
     if (!this.enabled(level)) return
+    this.#core.lines[level]++
     if (fields === undefined && context.extra === undefined && (errorCode !== undefined || WEIGHT[level] < WEIGHT.ERROR)) {
       sink.write(completion.line(level, context, statusCode, durationMs, errorId, errorCode))
     } else {
@@ -87,6 +91,7 @@ class BoundLogger implements RootLogger {
   }
 
   #write (level: Level, message: string, fields: LogFields | undefined): void {
+    this.#core.lines[level]++
     this.#core.sink.write(formatLine(level, this.#name, message, this.#context, fields))
   }
 }
@@ -94,6 +99,6 @@ class BoundLogger implements RootLogger {
 /** The logger of a process; what else speaks in it is made from this by `named` and `bind`. */
 export function createLogger ({ level = 'INFO', sink, name = 'app.server' }: LoggerOptions): RootLogger {
   if (!LEVELS.includes(level)) throw new TypeError(`not a log level: ${level}`)
-  const core: Core = { sink, threshold: WEIGHT[level], completion: new CompletionFormat(COMPLETION_LOGGER, COMPLETION_MESSAGE) }
+  const core: Core = { sink, threshold: WEIGHT[level], completion: new CompletionFormat(COMPLETION_LOGGER, COMPLETION_MESSAGE), lines: { DEBUG: 0, INFO: 0, WARNING: 0, ERROR: 0, CRITICAL: 0 } }
   return new BoundLogger(core, name, NO_CONTEXT)
 }
