@@ -17,6 +17,7 @@ declare module 'fastify' {
 
 /** How long a client that was told off may go on sending before its connection is cut, so that it can read what it was told. */
 const LINGER_MS = 1000
+const MAX_URL_BYTES = 8192
 const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
 
 /**
@@ -24,6 +25,12 @@ const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
  * expectations, CONNECT. Each gets the envelope, an id, the security headers, one log line and one count, as any other request does.
  */
 export default fp(async function protocol (app) {
+  app.addHook('onRequest', function sound ({ raw }, _reply, done) {
+    if (raw.headers.host === undefined && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
+    else if ((raw.url as string).length > MAX_URL_BYTES) done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`))
+    else done()
+  })
+
   const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
