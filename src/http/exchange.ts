@@ -68,6 +68,9 @@ export class Exchange implements Ended {
   work: Cancellable | undefined = undefined
   /** Whether its time was up before its handler was done. */
   expired = false
+  /** Its neighbours among the requests in flight. */
+  previous: Exchange | undefined = undefined
+  next: Exchange | undefined = undefined
 
   constructor (request: FastifyRequest, reply: FastifyReply, route: RouteHandle) {
     this.request = request
