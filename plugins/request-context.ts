@@ -93,7 +93,9 @@ export default fp(async function requestContext (app) {
     inFlight.delete(exchange)
     exchange.durationMs = performance.now() - exchange.startedMs
     // A response that was not handed to the system whole has not been received whole; a request that broke off has nobody left to read it.
-    if (this.writableFinished && exchange.request.raw.errored === null) {
+    if (exchange.refusedWith !== undefined) {
+      exchange.status = exchange.refusedWith
+    } else if (this.writableFinished && exchange.request.raw.errored === null) {
       exchange.status = this.statusCode
     } else {
       exchange.aborted = true
