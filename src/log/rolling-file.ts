@@ -7,7 +7,7 @@ import { Backlog, lineCount } from './backlog.ts'
 import { makeDirectory, prune, putAside } from './directory.ts'
 
 const NEWLINE = 10
-/** A path at which nothing can ever be: pino-roll looks for numbers there, finds none, and counts from 1. */
+/** Where nothing can ever be: pino-roll looks for numbers there, finds none, and counts from 1. */
 const NOWHERE = '/dev/null/app'
 
 export interface RollingFileOptions {
@@ -80,8 +80,12 @@ export class RollingFile {
   /** Whole lines, as one string of bytes. */
   write (chunk: Buffer): void {
     if (this.#closed) this.lost += lineCount(chunk)
-    else if (this.#stream === undefined || !this.#backlog.isEmpty) this.lost += this.#backlog.push(chunk)
-    else this.#put(chunk, this.#stream)
+    else if (this.#stream !== undefined && this.#backlog.isEmpty) this.#put(chunk, this.#stream)
+    else if (this.#fd !== undefined && !this.#backlog.hasRoomFor(chunk)) {
+      // A burst before pino-roll has made its stream: nothing is wrong, so nothing need be lost.
+      this.#backlog.force(chunk)
+      this.flushSync()
+    } else this.lost += this.#backlog.push(chunk)
   }
 
   /** Tries once more, now, to write what is kept: the process may be about to end. */
@@ -95,12 +99,14 @@ export class RollingFile {
     }
   }
 
-  /** What cannot be written now is lost. */
-  close (): void {
+  /** What cannot be written now is lost. Answers when the file is closed. */
+  async close (): Promise<void> {
     this.flushSync()
     this.lost += this.#backlog.drop()
-    this.#release()
     this.#closed = true
+    const stream = this.#stream
+    this.#release()
+    if (stream !== undefined) await new Promise((resolve) => stream.once('close', resolve).once('error', resolve))
   }
 
   /**

@@ -113,7 +113,7 @@ class ChunkingSink implements Sink {
     clearInterval(this.#checks)
     clearTimeout(this.#delay)
     process.off('exit', this.#onExit)
-    this.#file.close()
+    await this.#file.close()
     this.#console?.close()
   }
 
