@@ -34,8 +34,6 @@ export class Backlog {
     return kept.length === chunk.length ? 0 : lineCount(chunk.subarray(kept.length))
   }
 
-  hasRoomFor (chunk: Buffer): boolean { return this.#bytes + chunk.length <= this.#maxBytes }
-
   /** Keeps the whole chunk, room or not: for one that is about to be written. */
   force (chunk: Buffer): void {
     this.#chunks.push(chunk)
