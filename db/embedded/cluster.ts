@@ -1,7 +1,7 @@
 import { spawn, type SpawnOptions } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, chownSync, closeSync, existsSync, fchownSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { As, Binaries } from './binaries.ts'
 import { EmbeddedError, USE_OTHER, codeOf, type DatabaseLog } from './error.ts'
@@ -205,11 +205,23 @@ export async function endLeftovers (cluster: Cluster, log: DatabaseLog): Promise
   rmSync(pidFile, { force: true })
 }
 
+/** Makes a folder and those above it. `mkdir`'s own `recursive` runs for ever where nothing can be made, as under /proc. */
+function make (folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, { mode })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && statSync(folder).isDirectory()) return
+    if (codeOf(error) !== 'ENOENT' || dirname(folder) === folder || existsSync(dirname(folder))) throw error
+    make(dirname(folder), mode)
+    mkdirSync(folder, { mode })
+  }
+}
+
 /** Makes the folder, only for this user, and answers whether it can be used. @throws EmbeddedError */
 export function prepare (folder: string): void {
   try {
     // Elsewhere than on Linux a user other than root walks there.
-    mkdirSync(folder, { recursive: true, mode: process.platform === 'linux' ? 0o700 : 0o711 })
+    make(folder, process.platform === 'linux' ? 0o700 : 0o711)
     const trial = join(folder, `trial-${randomUUID()}`)
     writeFileSync(trial, 'x')
     unlinkSync(trial)
