@@ -69,11 +69,13 @@ function run (program: string, args: string[], options: SpawnOptions, input: num
 export function failed (program: string, code: number | null, signal: string | null, said: string): EmbeddedError {
   const lines = said.split('\n').filter((line) => /(FATAL|PANIC|ERROR|error|could not|HINT):?/.test(line)).slice(-4)
   const why = (lines.length > 0 ? lines : said.trim().split('\n').slice(-3)).map((line) => line.trim()).join('; ')
-  const remedy = /No space left|quota exceeded/i.test(said)
+  const remedy = /No space left|quota exceeded|free disk space/i.test(said)
     ? 'The disk is full: free some space, or set DATA_DIR to another.'
-    : /Permission denied|Read-only file system/i.test(said)
-      ? `Its folder cannot be written by the user it runs as: set DATA_DIR to another. ${USE_OTHER}`
-      : USE_OTHER
+    : /user does not exist/.test(said)
+      ? `initdb wants the user it runs as to have a line in /etc/passwd: add one, or run as another. ${USE_OTHER}`
+      : /Permission denied|Read-only file system/i.test(said)
+        ? `Its folder cannot be written by the user it runs as: set DATA_DIR to another. ${USE_OTHER}`
+        : USE_OTHER
   return new EmbeddedError(`The embedded Postgres did not start (${program} ended with ${signal ?? code}): ${why || 'it said nothing'}. ${remedy}`)
 }
 
