@@ -13,6 +13,9 @@ import { listener } from '../listener.ts'
 const MODULE = new URL('../../db/embedded.js', import.meta.url).href
 const isRoot = process.getuid?.() === 0
 
+// Run without tap's settings a file has 30 s, and each of these starts Postgres several times.
+t.setTimeout(240_000)
+
 /** A folder of the test's own, with nothing running in it when the test is over. */
 function folder (t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'running-trainer-test-'))
