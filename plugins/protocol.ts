@@ -68,13 +68,17 @@ export default fp(async function protocol (app) {
     const answer = errorAnswer(verdictOf(error), error)
     const gone = () => socket.destroy()
     socket.on('error', gone)
-    socket.write(rawAnswer(answer, exchange.request_id))
+    const text = rawAnswer(answer, exchange.request_id)
+    socket.write(text.slice(0, -1))
+    // A reset is seen by the next write alone: the last byte waits for it.
     const settled = setTimeout(() => {
-      if (socket.destroyed) return
-      exchange.failure = answer.failure
-      exchange.refusedWith = answer.status
-      linger(socket)
-      socket.end()
+      socket.write(text.slice(-1), (failed) => {
+        if (failed) return
+        exchange.failure = answer.failure
+        exchange.refusedWith = answer.status
+        linger(socket)
+        socket.end()
+      })
     }, RESET_MS)
     socket.once('close', () => clearTimeout(settled))
   }

@@ -28,7 +28,7 @@ function completions (): number {
   return service.lines.filter(({ message }) => message === 'request completed').length
 }
 
-function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: number, code: string): void {
+async function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: number, code: string): Promise<void> {
   t.equal(answer?.status, status)
   t.match(answer?.headers, { ...SECURITY, 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' })
   t.match(answer?.headers['x-request-id'], /^[A-Za-z0-9._:-]{1,128}$/)
@@ -37,7 +37,7 @@ function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: number, 
   t.match(body.error_id, UUID)
   t.equal(body.error_code, code)
   t.ok(code in ERROR_CATALOGUE)
-  const line = service.lines.find((line) => line.error_id === body.error_id)
+  const line = await until(() => service.lines.find((line) => line.error_id === body.error_id))
   t.match(line, { message: 'request completed', status_code: status, error_code: code, request_id: answer?.headers['x-request-id'] }, 'the log has the error')
 }
 
@@ -84,7 +84,7 @@ for (const [name, bytes, status, code] of cases) {
     const lines = completions()
     const answers = await exchange(port, bytes, { end: name === 'half a request and no more' })
     t.equal(answers.length, 1)
-    checkEnvelope(t, answers[0], status, code)
+    await checkEnvelope(t, answers[0], status, code)
     if (status === 405) t.ok(answers[0]?.headers.allow)
     if (status === 401) t.match(answers[0]?.headers['www-authenticate'], /^Bearer/)
     t.equal(completions() - lines, 1)
