@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { Exchange, type Ended, type RouteHandle } from '../src/http/exchange.ts'
+import { Exchange, speakerOf, type Ended, type RouteHandle } from '../src/http/exchange.ts'
 import { traceOf } from '../src/http/trace.ts'
 
 declare module 'fastify' {
@@ -30,7 +30,7 @@ declare module 'fastify' {
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
 const exchangeOf = Symbol('exchange')
-const unmatched: RouteHandle = { method: '', pattern: 'unmatched', quiet: false, secretPath: false }
+const unmatched: RouteHandle = { method: '', pattern: 'unmatched', quiet: false, secretPath: false, speaker: 'app.request' }
 
 type Response = ServerResponse & { [exchangeOf]?: Exchange }
 
@@ -62,7 +62,8 @@ export default fp(async function requestContext (app) {
       method,
       pattern: route.url,
       quiet: route.config?.probe === true,
-      secretPath: route.config?.secretPath === true
+      secretPath: route.config?.secretPath === true,
+      speaker: speakerOf(route.url)
     }
     const own = route.onRequest === undefined ? [] : [route.onRequest].flat()
     route.onRequest = [function matched (request, _reply, done) {
@@ -79,7 +80,7 @@ export default fp(async function requestContext (app) {
   function begin (request: FastifyRequest, reply: FastifyReply): Exchange {
     const exchange = new Exchange(request, reply, unmatched)
     const traceparent = request.raw.headers.traceparent
-    if (traceparent !== undefined) exchange.trace = traceOf(traceparent)
+    if (traceparent !== undefined) exchange.extra = traceOf(traceparent)
     request.exchange = exchange
     const response: Response = reply.raw
     response[exchangeOf] = exchange
