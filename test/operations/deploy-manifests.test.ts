@@ -137,6 +137,21 @@ t.test('the Job migrates, and the pods wait for it', async (t) => {
   t.equal(settings.NODE_ENV, 'production')
 })
 
+const noConfig = existsSync(join(ROOT, 'src/config.ts')) ? false : 'src/config.ts is not there yet'
+t.test('every variable that is set is one the service knows', { skip: noConfig }, async (t) => {
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) => /config.*\.ts$/.test(path)).map((path) => text(`src/${path}`)).join('\n')
+  const image = stages(text('Dockerfile')).at(-1)!.instructions.find(({ keyword }) => keyword === 'ENV')!.rest
+  const given = [
+    ...Object.keys(settings),
+    ...container.env.map(({ name }: Loose) => name as string),
+    ...Object.keys(yaml('docker-compose.yml').services.service.environment),
+    ...[...image.matchAll(/(\w+)=/g)].map(([, name]) => name!)
+  ]
+  t.ok(given.length > 20)
+  const known = (name: string) => new RegExp(`\\b${name.replace(/_FILE$/, '')}\\b`).test(sources)
+  t.strictSame(given.filter((name) => !known(name)), [])
+})
+
 const kubectl = spawnSync('kubectl', ['version', '--client'])
 t.test('kustomize puts base and example together', { skip: kubectl.status === 0 ? false : 'kubectl is not installed' }, async (t) => {
   for (const folder of [BASE, 'deploy/kubernetes/example']) {
