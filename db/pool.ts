@@ -1,0 +1,120 @@
+import { parseAddress } from './address.ts'
+import { Pool } from './admission.ts'
+import type { Observer } from './admission.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionOptions, Pooler } from './connection.ts'
+import { DatabaseError } from './database-error.ts'
+import { bind, bindRequest, Session } from './session.ts'
+import type { Logger, RequestSql, Sql } from './sql.ts'
+
+export type { Observer } from './admission.ts'
+export type { Pooler } from './connection.ts'
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/database?sslmode=…` (see `parseAddress`). */
+  url: string
+  /** Connections at most, beside the one for health checks. */
+  poolSize: number
+  /** A connection is replaced, while idle, at an age between 80 and 100 % of this, so that not all go at once. */
+  recycleS: number
+  pooler: Pooler
+  /** How long a statement may run before it is ended, how long it may wait for a connection, how long a connection may take to be made. */
+  queryTimeoutMs: number
+  acquireTimeoutMs: number
+  connectTimeoutMs: number
+  /** How many may wait for a connection; further ones are refused at once. By default ten for each connection, 100 at least. */
+  maxWaiting?: number
+  log: Logger
+  observe?: Observer
+  /** What pg_stat_activity calls these connections. */
+  applicationName?: string
+}
+
+export interface Database {
+  /** For what belongs to no request: jobs, start-up. */
+  readonly sql: Sql
+  /** For one request; made for each, so it costs next to nothing until it is used. */
+  forRequest (context: { log: Logger }): RequestSql
+  stats (): { active: number, idle: number, connecting: number, max: number, waiting: number }
+  /** Milliseconds the server took to answer, on a connection of its own, so that a full pool does not fail it. Rejects after a second. */
+  ping (): Promise<number>
+  /** Takes no more, lets what is under way finish for so long, ends the rest on the server. Always resolves. */
+  close (options: { timeoutMs: number }): Promise<void>
+}
+
+const PING_TIMEOUT_MS = 1000
+const CLOSED = 'The database connections are being closed'
+
+/** Connects when the first statement comes. @throws TypeError for a URL that cannot be read, without quoting it */
+export function createDatabase (options: DatabaseOptions): Database {
+  const { poolSize, acquireTimeoutMs, connectTimeoutMs, queryTimeoutMs, pooler } = options
+  const log = options.log.named('app.db')
+  const connectionOptions: ConnectionOptions = {
+    address: parseAddress(options.url),
+    pooler,
+    applicationName: options.applicationName ?? 'running-trainer',
+    connectTimeoutMs,
+    queryTimeoutMs,
+    onNotice (notice, statement) {
+      const noticeLog = statement?.session.log.named('app.db') ?? log
+      const fields = { severity: notice.severity, sql_state: notice.code, query: statement?.name }
+      if (notice.severity === 'WARNING') noticeLog.warning(`database warning: ${notice.message}`, fields)
+      else noticeLog.info(`database notice: ${notice.message}`, fields)
+    }
+  }
+  const maxWaiting = options.maxWaiting ?? Math.max(100, 10 * poolSize)
+  const pool = new Pool({ poolSize, maxWaiting, acquireTimeoutMs, recycleMs: options.recycleS * 1000 }, connectionOptions, options.observe ?? unobserved, log)
+  const probe = new Probe({ ...connectionOptions, connectTimeoutMs: PING_TIMEOUT_MS })
+  let closed: Promise<void> | undefined
+  return {
+    sql: bind(new Session(pool, log)),
+    forRequest: (context) => bindRequest(new Session(pool, context.log)),
+    stats: () => pool.stats,
+    ping: () => probe.ping(),
+    close: ({ timeoutMs }) => {
+      probe.close()
+      closed ??= pool.close(timeoutMs)
+      return closed
+    }
+  }
+}
+
+const unobserved: Observer = { query () {}, acquire () {} }
+
+/** The connection that health checks have to themselves. */
+class Probe {
+  #options: ConnectionOptions
+  #connection: Connection | undefined
+  #running: Promise<number> | undefined
+  #closed = false
+
+  constructor (options: ConnectionOptions) {
+    this.#options = options
+  }
+
+  /** Those who ask together get one answer. */
+  ping (): Promise<number> {
+    this.#running ??= this.#ping().finally(() => { this.#running = undefined })
+    return this.#running
+  }
+
+  async #ping (): Promise<number> {
+    const startedAt = performance.now()
+    let connection = this.#connection
+    if (connection === undefined || connection.closed) {
+      connection = await Connection.open(this.#options)
+      if (this.#closed) {
+        connection.end()
+        throw new DatabaseError('closed', CLOSED)
+      }
+      this.#connection = connection
+    }
+    await connection.ping(Math.max(1, PING_TIMEOUT_MS - (performance.now() - startedAt)))
+    return performance.now() - startedAt
+  }
+
+  close (): void {
+    this.#closed = true
+    this.#connection?.end()
+  }
+}

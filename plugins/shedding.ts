@@ -1,0 +1,29 @@
+import underPressure from '@fastify/under-pressure'
+import fp from 'fastify-plugin'
+import { AppError } from '../src/errors.ts'
+
+export interface SheddingOptions {
+  /** Beyond this mean delay of the event loop, in ms, new requests are refused. */
+  maxEventLoopDelayMs: number
+}
+
+/**
+ * Refuses work that could not be done in time, so that what is taken is done. It is on in the scope it is registered in, which the probes
+ * are not in: shedding says nothing of whether the process is alive.
+ *
+ * The measuring is under-pressure's. It is asked, instead of being let on each request, as its hook looks at `request.routeOptions`.
+ */
+export default fp<SheddingOptions>(async function shedding (app, { maxEventLoopDelayMs }) {
+  let overloaded: () => boolean = () => false
+  // Registered in a scope without routes, it measures and its hook meets no request.
+  await app.register(async (scope) => {
+    await scope.register(underPressure, { maxEventLoopDelay: maxEventLoopDelayMs, sampleInterval: 250 })
+    overloaded = () => scope.isUnderPressure()
+  })
+
+  app.addHook('onRequest', function shed (_request, _reply, done) {
+    if (app.availability.state === 'starting') done(new AppError('SERVICE_UNAVAILABLE', 'The service is starting'))
+    else if (overloaded()) done(new AppError('SERVICE_UNAVAILABLE', 'The service has more to do than it can: try again in a moment'))
+    else done()
+  })
+}, { name: 'shedding', dependencies: ['availability', 'error-envelope'] })

@@ -1,0 +1,25 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { Id, Moment, nullable } from './common.ts'
+
+export const TimeZone = Type.String({ minLength: 1, maxLength: 64, format: 'time-zone', description: 'IANA time zone, Europe/Paris' })
+export const Units = Type.String({ enum: ['metric', 'imperial'] })
+
+/** A runner's account, as its owner sees it. */
+export const User = Type.Object({
+  id: Id,
+  email: Type.String({ maxLength: 254 }),
+  name: nullable(Type.String()),
+  timezone: Type.String({ description: 'IANA time zone' }),
+  first_weekday: Type.Integer({ minimum: 1, maximum: 7, description: 'ISO: 1 is Monday' }),
+  units: Units,
+  created_at: Moment
+}, { title: 'User' })
+export type User = Static<typeof User>
+
+export const UserChange = Type.Object({
+  name: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 100 }))),
+  timezone: Type.Optional(TimeZone),
+  first_weekday: Type.Optional(Type.Integer({ minimum: 1, maximum: 7, description: 'ISO: 1 is Monday' })),
+  units: Type.Optional(Units)
+}, { additionalProperties: false, minProperties: 1 })
+export type UserChange = Static<typeof UserChange>
