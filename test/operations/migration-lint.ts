@@ -23,7 +23,7 @@ const CONTRACT = /^--\s*contract:\s*\S/m
  * index made concurrently must. The runner sets `lock_timeout`; a migration that takes it back is a problem.
  */
 export function lint (sqlText: string): string[] {
-  const outside = /^\s*--\s*no transaction\b/i.test(sqlText)
+  const outside = /^-- no transaction\b/.test(sqlText)
   const made = new Set<string>()
   const proven = new Set<string>()
   const found: string[] = []
