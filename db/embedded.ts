@@ -8,7 +8,7 @@ import { EmbeddedError, type DatabaseLog } from './embedded/error.ts'
 import { lock } from './embedded/lock.ts'
 import { PortTaken, finish, freePort, isOver, launch, openLog } from './embedded/postmaster.ts'
 
-export { EmbeddedError, type DatabaseLog } from './embedded/error.ts'
+export { EmbeddedError, FolderInUse, type DatabaseLog } from './embedded/error.ts'
 
 const DATABASE = 'running_trainer'
 /** The longest pause before Postgres is started again after it died. */

@@ -6,6 +6,9 @@ export class EmbeddedError extends Error {
   }
 }
 
+/** A living process has the folder. */
+export class FolderInUse extends EmbeddedError {}
+
 /** What is said when there is no way round: every refusal ends with it. */
 export const USE_OTHER = 'Set DATABASE_URL to a PostgreSQL 15 to 18 of your own instead.'
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { EmbeddedError, USE_OTHER, codeOf, type DatabaseLog } from './error.ts'
+import { EmbeddedError, FolderInUse, USE_OTHER, codeOf, type DatabaseLog } from './error.ts'
 import { isAlive, ownIdentity, type ProcessIdentity } from './identity.ts'
 
 /** How often the holder touches its lock, and how long a lock of another container may stay untouched before it counts as left behind. */
@@ -96,7 +96,7 @@ export async function lock (folder: string, log: DatabaseLog): Promise<Lock> {
       }
       if (alive) {
         const where = holder.host === own.host ? '' : ` on ${holder.host}`
-        throw new EmbeddedError(`The embedded Postgres in ${folder} is in use by process ${holder.pid}${where}. ` +
+        throw new FolderInUse(`The embedded Postgres in ${folder} is in use by process ${holder.pid}${where}. ` +
           'Stop that service first, or give this one a DATA_DIR of its own.')
       }
     }
