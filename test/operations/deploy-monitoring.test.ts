@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { alertGroups, dashboards, expressions, ROOT, text } from './deploy-files.ts'
 import { baseName, declaredMetrics, METRICS, metricNames } from './metric-names.ts'
-import { freePort, notBuilt, startService, until } from './live-service.ts'
+import { freePort, notBuilt, post, startService, until } from './live-service.ts'
 import { notInstalled, promtool, startPrometheus } from './prometheus.ts'
 
 const TOKEN = 'a-token-of-more-than-sixteen'
@@ -184,9 +184,7 @@ t.test('the built service has every metric that rules and dashboards read, of th
   const service = await startService({ folder: ROOT, env: { NODE_ENV: 'test', DATA_DIR: join(folder, 'data'), LOG_DIR: join(folder, 'logs') } })
   try {
     await until('/health/ready answers 200', 60_000, async () => (await fetch(`${service.url}/health/ready`)).ok || undefined)
-    const joined = await fetch(`${service.url}/api/v1/auth/register`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email: 'runner@example.org', password: 'long enough to be one' })
-    })
+    const joined = await post(`${service.url}/api/v1/auth/register`, { email: 'runner@example.org', password: 'long enough to be one' })
     t.equal(joined.status, 201, 'a request with queries behind it')
     const page = await (await fetch(`${service.url}/metrics`)).text()
     const declared = declaredMetrics(page)

@@ -82,3 +82,11 @@ export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000
   }
   return { url, output: () => output, stop: () => stop(child) }
 }
+
+/** Posts JSON and, as a client should, again while the answer is 503: a process that has just started on a busy machine may shed load. */
+export async function post (url: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
+  return await until(`POST ${url} is taken`, 20_000, async () => {
+    const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
+    return answer.status === 503 ? undefined : answer
+  })
+}
