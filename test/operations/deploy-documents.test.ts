@@ -58,7 +58,10 @@ t.test('what the guide dumps can be restored as it says, and served', { skip: no
     const login = await ask(after.url, '/auth/login', somebody)
     t.equal(login.status, 200, 'the runner signs in')
     const { access_token: token } = await login.json() as { access_token: string }
-    const plans = await (await fetch(`${after.url}/api/v1/plans`, { headers: { authorization: `Bearer ${token}` } })).json() as { items: { name: string }[] }
+    const plans = await until('the plans are answered', 20_000, async () => {
+      const answer = await fetch(`${after.url}/api/v1/plans`, { headers: { authorization: `Bearer ${token}` } })
+      return answer.status === 503 ? undefined : await answer.json() as { items: { name: string }[] }
+    })
     t.match(plans.items, [{ name: 'Spring' }])
   } finally {
     await after.stop()
