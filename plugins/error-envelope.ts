@@ -32,7 +32,7 @@ export default fp(async function errorEnvelope (app) {
 
   app.decorate('answerFrameworkError', (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     app.beginExchange(request, reply)
-    reply.headers(app.securityHeaders(request.raw.headers.origin))
+    reply.headers(app.securityHeaders(request.raw.headers.origin)).header('x-request-id', request.id)
     answer(verdictOf(error), error, request, reply)
   })
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { AppError } from '../src/errors.ts'
 import { Exchange, type Ended, type RouteHandle } from '../src/http/exchange.ts'
 import { traceOf } from '../src/http/trace.ts'
 
@@ -30,7 +29,6 @@ declare module 'fastify' {
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
-const MAX_URL_BYTES = 8192
 const exchangeOf = Symbol('exchange')
 const unmatched: RouteHandle = { method: '', pattern: 'unmatched', quiet: false, secretPath: false }
 
@@ -75,10 +73,7 @@ export default fp(async function requestContext (app) {
 
   app.addHook('onRequest', function open (request, reply, done) {
     begin(request, reply)
-    const { raw } = request
-    if (raw.headers.host === undefined && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
-    else if ((raw.url as string).length > MAX_URL_BYTES) done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`))
-    else done()
+    done()
   })
 
   function begin (request: FastifyRequest, reply: FastifyReply): Exchange {
@@ -97,8 +92,10 @@ export default fp(async function requestContext (app) {
     const exchange = this[exchangeOf] as Exchange
     inFlight.delete(exchange)
     exchange.durationMs = performance.now() - exchange.startedMs
-    // A response that was not handed to the system whole has not been received whole.
-    if (this.writableFinished) {
+    // A response that was not handed to the system whole has not been received whole; a request that broke off has nobody left to read it.
+    if (exchange.refusedWith !== undefined) {
+      exchange.status = exchange.refusedWith
+    } else if (this.writableFinished && exchange.request.raw.errored === null) {
       exchange.status = this.statusCode
     } else {
       exchange.aborted = true

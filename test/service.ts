@@ -54,7 +54,6 @@ export interface Answer {
   status: number
   headers: Record<string, string | string[] | number | undefined>
   // What a route answers is for each test to look into.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   body: any
   raw: Buffer
 }

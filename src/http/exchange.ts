@@ -68,6 +68,8 @@ export class Exchange implements Ended {
   work: Cancellable | undefined = undefined
   /** Whether its time was up before its handler was done. */
   expired = false
+  /** The status it was answered with past Node's response, where what it sent broke off in a way that leaves no other. */
+  refusedWith: number | undefined = undefined
 
   constructor (request: FastifyRequest, reply: FastifyReply, route: RouteHandle) {
     this.request = request
