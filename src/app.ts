@@ -77,7 +77,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
-    await api.register(shedding, { maxEventLoopDelayMs: 500 })
+    await api.register(shedding)
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
