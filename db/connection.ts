@@ -90,10 +90,10 @@ export class Connection {
     this.#host = host
     this.#options = options
     this.#driver = postgres(this.#driverOptions(socket))
-    socket.once('error', (error) => { this.#lost ??= error })
+    socket.once('error', (error) => this.destroy(error))
     // The driver takes a quiet end for no error, and where it happens during start-up connects again at once, for ever.
-    socket.once('end', () => socket.destroy(new Error('The server closed the connection')))
-    socket.once('close', () => this.#socketClosed())
+    socket.once('end', () => this.destroy(new Error('The server closed the connection')))
+    socket.once('close', () => this.destroy())
   }
 
   #driverOptions (socket: Socket): postgres.Options<Record<string, postgres.PostgresType>> {
@@ -138,8 +138,7 @@ export class Connection {
 
   /** The empty statement: start-up is done when it is answered. */
   async #greet (): Promise<void> {
-    const { state } = await this.#ask('') as unknown as { state: BackendKey }
-    this.#key = state
+    this.#key = await this.#ask('')
     const { address } = this.#options
     if (address.primaryOnly && (this.#driver.parameters as Record<string, string>).in_hot_standby === 'on') {
       throw new DatabaseError('read_only', 'The server is a standby')
@@ -158,10 +157,11 @@ export class Connection {
     }
   }
 
-  /** Rejects when the connection closes, whatever the driver makes of that. */
-  #ask (text: string): Promise<unknown> {
+  /** Answers by which key the server knows the connection. Rejects when it closes, whatever the driver makes of that. */
+  #ask (text: string): Promise<BackendKey> {
     return new Promise((resolve, reject) => {
-      this.#driver.unsafe(text).then(resolve, reject)
+      const query = this.#driver.unsafe(text)
+      query.then(() => resolve((query as unknown as { state: BackendKey }).state), reject)
       this.#socket.once('close', () => setImmediate(() => reject(this.#lost ?? new Error('The server closed the connection'))))
     })
   }
@@ -251,33 +251,25 @@ export class Connection {
   /** Says goodbye and closes. */
   end (): void {
     if (this.closed) return
-    this.#markClosed()
+    this.#leave()
     endSocket(this.#socket)
   }
 
   /** Closes at once, without a word. What runs fails now. */
   destroy (reason?: Error): void {
     this.#lost ??= reason
+    this.#leave()
     this.#socket.destroy(reason)
-    this.#markClosed()
-    this.#failStatement()
+    const { statement } = this
+    // The driver tells its query of the loss by itself, as a rule; that the caller hears of it does not depend on that.
+    if (statement !== null) setImmediate(() => this.#finish(statement, undefined, this.#lost))
   }
 
-  #socketClosed (): void {
-    this.#markClosed()
-    this.#failStatement()
-  }
-
-  #markClosed (): void {
+  /** Out of the pool before anything else: nobody is to be given a lost connection. */
+  #leave (): void {
     if (this.closed) return
     this.closed = true
     this.#onClosed?.()
-  }
-
-  /** The driver tells its query of the loss by itself, as a rule; that the caller hears of it does not depend on that. */
-  #failStatement (): void {
-    const { statement } = this
-    if (statement !== null) setImmediate(() => this.#finish(statement, undefined, this.#lost))
   }
 }
 
