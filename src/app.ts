@@ -64,7 +64,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(requestContext)
   await app.register(logging, { logger })
   await app.register(security, config.security)
-  await app.register(errorEnvelope)
+  await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
   await app.register(availability, { availability: parts.availability })
