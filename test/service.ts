@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { createDatabase as connect, type Database } from '../db/pool.ts'
@@ -82,6 +83,8 @@ export async function startService (t: Ending, { env = {}, parts = {} }: { env?:
   await app.ready()
   availability.clear('start')
   await app.health.ready()
+  // A machine with much to do was slow to start, and is held to have too much to do until that is past.
+  while ((await app.inject('/api/v1/me')).statusCode === 503) await setTimeout(50)
   return { app, database, databaseUrl, config, lines, runner: (email) => signUp(app, email) }
 }
 
