@@ -21,12 +21,16 @@ export interface Keys {
 
 /** A new session for whoever knows the password; the same answer, after the same time, whether the address is known or not. */
 export async function logIn (sql: Sql, keys: Keys, { email, password }: Login): Promise<Session> {
-  const user = await findUserByAddress(sql, canonicalAddress(email))
-  if (!await keys.passwords.verify(user?.password_hash, password) || user === undefined) throw wrongPassword()
-  const current = await strengthen(sql, keys, user, password)
-  const session = await transaction(sql, async (sql) => await openSession(sql, keys, current))
-  if (session === undefined) throw wrongPassword()
-  return session
+  const address = canonicalAddress(email)
+  // Once more where the hash was replaced meanwhile: it may be the same password, hashed anew by another login.
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    const user = await findUserByAddress(sql, address)
+    if (!await keys.passwords.verify(user?.password_hash, password) || user === undefined) break
+    const current = await strengthen(sql, keys, user, password)
+    const session = await transaction(sql, async (sql) => await openSession(sql, keys, current))
+    if (session !== undefined) return session
+  }
+  throw wrongPassword()
 }
 
 /** Hashes a password anew that was hashed when a hash cost less. */
