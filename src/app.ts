@@ -43,6 +43,8 @@ export interface Parts {
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
+  /** Beyond this mean delay of the event loop, in ms, requests are refused; 500 unless told. */
+  maxEventLoopDelayMs?: number
 }
 
 /** The root instance: every plugin and every route, in order. */
@@ -83,7 +85,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
-    await api.register(shedding, { maxEventLoopDelayMs: 500 })
+    await api.register(shedding, { maxEventLoopDelayMs: parts.maxEventLoopDelayMs ?? 500 })
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
