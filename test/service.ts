@@ -96,7 +96,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
 /** As `app.inject`, with the body read. */
 export async function inject (app: FastifyInstance, options: InjectOptions): Promise<Answer> {
   const response = await app.inject(options)
-  const isJson = String(response.headers['content-type']).startsWith('application/json')
+  const isJson = response.body !== '' && String(response.headers['content-type']).startsWith('application/json')
   return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body, raw: response.rawPayload }
 }
 
