@@ -6,6 +6,7 @@ import database from '../plugins/database.ts'
 import deadlines from '../plugins/deadlines.ts'
 import errorEnvelope from '../plugins/error-envelope.ts'
 import health from '../plugins/health.ts'
+import idempotency from '../plugins/idempotency.ts'
 import logging from '../plugins/logging.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -18,6 +19,7 @@ import { activityRoutes } from '../routes/activities.ts'
 import { authRoutes } from '../routes/auth.ts'
 import { meRoutes } from '../routes/me.ts'
 import { operationsRoutes } from '../routes/operations.ts'
+import { physiologyRoutes } from '../routes/physiology.ts'
 import { planRoutes } from '../routes/plans.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
@@ -81,7 +83,9 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
+      await signedIn.register(idempotency)
       await signedIn.register(meRoutes, { prefix: '/me' })
+      await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, {
         prefix: '/activities',
