@@ -7,6 +7,7 @@ import deadlines from '../plugins/deadlines.ts'
 import errorEnvelope from '../plugins/error-envelope.ts'
 import health from '../plugins/health.ts'
 import idempotency from '../plugins/idempotency.ts'
+import jobs from '../plugins/jobs.ts'
 import logging from '../plugins/logging.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -26,6 +27,7 @@ import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config.ts'
 import type { Availability } from './http/availability.ts'
 import type { HealthCheck } from './http/health-monitor.ts'
+import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { DecodingPool } from './workers/decoding.ts'
@@ -72,6 +74,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
+  await app.register(jobs, { jobs: sweeps(parts.database.sql) })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
   await app.register(authentication, { accessTokens: parts.accessTokens })
