@@ -5,8 +5,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { findActivity, listActivities } from '../db/activities.ts'
-import { CHUNK_BYTES, findChunk, findOriginal } from '../db/recordings.ts'
-import type { Sql } from '../db/sql.ts'
+import { findOriginal, readRecording } from '../db/recordings.ts'
 import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, ImportedActivity } from '../schemas/activities.ts'
 import { errors } from '../schemas/error.ts'
 import { AppError, notFound } from '../src/errors.ts'
@@ -112,7 +111,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       .header('etag', `"${original.sha256}"`)
       .header('cache-control', 'private, no-cache')
       .header('content-disposition', `attachment; filename="${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`)
-      .send(Readable.from(chunks(sql, user.id, original)))
+      .send(Readable.from(readRecording(sql, user.id, original)))
   })
 }
 
@@ -133,13 +132,4 @@ async function receive (request: FastifyRequest): Promise<Omit<Upload, 'allowDup
 function withBytes (bytes: Buffer, fileName: string | null) {
   if (bytes.length === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
   return { bytes, sha256: createHash('sha256').update(bytes).digest(), fileName }
-}
-
-/** The pieces of an original one after the other: never more than one in memory. */
-async function * chunks (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }): AsyncGenerator<Buffer> {
-  for (let position = 0; position * CHUNK_BYTES < size_bytes; position++) {
-    const chunk = await findChunk(sql, userId, recording_id, position)
-    if (chunk === undefined) throw new Error(`Piece ${position} of recording ${recording_id} is not there`)
-    yield chunk
-  }
 }

@@ -18,6 +18,7 @@ import shedding from '../plugins/shedding.ts'
 import validation from '../plugins/validation.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { authRoutes } from '../routes/auth.ts'
+import { exportRoutes } from '../routes/export.ts'
 import { meRoutes } from '../routes/me.ts'
 import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
@@ -88,6 +89,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       signedIn.addHook('onRequest', app.authenticate)
       await signedIn.register(idempotency)
       await signedIn.register(meRoutes, { prefix: '/me' })
+      await signedIn.register(exportRoutes, { prefix: '/me/export' })
       await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, {
