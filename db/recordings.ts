@@ -19,15 +19,12 @@ export interface OriginalRow {
   sha256: string
 }
 
-/** Stores what a recording is called; false where the same bytes are there already, also when two bring them at once. */
-export async function insertRecording (sql: Sql, userId: string, recording: NewRecording): Promise<boolean> {
-  const rows = await sql`/* insertRecording */
+/** Stores what a recording is called; its bytes follow, chunk by chunk. The same bytes twice are a unique violation. */
+export async function insertRecording (sql: Sql, userId: string, recording: NewRecording): Promise<void> {
+  await sql`/* insertRecording */
     insert into recordings (user_id, recording_id, format, sha256, size_bytes, file_name)
     values (${userId}, ${recording.recording_id}, ${recording.format}, ${recording.sha256}, ${recording.size_bytes}, ${recording.file_name})
-    on conflict on constraint recordings_same_bytes do nothing
-    returning recording_id
   `
-  return rows.length === 1
 }
 
 export async function insertChunk (sql: Sql, userId: string, recordingId: string, position: number, bytes: Uint8Array): Promise<void> {

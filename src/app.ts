@@ -69,7 +69,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(requestContext)
   await app.register(logging, { logger })
   await app.register(security, config.security)
-  await app.register(errorEnvelope)
+  await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
   await app.register(availability, { availability: parts.availability })
@@ -83,7 +83,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
-    await api.register(shedding, { maxEventLoopDelayMs: 500 })
+    await api.register(shedding)
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)

@@ -45,8 +45,11 @@ export async function storeImport (sql: Sql, userId: string, read: ReadImport, {
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
     if (user === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
+    // Whoever brought the same bytes meanwhile is done by now: this is the same import, not the same run from elsewhere.
+    const meanwhile = await findBefore(sql, userId, sha256)
+    if (meanwhile !== undefined) return meanwhile
     if (!allowDuplicate) await refuseDuplicates(sql, userId, activities)
-    if (!await insertRecording(sql, userId, recording)) return await findBefore(sql, userId, sha256) as Import
+    await insertRecording(sql, userId, recording)
     for (let position = 0; position * CHUNK_BYTES < original.length; position++) {
       await insertChunk(sql, userId, recording.recording_id, position, original.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES))
     }
