@@ -10,7 +10,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The database for this request: its lines carry the request's context, and it stops when the request does. */
     readonly sql: Sql
-    /** What `sql` is for as long as all that the request does is one transaction. */
+    /** The transaction that all of the request's statements are part of, for as long as there is one. */
     transactionSql: Sql | undefined
   }
 }

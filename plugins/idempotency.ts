@@ -16,7 +16,7 @@ export interface OnceOnly<Prepared> {
   fingerprint: ReadonlyArray<string | Uint8Array>
   /** Slow work that writes nothing, done before the transaction; what it throws is an answer too. */
   prepare (): Promise<Prepared>
-  /** Writes, in the transaction that is `request.sql` meanwhile, and answers on the reply given. It may run more than once, as a transaction may. */
+  /** Writes, in the transaction that the request has meanwhile, and answers on the reply given. It may run more than once, as a transaction may. */
   work (prepared: Prepared, reply: FastifyReply): unknown
 }
 

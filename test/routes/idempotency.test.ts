@@ -137,7 +137,7 @@ t.test('a refusal is kept like any answer, and nothing it wrote is', async (t) =
     t.equal(again.headers['cache-control'], 'no-store')
     t.match((await post(ann, PLAN, key)).body, { error_code: 'IDEMPOTENCY_KEY_REUSED' })
     const told = lines.filter(({ message, error_id }) => message === 'request completed' && error_id === first.body.error_id)
-    t.same(told.map(({ error_code }) => error_code), [first.body.error_code, first.body.error_code])
+    t.same(told.map(({ level, error_code }) => [level, error_code]), Array(2).fill(['WARNING', first.body.error_code]))
   }
   t.equal(await plansOf(ann), 0)
 })
