@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Exchange, speakerOf, type Ended, type RouteHandle } from '../src/http/exchange.ts'
@@ -93,10 +93,9 @@ export default fp(async function requestContext (app) {
     const exchange = this[exchangeOf] as Exchange
     inFlight.delete(exchange)
     exchange.durationMs = performance.now() - exchange.startedMs
-    // A response that was not handed to the system whole has not been received whole; a request that broke off has nobody left to read it.
     if (exchange.refusedWith !== undefined) {
       exchange.status = exchange.refusedWith
-    } else if (this.writableFinished && exchange.request.raw.errored === null) {
+    } else if (this.writableEnded && !isGone(exchange.request.raw)) {
       exchange.status = this.statusCode
     } else {
       exchange.aborted = true
@@ -110,3 +109,8 @@ export default fp(async function requestContext (app) {
     for (const listener of listeners) listener(exchange)
   }
 }, { name: 'request-context' })
+
+/** Whether nobody is left to read an answer. Node calls one finished whose connection was reset under it; the connection knows better. */
+function isGone ({ errored, socket }: IncomingMessage): boolean {
+  return errored !== null || socket.destroyed
+}

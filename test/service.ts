@@ -61,8 +61,16 @@ export interface Answer {
 /** Cheap, as what it protects is not worth more. */
 const TEST_COST = { memoryKiB: 1024, passes: 1, parallelism: 1 }
 
-/** Ready, with every plugin and route; closed when the test ends. `env` is what the process would be started with. */
-export async function startService (t: Ending, { env = {}, parts = {} }: { env?: Record<string, string>, parts?: Partial<Parts> } = {}): Promise<Service> {
+export interface ServiceOptions {
+  /** As the process would be started with. */
+  env?: Record<string, string>
+  parts?: Partial<Parts>
+  /** Adds to the instance before it is ready: routes that do what no route of ours does. */
+  boot? (app: FastifyInstance): void
+}
+
+/** Ready, with every plugin and route; closed when the test ends. */
+export async function startService (t: Ending, { env = {}, parts = {}, boot }: ServiceOptions = {}): Promise<Service> {
   const databaseUrl = env.DATABASE_URL ?? await createDatabase(t)
   const config = readConfig({ NODE_ENV: 'test', RATE_LIMIT_MAX: '0', RATE_LIMIT_AUTH_MAX: '0', LOG_LEVEL: 'DEBUG', DATABASE_URL: databaseUrl, MAX_POOL_SIZE: '5', ...env }, tmpdir())
   const lines: LogLine[] = []
@@ -78,6 +86,7 @@ export async function startService (t: Ending, { env = {}, parts = {} }: { env?:
     await app.close()
     await decoding.close()
   })
+  boot?.(app)
   await app.ready()
   availability.clear('start')
   await app.health.ready()
@@ -87,7 +96,7 @@ export async function startService (t: Ending, { env = {}, parts = {} }: { env?:
 /** As `app.inject`, with the body read. */
 export async function inject (app: FastifyInstance, options: InjectOptions): Promise<Answer> {
   const response = await app.inject(options)
-  const isJson = String(response.headers['content-type']).startsWith('application/json')
+  const isJson = response.body !== '' && String(response.headers['content-type']).startsWith('application/json')
   return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body, raw: response.rawPayload }
 }
 
