@@ -4,6 +4,8 @@ export default [
   ...neostandard({ ts: true, ignores: ['dist/**', 'data/**', 'logs/**', '.tap/**', 'bench/node_modules/**'] }),
   {
     rules: {
+      // Records are snake_case on the wire, in code and in the row.
+      camelcase: 'off',
       // A schema and its type share one name.
       'no-redeclare': 'off',
       '@typescript-eslint/no-redeclare': 'off'

@@ -71,7 +71,15 @@ export class Pool {
 
   get stats () {
     const idle = this.#idle.length
-    return { active: this.#connections.size - idle, idle, connecting: this.#attempts.size, max: this.#limits.poolSize, waiting: this.#waiting.length }
+    const [oldest] = this.#waiting
+    return {
+      active: this.#connections.size - idle,
+      idle,
+      connecting: this.#attempts.size,
+      max: this.#limits.poolSize,
+      waiting: this.#waiting.length,
+      oldestWaitMs: oldest === undefined ? 0 : performance.now() - oldest.submittedAt
+    }
   }
 
   /** A free connection at once, or a place in line. */

@@ -34,7 +34,8 @@ export interface Database {
   readonly sql: Sql
   /** For one request; made for each, so it costs next to nothing until it is used. */
   forRequest (context: { log: Logger }): RequestSql
-  stats (): { active: number, idle: number, connecting: number, max: number, waiting: number }
+  /** `oldestWaitMs`: how long whoever has waited longest for a connection has done so; 0 where nobody waits. */
+  stats (): { active: number, idle: number, connecting: number, max: number, waiting: number, oldestWaitMs: number }
   /** Milliseconds the server took to answer, on a connection of its own, so that a full pool does not fail it. Rejects after a second. */
   ping (): Promise<number>
   /** Takes no more, lets what is under way finish for so long, ends the rest on the server. Always resolves. */

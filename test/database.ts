@@ -1,51 +1,67 @@
-// Temporary: a throw-away cluster of the system's Postgres 15. Replaced by the embedded one.
-import { spawn, spawnSync } from 'node:child_process'
-import { chownSync, mkdtempSync, rmSync, existsSync } from 'node:fs'
-import { once } from 'node:events'
-import net from 'node:net'
+import { createHash, randomBytes } from 'node:crypto'
 import postgres from 'postgres'
-import type { Test } from 'tap'
+import { migrate, readMigrations } from '../db/migrate.ts'
+import { sharedPostgres } from './setup.ts'
 
-const BIN = '/usr/lib/postgresql/15/bin'
-const NOBODY = { uid: 65534, gid: 65534 }
+/** The part of a tap test that is needed here. */
+interface Ending { teardown (end: () => Promise<void>): unknown }
 
-let started: Promise<string> | undefined
-let count = 0
+const silent = { debug () {}, info () {}, warning () {}, error () {} }
 
-/** A database of its own for this test; gone after it. Answers its URL. */
-export async function createDatabase (t: Pick<Test, 'teardown'>): Promise<string> {
-  started ??= start()
-  const base = await started
-  const name = `test_${process.pid}_${count++}`
-  const admin = postgres(`${base}/postgres`, { max: 1, onnotice () {} })
-  await admin.unsafe(`create database ${name}`)
-  t.teardown(async () => {
-    await admin.unsafe(`drop database if exists ${name} with (force)`).catch(() => {})
-    await admin.end({ timeout: 1 })
-  })
-  return `${base}/${name}`
+/** A superuser's connection to the server of the tests, for as long as `work` takes. */
+async function onServer<T> (url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+  const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
+  try {
+    return await work(sql)
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
 }
 
-async function start (): Promise<string> {
-  const folder = mkdtempSync('/tmp/pg-test-')
-  chownSync(folder, NOBODY.uid, NOBODY.gid)
-  const init = spawnSync(`${BIN}/initdb`, ['-D', `${folder}/data`, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync'], { ...NOBODY, cwd: folder })
-  if (init.status !== 0) throw new Error(String(init.stderr))
-  const probe = net.createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as net.AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  const server = spawn(`${BIN}/postgres`, ['-D', `${folder}/data`, '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off', '-c', 'max_connections=200'],
-    { ...NOBODY, cwd: folder, stdio: 'ignore' })
-  server.unref()
-  process.once('exit', () => {
-    server.kill('SIGKILL')
-    if (existsSync(folder)) rmSync(folder, { recursive: true, force: true })
+function withName (url: string, database: string): string {
+  const address = new URL(url)
+  address.pathname = `/${database}`
+  return address.href
+}
+
+/** Where the tests' server is: `DATABASE_URL_TEST`, or one that all tests of a run share. */
+export async function testServer (): Promise<string> {
+  return process.env['DATABASE_URL_TEST'] ?? await sharedPostgres()
+}
+
+/** The database that has all migrations and nothing else, made by whoever needs it first. */
+async function ensureTemplate (server: string): Promise<string> {
+  const migrations = await readMigrations()
+  const key = createHash('sha256').update(JSON.stringify(migrations.map(({ version, checksum }) => [version, checksum]))).digest('hex')
+  const name = `template_${key.slice(0, 16)}`
+  await onServer(server, async (sql) => {
+    const isThere = async () => (await sql`select 1 from pg_database where datname = ${name} and datistemplate`).length > 0
+    if (await isThere()) return
+    await sql`select pg_advisory_lock(7236517, 1)`
+    if (await isThere()) return
+    // One that is no template was left half made.
+    await sql`drop database if exists ${sql(name)} with (force)`
+    await sql`create database ${sql(name)} template template0`
+    await migrate(withName(server, name), { log: silent })
+    await sql`alter database ${sql(name)} with is_template true allow_connections false`
   })
-  for (let i = 0; i < 100; i++) {
-    if (spawnSync(`${BIN}/pg_isready`, ['-h', '127.0.0.1', '-p', String(port)]).status === 0) return `postgres://postgres@127.0.0.1:${port}`
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('Postgres did not start')
+  return name
+}
+
+let template: Promise<string> | undefined
+
+/**
+ * A database of the test's own, dropped when the test ends: with the service's schema, or empty when `migrated` is false.
+ *
+ * @returns where to connect.
+ */
+export async function createDatabase (t: Ending, { migrated = true }: { migrated?: boolean } = {}): Promise<string> {
+  const server = await testServer()
+  const source = migrated ? await (template ??= ensureTemplate(server)) : 'template0'
+  const name = `test_${process.pid}_${randomBytes(6).toString('hex')}`
+  await onServer(server, (sql) => sql`create database ${sql(name)} template ${sql(source)}`)
+  t.teardown(async () => {
+    await onServer(server, (sql) => sql`drop database if exists ${sql(name)} with (force)`)
+  })
+  return withName(server, name)
 }

@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto'
+import { readFile, readdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as delay } from 'node:timers/promises'
+import postgres from 'postgres'
+import { driverAddress, parseAddress } from './address.ts'
+import type { DatabaseLog } from './embedded/error.ts'
+
+/** Why the database is not in the form the code expects, and what to do. */
+export class MigrationError extends Error {
+  constructor (message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'MigrationError'
+  }
+}
+
+/** One step of the schema: `0007-best-efforts.sql` is version 7, named `best-efforts`. */
+export interface Migration {
+  version: number
+  name: string
+  sql: string
+  /** SHA-256 of the file, in hex. */
+  checksum: string
+  /** Its first line says `-- no transaction`: for `create index concurrently` and its like. */
+  alone: boolean
+}
+
+/** What anything that runs SQL looks like from here: postgres.js, or the service's own `Sql`. */
+export type Query = (strings: TemplateStringsArray) => PromiseLike<object[]>
+
+export interface MigrateOptions {
+  log: DatabaseLog
+  /** Where the migrations are; the service's own unless told. */
+  dir?: string | URL
+  /** How long to wait for another process that is migrating, in ms. */
+  waitMs?: number
+  /** How long one migration waits for the locks it needs, in ms, and how often it is tried. */
+  lockMs?: number
+  attempts?: number
+}
+
+const OWN = new URL('./migrations/', import.meta.url)
+const OLDEST_MAJOR = 15
+/** The advisory lock: "running-trainer migrations" in two numbers of no other meaning. */
+const LOCK = [0x52756e54, 0x4d696772] as const
+
+/** The migrations in a folder, in order. @throws MigrationError when a file's name is none, or two have one number. */
+export async function readMigrations (dir: string | URL = OWN): Promise<Migration[]> {
+  const folder = dir instanceof URL ? fileURLToPath(dir) : dir
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  const migrations = await Promise.all(names.map(async (file) => {
+    const [, version, name] = /^(\d{4})-([a-z0-9-]+)\.sql$/.exec(file) ?? []
+    if (version === undefined || name === undefined) throw new MigrationError(`${file} is not the name of a migration: NNNN-what-it-does.sql`)
+    const sql = await readFile(`${folder}/${file}`, 'utf8')
+    // A checkout with other line ends is the same migration.
+    const checksum = createHash('sha256').update(sql.replaceAll('\r\n', '\n')).digest('hex')
+    return { version: Number(version), name, sql, checksum, alone: /^-- no transaction\b/.test(sql) }
+  }))
+  for (const [index, { version }] of migrations.entries()) {
+    if (migrations[index - 1]?.version === version) throw new MigrationError(`Two migrations have the number ${version}.`)
+  }
+  return migrations
+}
+
+const known = new Map<string, Promise<Migration[]>>()
+
+/**
+ * The migrations that the code has and the database lacks, as `0007-best-efforts`; none when it is up to date. One small query: the files are
+ * read once.
+ */
+export async function pending (sql: Query, dir: string | URL = OWN): Promise<string[]> {
+  const key = String(dir)
+  let reading = known.get(key)
+  if (reading === undefined) {
+    reading = readMigrations(dir)
+    reading.catch(() => known.delete(key))
+    known.set(key, reading)
+  }
+  const migrations = await reading
+  let applied: Set<number>
+  try {
+    const rows = await sql`/* listAppliedVersions */ select version from schema_migrations` as Array<{ version: number }>
+    applied = new Set(rows.map(({ version }) => version))
+  } catch (error) {
+    if (codeOf(error) !== '42P01') throw error
+    applied = new Set()
+  }
+  return migrations.filter(({ version }) => !applied.has(version)).map(label)
+}
+
+/**
+ * Brings the database to the form the code expects, and answers what was applied. Any number of processes may do so at once: one works,
+ * the others wait and then find nothing left to do. Each migration is applied whole or not at all, unless it says that it cannot be; after a failure
+ * or a lost connection the same call goes on where it ended.
+ *
+ * @param url where to connect, past any pooler: an advisory lock belongs to one session.
+ * @throws MigrationError when a migration fails or was changed after it was applied, when another process migrates for too long, or for a
+ *   server older than PostgreSQL 15. What prevents connecting comes through as it is.
+ */
+export async function migrate (url: string, { log, dir = OWN, waitMs = 60_000, lockMs = 5000, attempts = 5 }: MigrateOptions): Promise<{ applied: string[] }> {
+  const migrations = await readMigrations(dir)
+  const session = connect(url, log)
+  try {
+    await refuseOld(session)
+    await take(session, waitMs, log)
+    try {
+      return { applied: await apply(session, migrations, { log, lockMs, attempts }) }
+    } finally {
+      // A session that was lost has freed its lock already.
+      await session.sql`/* unlockMigrations */ select pg_advisory_unlock(${LOCK[0]}::int, ${LOCK[1]}::int)`.catch(() => {})
+    }
+  } finally {
+    await session.end()
+  }
+}
+
+/** The one connection that migrates. */
+interface Session {
+  sql <Row extends object>(strings: TemplateStringsArray, ...values: Array<string | number>): Promise<Row[]>
+  /** Runs a text as it is, of several statements even. */
+  run (text: string): Promise<void>
+  end (): Promise<void>
+}
+
+/** One connection and never a second: the driver would replace a lost one unasked, by one that has neither the lock nor the transaction. */
+function connect (url: string, log: DatabaseLog): Session {
+  let isLost = false
+  let lose: (error: Error) => void = () => {}
+  const lost = new Promise<never>((_resolve, reject) => { lose = reject })
+  lost.catch(() => {})
+  const driver = postgres({
+    ...driverAddress(parseAddress(url)),
+    max: 1,
+    fetch_types: false,
+    prepare: false,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connect_timeout: 10,
+    onnotice: (notice) => log.debug('notice of a migration', { notice: notice['message'] }),
+    onclose: () => {
+      isLost = true
+      // The driver's own error says more, where there is one.
+      setTimeout(lose, 50, new Error('the connection to the database was lost'))
+    }
+  })
+  const guarded = async <T>(run: () => PromiseLike<T>): Promise<T> => isLost ? lost : Promise.race([run(), lost])
+  return {
+    sql: async <Row extends object>(strings: TemplateStringsArray, ...values: Array<string | number>) =>
+      guarded(async () => [...await driver<Row[]>(strings, ...values)] as Row[]),
+    run: async (text) => { await guarded(() => driver.unsafe(text)) },
+    // With a connection that was lost the driver waits for ever.
+    end: () => Promise.race([driver.end({ timeout: 2 }), delay(isLost ? 0 : 4000, undefined, { ref: isLost })])
+  }
+}
+
+function label ({ version, name }: { version: number, name: string }): string {
+  return `${String(version).padStart(4, '0')}-${name}`
+}
+
+function codeOf (error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+async function refuseOld ({ sql }: Session): Promise<void> {
+  const [row] = await sql<{ number: number, version: string }>`
+    /* findServerVersion */ select current_setting('server_version_num')::int as number, current_setting('server_version') as version
+  `
+  if (row !== undefined && row.number < OLDEST_MAJOR * 10_000) {
+    throw new MigrationError(`The database server is PostgreSQL ${row.version}; ${OLDEST_MAJOR} or newer is needed.`)
+  }
+}
+
+/** Takes the lock. It is asked for again and again, rather than waited for in the server, so that a `create index concurrently` of the holder does not wait for us. */
+async function take ({ sql }: Session, waitMs: number, log: DatabaseLog): Promise<void> {
+  const deadline = performance.now() + waitMs
+  for (let told = false; ; told = true) {
+    const [row] = await sql<{ taken: boolean }>`/* lockMigrations */ select pg_try_advisory_lock(${LOCK[0]}::int, ${LOCK[1]}::int) as taken`
+    if (row?.taken === true) return
+    if (performance.now() > deadline) {
+      throw new MigrationError(`Another process has been migrating the database for more than ${Math.round(waitMs / 1000)} s. Wait for it, or end its session, and start again.`)
+    }
+    if (!told) log.info('waits for another process that migrates the database', {})
+    await delay(50 + Math.random() * 50)
+  }
+}
+
+interface Applied { version: number, name: string, checksum: string }
+
+async function apply (session: Session, migrations: Migration[], { log, lockMs, attempts }: { log: DatabaseLog, lockMs: number, attempts: number }): Promise<string[]> {
+  const { sql } = session
+  await sql`/* unboundMigrations */ select set_config('statement_timeout', '0', false)`
+  await sql`
+    /* createMigrations */ create table if not exists schema_migrations (
+      version integer primary key,
+      name text not null,
+      checksum text not null,
+      applied_at timestamptz not null default now()
+    )
+  `
+  const rows = await sql<Applied>`/* listApplied */ select version, name, checksum from schema_migrations order by version`
+  const applied = new Map(rows.map((row) => [row.version, row]))
+  for (const migration of migrations) {
+    const before = applied.get(migration.version)
+    if (before !== undefined && before.checksum !== migration.checksum) {
+      throw new MigrationError(`Migration ${label(migration)} is not the one that was applied (${label(before)}): a migration is never changed once landed. ` +
+        'Restore the file, and put the change into a new one.')
+    }
+  }
+  const newest = migrations.at(-1)?.version ?? 0
+  const unknown = rows.filter((row) => !migrations.some(({ version }) => version === row.version))
+  if (unknown.length > 0) {
+    log.warning('the database has migrations that this version does not know', { error_code: 'DATABASE_ERROR', migrations: unknown.map(label) })
+  }
+  const done: string[] = []
+  for (const migration of migrations) {
+    if (applied.has(migration.version)) continue
+    const later = rows.find(({ version }) => version > migration.version && version <= newest)
+    if (later !== undefined) log.warning('a migration is applied after a later one', { migration: label(migration), after: label(later) })
+    await applyOne(session, migration, { log, lockMs, attempts })
+    done.push(label(migration))
+  }
+  return done
+}
+
+async function applyOne (session: Session, migration: Migration, { log, lockMs, attempts }: { log: DatabaseLog, lockMs: number, attempts: number }): Promise<void> {
+  const began = performance.now()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await (migration.alone ? runAlone(session, migration, lockMs) : runWhole(session, migration, lockMs))
+      log.info('migration applied', { migration: label(migration), duration_ms: Math.round(performance.now() - began) })
+      return
+    } catch (error) {
+      // 55P03: not given a lock in time, since somebody uses the table; 40P01: they waited for each other.
+      if (!['55P03', '40P01'].includes(codeOf(error)) || attempt === attempts) {
+        const message = error instanceof Error ? error.message : String(error)
+        throw new MigrationError(`Migration ${label(migration)} failed: ${message}`, error)
+      }
+      log.warning('migration did not get the locks it needs and is tried again', { error_code: 'DATABASE_ERROR', migration: label(migration), attempt })
+      await delay(Math.min(100 * 2 ** attempt, 2000) * (0.5 + Math.random()))
+    }
+  }
+}
+
+/** All of it, and the note that it was done, or none. */
+async function runWhole ({ sql, run }: Session, migration: Migration, lockMs: number): Promise<void> {
+  const transaction = () => sql<{ id: string }>`/* findTransaction */ select pg_current_xact_id()::text as id`
+  await run('begin')
+  try {
+    await sql`/* boundMigration */ select set_config('lock_timeout', ${String(lockMs)}, true)`
+    const [before] = await transaction()
+    await run(migration.sql)
+    const [after] = await transaction()
+    if (after?.id !== before?.id) throw new MigrationError('it ends its transaction itself, so part of it may have been applied')
+    await note(sql, migration)
+    await run('commit')
+  } catch (error) {
+    await run('rollback').catch(() => {})
+    throw error
+  }
+}
+
+/** Statement by statement, none in a transaction; noted when all are done. What was done before a failure stays: it must bear being run again. */
+async function runAlone ({ sql, run }: Session, migration: Migration, lockMs: number): Promise<void> {
+  await sql`/* boundMigration */ select set_config('lock_timeout', ${String(lockMs)}, false)`
+  // Sent together they would be one transaction.
+  for (const statement of split(migration.sql)) await run(statement)
+  await note(sql, migration)
+}
+
+async function note (sql: Session['sql'], { version, name, checksum }: Migration): Promise<void> {
+  await sql`/* insertMigration */ insert into schema_migrations (version, name, checksum) values (${version}, ${name}, ${checksum})`
+}
+
+/** Strings, names, comments, dollar-quoted bodies; the semicolon that ends a statement; anything else, a character at a time. */
+const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$([A-Za-z_]\w*|)\$[\s\S]*?\$\1\$|;|[\s\S]/g
+
+/** The statements of a file, without their semicolons and without comments. */
+function split (text: string): string[] {
+  const statements = ['']
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === ';') statements.push('')
+    else statements.push(statements.pop() + (/^(--|\/\*)/.test(token) ? ' ' : token))
+  }
+  return statements.map((statement) => statement.trim()).filter((statement) => statement !== '')
+}

@@ -1,0 +1,78 @@
+import type { NewPlan, Plan, PlanChange } from '../schemas/plans.ts'
+import { fragment, json, type Sql } from './sql.ts'
+
+export interface PlanRow extends Plan {
+  revision: number
+}
+
+export interface PlanFilter {
+  status?: string | undefined
+  from?: string | undefined
+  to?: string | undefined
+  limit: number
+  /** The last id of the page before. */
+  after?: string | undefined
+}
+
+const columns = fragment`
+  plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
+`
+
+/** Newest first. One more than asked is answered where there is more, so that the caller can tell. */
+export async function listPlans (sql: Sql, userId: string, { status, from, to, limit, after }: PlanFilter): Promise<PlanRow[]> {
+  return await sql<PlanRow>`/* listPlans */
+    select ${columns}
+    from plans
+    where user_id = ${userId}
+      ${after === undefined ? fragment`` : fragment`and plan_id < ${after}`}
+      ${status === undefined ? fragment`` : fragment`and status = ${status}`}
+      ${from === undefined ? fragment`` : fragment`and end_date >= ${from}::date`}
+      ${to === undefined ? fragment`` : fragment`and start_date <= ${to}::date`}
+    order by plan_id desc
+    limit ${limit + 1}
+  `
+}
+
+export async function findPlan (sql: Sql, userId: string, planId: string): Promise<PlanRow | undefined> {
+  const [plan] = await sql<PlanRow>`/* findPlan */
+    select ${columns} from plans where user_id = ${userId} and plan_id = ${planId}
+  `
+  return plan
+}
+
+export async function insertPlan (sql: Sql, userId: string, planId: string, plan: NewPlan): Promise<PlanRow> {
+  const [row] = await sql<PlanRow>`/* insertPlan */
+    insert into plans (user_id, plan_id, name, goal, status, start_date, end_date, race, notes)
+    values (
+      ${userId}, ${planId}, ${plan.name}, ${plan.goal ?? null}, ${plan.status ?? 'draft'},
+      ${plan.start_date}::date, ${plan.end_date}::date, ${json(plan.race ?? null)}, ${plan.notes ?? null}
+    )
+    returning ${columns}
+  `
+  return row as PlanRow
+}
+
+/** Writes what `change` has over `plan` as it was read; undefined where somebody else was faster, or it is gone. */
+export async function updatePlan (sql: Sql, userId: string, plan: PlanRow, change: PlanChange): Promise<PlanRow | undefined> {
+  const next = { ...plan, ...change }
+  const [row] = await sql<PlanRow>`/* updatePlan */
+    update plans
+    set name = ${next.name}, goal = ${next.goal}, status = ${next.status},
+      start_date = ${next.start_date}::date, end_date = ${next.end_date}::date, race = ${json(next.race)}, notes = ${next.notes},
+      revision = revision + 1, updated_at = now()
+    where user_id = ${userId} and plan_id = ${plan.id} and revision = ${plan.revision}
+    returning ${columns}
+  `
+  return row
+}
+
+/** Whether there was such a plan, in the revision asked for where one is. */
+export async function deletePlan (sql: Sql, userId: string, planId: string, revision?: number): Promise<boolean> {
+  const rows = await sql`/* deletePlan */
+    delete from plans
+    where user_id = ${userId} and plan_id = ${planId}
+      ${revision === undefined ? fragment`` : fragment`and revision = ${revision}`}
+    returning plan_id
+  `
+  return rows.length === 1
+}

@@ -1,0 +1,70 @@
+import { validateHeaderValue } from 'node:http'
+import fp from 'fastify-plugin'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { ErrorEnvelope } from '../schemas/error.ts'
+import { AppError } from '../src/errors.ts'
+import { errorAnswer, type Verdict } from '../src/http/failure.ts'
+import { RouteTable } from '../src/http/route-table.ts'
+import { TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
+import { exceptionText } from '../src/log/exception.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Answers what Fastify refuses before any hook has run: a URL it cannot decode. */
+    answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void
+    /** Answers a request whose handler is not done, because its time is up; what the handler does later is no longer heard. */
+    answerTooSlow (request: FastifyRequest, reply: FastifyReply): void
+  }
+}
+
+export interface ErrorEnvelopeOptions {
+  /** Whether an unexpected error is shown to whoever met it: while developing, and never in production. */
+  showExceptions: boolean
+}
+
+/** One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods. */
+export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { showExceptions }) {
+  const routes = new RouteTable()
+  app.addSchema(ErrorEnvelope)
+  app.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url))
+
+  app.setErrorHandler((error, request, reply) => answer(verdictOf(error), error, request, reply))
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = routes.methodsOf(request.exchange.path)
+    if (allowed === undefined) throw new AppError('NOT_FOUND', 'There is nothing at this path')
+    reply.header('allow', allowed)
+    throw new AppError('METHOD_NOT_ALLOWED', `This path knows ${allowed} only`)
+  })
+
+  app.decorate('answerFrameworkError', (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    app.beginExchange(request, reply)
+    reply.headers(app.securityHeaders(request.raw.headers.origin)).header('x-request-id', request.id)
+    answer(verdictOf(error), error, request, reply)
+  })
+
+  app.decorate('answerTooSlow', (request: FastifyRequest, reply: FastifyReply) => {
+    request.exchange.expired = true
+    answer(TOO_SLOW, new Error('The answer took longer than REQUEST_TIMEOUT'), request, reply)
+  })
+
+  function answer (verdict: Verdict, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const shown = showExceptions && verdict.code === 'INTERNAL_ERROR' ? { ...verdict, details: { exception: exceptionText(cause) } } : verdict
+    const { status, headers, body, failure } = errorAnswer(shown, cause)
+    request.exchange.failure = failure
+    dropInvalidHeaders(reply)
+    // What the handler had said of the answer it did not get to give is not true of this one.
+    for (const name of ['content-length', 'content-encoding', 'content-disposition', 'etag', 'last-modified', 'location', 'accept-ranges']) reply.removeHeader(name)
+    reply.code(status).headers(headers).send(body)
+  }
+}, { name: 'error-envelope', dependencies: ['request-context', 'security'] })
+
+/** A header Node would refuse to send costs its response all the others, so that it goes first. */
+function dropInvalidHeaders (reply: FastifyReply): void {
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    try {
+      for (const one of [value].flat()) validateHeaderValue(name, String(one))
+    } catch {
+      reply.removeHeader(name)
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { isUtf8 } from 'node:buffer'
+import { Ajv, type ValidateFunction } from 'ajv'
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '../src/errors.ts'
+import { FORMATS } from '../schemas/formats.ts'
+
+interface ObjectSchema {
+  properties?: Record<string, { type?: string | string[] }>
+}
+
+/** How a number or a boolean is written in a query. */
+const FORMS: Record<string, RegExp> = { integer: /^-?\d+$/, number: /^-?\d+(\.\d+)?$/, boolean: /^(true|false)$/ }
+
+/**
+ * Refuses what does not fit the schema of its route, and changes nothing: Fastify's own settings would turn `null` into 0 and drop fields
+ * that are not known. Only query and path, where everything is text, are read as numbers and booleans, in one spelling each.
+ */
+export default fp(async function validation (app) {
+  const settings = { allErrors: true, useDefaults: true, removeAdditional: false, strict: false, formats: FORMATS } as const
+  const asSent = new Ajv({ ...settings, coerceTypes: false })
+  const asText = new Ajv({ ...settings, coerceTypes: true })
+
+  app.setValidatorCompiler<ObjectSchema>(({ schema, httpPart }) => {
+    if (httpPart === 'body') return asSent.compile(schema)
+    const validate = asText.compile(schema)
+    return httpPart === 'headers' ? validate : strictText(validate, schema)
+  })
+
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser(['application/json', 'text/plain'])
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, function parseJson (request, body, done) {
+    const problem = problemOf(request, body as Buffer)
+    if (problem !== undefined) {
+      done(problem)
+      return
+    }
+    const text = (body as Buffer).toString('utf8')
+    parse(request, text, (error, value) => {
+      if (error === null && text.includes('\\u') && !isPlainText(value)) {
+        done(new AppError('MALFORMED_JSON', 'A text holds a NUL character or half of a surrogate pair, which no text can hold'))
+      } else done(error, value)
+    })
+  })
+}, { name: 'validation', dependencies: ['error-envelope'] })
+
+function problemOf (request: FastifyRequest, body: Buffer): AppError | undefined {
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') return new AppError('UNSUPPORTED_MEDIA_TYPE', 'The body of this call cannot be compressed')
+  const charset = /charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) return new AppError('UNSUPPORTED_MEDIA_TYPE', 'JSON is sent in UTF-8')
+  return isUtf8(body) ? undefined : new AppError('MALFORMED_JSON', 'The body is not valid UTF-8')
+}
+
+/** Whether every text in it can be stored: escapes are the one way to write a NUL or half of a pair in valid UTF-8. */
+function isPlainText (root: unknown): boolean {
+  const left = [root]
+  while (left.length > 0) {
+    const value = left.pop()
+    if (typeof value === 'string') {
+      if (!WELL_FORMED.test(value)) return false
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [key, inner] of Object.entries(value)) {
+        if (!WELL_FORMED.test(key)) return false
+        left.push(inner)
+      }
+    }
+  }
+  return true
+}
+
+// With the flag `u` a surrogate matches only where it is alone.
+const WELL_FORMED = /^[^\0\p{Surrogate}]*$/u
+
+/** Ajv reads "0x1F" as 31 and " " as 0: what is a number or a boolean here must be written as one first. */
+function strictText (validate: ValidateFunction, { properties = {} }: ObjectSchema) {
+  const forms = Object.entries(properties).flatMap(([name, { type }]) => {
+    const form = typeof type === 'string' ? FORMS[type] : undefined
+    return form === undefined ? [] : [{ name, form, kind: String(type) }]
+  })
+  const texts = Object.keys(properties)
+  return Object.assign((data: Record<string, unknown>) => {
+    for (const { name, form, kind } of forms) {
+      const value = data[name]
+      if (value !== undefined && !(typeof value === 'string' && form.test(value))) {
+        return { error: [{ instancePath: `/${name}`, keyword: 'type', message: `must be ${kind}`, params: { type: kind }, schemaPath: '' }] }
+      }
+    }
+    for (const name of texts) {
+      const value = data[name]
+      if (typeof value === 'string' && !WELL_FORMED.test(value)) {
+        return { error: [{ instancePath: `/${name}`, keyword: 'type', message: 'must be text without NUL', params: {}, schemaPath: '' }] }
+      }
+    }
+    return validate(data) ? { value: data } : { error: validate.errors ?? [] }
+  }, {})
+}

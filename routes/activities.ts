@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import multipart from '@fastify/multipart'
+import { Type } from '@sinclair/typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { findActivity, listActivities } from '../db/activities.ts'
+import { findOriginal, readRecording } from '../db/recordings.ts'
+import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, ImportedActivity } from '../schemas/activities.ts'
+import { errors } from '../schemas/error.ts'
+import { AppError, notFound } from '../src/errors.ts'
+import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
+import { sendTagged } from '../src/http/etag.ts'
+import { MAX_RECORDING_BYTES, readAll, safeFileName } from '../src/http/upload.ts'
+import { readImport, storeImport, type Decode, type Upload } from '../src/workflows/import-activity.ts'
+
+const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
+const MEDIA_TYPES = { fit: 'application/vnd.ant.fit', gpx: 'application/gpx+xml', tcx: 'application/vnd.garmin.tcx+xml' } as const
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+export interface ActivityOptions {
+  decode: Decode
+  /** Told of each import: what format, how it ended and how many seconds it took. */
+  imported (format: string, outcome: string, seconds: number): void
+}
+
+/** Recorded runs. */
+export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async (app, { decode, imported }) => {
+  await app.register(multipart, { limits: { files: 1, fields: 10, fieldSize: 1024, parts: 11, fileSize: MAX_RECORDING_BYTES, headerPairs: 50 } })
+  // The bytes are read by the handler, which knows when to stop.
+  app.addContentTypeParser(RECORDINGS, (_request, payload, done) => done(null, payload))
+
+  app.post('/import', {
+    bodyLimit: MAX_RECORDING_BYTES,
+    config: { idempotency: 'by_handler' },
+    schema: {
+      summary: 'Import one recording',
+      description: 'FIT, GPX or TCX: the format is told from the bytes. The raw body, gzip by Content-Encoding, or one file as multipart/form-data.',
+      tags: ['Activities'],
+      consumes: [...RECORDINGS, 'multipart/form-data'],
+      querystring: ImportQuery,
+      response: { 200: ImportedActivity, 201: ImportedActivity, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+    }
+  }, async (request, reply) => {
+    const started = performance.now()
+    const tell = (format: string, outcome: string) => imported(format, outcome, (performance.now() - started) / 1000)
+    const step = async <T>(work: () => Promise<T>): Promise<T> => {
+      try {
+        return await work()
+      } catch (error) {
+        tell('unknown', error instanceof AppError && error.code === 'DUPLICATE_ACTIVITY' ? 'duplicate' : 'failed')
+        throw error
+      }
+    }
+    const { user, query: { allow_duplicate } } = request
+    const upload = { ...await step(() => receive(request)), allowDuplicate: allow_duplicate }
+    return await app.idempotently(request, reply, {
+      fingerprint: [upload.sha256, upload.fileName ?? ''],
+      prepare: () => step(() => readImport(request.sql, user.id, decode, upload)),
+      work: async (read, reply) => {
+        const { isNew, format, answer } = await step(() => storeImport(request.sql, user.id, read, upload))
+        tell(format, isNew ? 'imported' : 'duplicate')
+        if (isNew) request.log.info({ activity_id: answer.activity.id, format }, 'activity imported')
+        return reply.code(isNew ? 201 : 200).header('location', `/api/v1/activities/${answer.activity.id}`).send(answer)
+      }
+    })
+  })
+
+  app.get('/', {
+    schema: {
+      summary: 'My activities, newest first',
+      tags: ['Activities'],
+      querystring: ActivityQuery,
+      response: { 200: ActivityPage, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query: { cursor, ...filter } }) => {
+    const [startTime, id] = cursor === undefined ? [] : readCursor(cursor, MOMENT, UUID)
+    const after = startTime === undefined || id === undefined ? undefined : { start_time: startTime, id }
+    const rows = await listActivities(sql, user.id, { ...filter, after })
+    return pageOf(rows, filter.limit, (row) => cursorOf(row.start_time, row.id))
+  })
+
+  app.get('/:activity_id', {
+    schema: {
+      summary: 'An activity',
+      tags: ['Activities'],
+      params: ActivityParams,
+      response: { 200: Activity, ...errors(401, 404, 422, 429) }
+    }
+  }, async (request, reply) => {
+    const activity = await findActivity(request.sql, request.user.id, request.params.activity_id)
+    if (activity === undefined) throw notFound('activity')
+    return sendTagged(request, reply, activity)
+  })
+
+  app.get('/:activity_id/file', {
+    schema: {
+      summary: 'The original, byte for byte',
+      tags: ['Activities'],
+      produces: Object.values(MEDIA_TYPES),
+      params: ActivityParams,
+      response: { 200: Type.Unsafe<Readable>({ type: 'string', format: 'binary', description: 'The bytes' }), ...errors(401, 404, 422, 429) }
+    }
+  }, async ({ sql, user, params: { activity_id } }, reply) => {
+    const original = await findOriginal(sql, user.id, activity_id)
+    if (original === undefined) throw notFound('file')
+    const name = original.file_name ?? `${activity_id}.${original.format}`
+    return reply
+      .type(MEDIA_TYPES[original.format as keyof typeof MEDIA_TYPES])
+      .header('content-length', original.size_bytes)
+      .header('etag', `"${original.sha256}"`)
+      .header('cache-control', 'private, no-cache')
+      .header('content-disposition', `attachment; filename="${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`)
+      .send(Readable.from(readRecording(sql, user.id, original)))
+  })
+}
+
+/** The file of a request: its raw body, or the one file of a form. */
+async function receive (request: FastifyRequest): Promise<Omit<Upload, 'allowDuplicate'>> {
+  const encoding = request.headers['content-encoding']
+  if (!request.isMultipart()) {
+    if (request.body === undefined) throw new AppError('UNREADABLE_FILE', 'The body is empty')
+    return withBytes(await readAll(request.body as Readable, encoding), null)
+  }
+  const part = await request.file()
+  if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
+  const bytes = await readAll(part.file, undefined)
+  if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
+  return withBytes(bytes, safeFileName(part.filename))
+}
+
+function withBytes (bytes: Buffer, fileName: string | null) {
+  if (bytes.length === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
+  return { bytes, sha256: createHash('sha256').update(bytes).digest(), fileName }
+}

@@ -1,0 +1,51 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Alive, Health, NotReady, Ready, Welcome } from '../schemas/operations.ts'
+
+export interface OperationsOptions {
+  name: string
+  version: string
+}
+
+/** What load balancers, orchestrators and people who operate the service ask. Nothing here is limited or shed. */
+export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = async (app, { name, version }) => {
+  const config = { probe: true }
+  const tags = ['Operations']
+
+  app.get('/health/live', {
+    config,
+    schema: { summary: 'Whether the process is alive', tags, security: [], response: { 200: Alive } }
+  }, (_request, reply) => {
+    reply.header('cache-control', 'no-store').send({ status: 'alive' })
+  })
+
+  app.get('/health/ready', {
+    config,
+    schema: { summary: 'Whether it can take requests', tags, security: [], response: { 200: Ready, 503: NotReady } }
+  }, async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+    await app.health.ready()
+    const { availability } = app
+    if (availability.state === 'ready') return { status: 'ready' as const }
+    return reply.code(503).send({ status: 'not_ready', reason: availability.reason ?? 'not ready' })
+  })
+
+  app.get('/health', {
+    config,
+    schema: { summary: 'Health in detail', tags, security: [], response: { 200: Health, 503: Health } }
+  }, async (_request, reply) => {
+    const { status, checks } = await app.health.report()
+    return reply
+      .code(status === 'unhealthy' ? 503 : 200)
+      .header('cache-control', 'no-store')
+      .send({ status, timestamp: new Date().toISOString(), uptime_seconds: Math.round(process.uptime() * 1000) / 1000, version, checks })
+  })
+
+  app.get('/', {
+    schema: { summary: 'What this service is', tags, security: [], response: { 200: Welcome } }
+  }, async () => ({
+    name,
+    version,
+    description: 'An open, API-first training service for runners',
+    links: { documentation: '/docs', openapi: '/docs/json', health: '/health', metrics: '/metrics', api: '/api/v1' }
+  }))
+}

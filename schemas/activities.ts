@@ -1,0 +1,81 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { Day, Id, Moment, PageQuery, nullable, page } from './common.ts'
+
+export const Sport = Type.String({ enum: ['running', 'cycling', 'swimming', 'walking', 'hiking', 'strength', 'other'] })
+export const SubSport = Type.String({ enum: ['road', 'trail', 'track', 'treadmill'] })
+export const FileFormat = Type.String({ enum: ['fit', 'gpx', 'tcx', 'manual'] })
+
+const figure = (description: string) => nullable(Type.Number({ description }))
+
+/** What one recording comes to. A figure that cannot be computed is null, never 0. */
+export const Activity = Type.Object({
+  id: Id,
+  sport: Sport,
+  sub_sport: nullable(SubSport),
+  name: nullable(Type.String()),
+  start_time: Moment,
+  timezone: Type.String({ description: 'IANA time zone the local day is counted in' }),
+  local_date: Day,
+  distance_m: figure('Metres; the device’s own where the file has it'),
+  elapsed_s: figure('Seconds from first to last'),
+  moving_s: figure('Seconds in motion, never more than elapsed_s'),
+  elevation_gain_m: figure('Metres, smoothed'),
+  elevation_loss_m: figure('Metres, smoothed'),
+  average_heart_rate_bpm: figure('Beats per minute, weighted by time'),
+  max_heart_rate_bpm: figure('Beats per minute'),
+  average_cadence_spm: figure('Steps per minute'),
+  average_pace_s_per_km: figure('Seconds per kilometre over moving time'),
+  grade_adjusted_pace_s_per_km: figure('Seconds per kilometre on the flat for the same effort (Minetti)'),
+  load: figure('Training load'),
+  load_model: nullable(Type.String({ enum: ['rtss', 'hrtss', 'session_rpe'] })),
+  perceived_effort: figure('0 to 10'),
+  is_race: Type.Boolean(),
+  gear_id: nullable(Id),
+  notes: nullable(Type.String()),
+  workout_id: nullable(Id),
+  match: nullable(Type.Object({ by: Type.String({ enum: ['rule', 'person'] }), reason: Type.String() })),
+  source: Type.Object({
+    format: FileFormat,
+    device: nullable(Type.String()),
+    file_name: nullable(Type.String()),
+    size_bytes: nullable(Type.Integer()),
+    sha256: nullable(Type.String({ description: 'Of the original’s plain bytes, hexadecimal' }))
+  }),
+  device: nullable(Type.Object({
+    distance_m: figure('Metres, as the watch said'),
+    elapsed_s: figure('Seconds, as the watch said'),
+    timer_s: figure('Seconds with the timer running'),
+    elevation_gain_m: figure('Metres, as the watch said')
+  }, { description: 'What the watch said, beside what was computed' })),
+  laps_count: Type.Integer({ minimum: 0 }),
+  created_at: Moment,
+  updated_at: Moment
+}, { title: 'Activity' })
+export type Activity = Static<typeof Activity>
+
+export const ActivityQuery = Type.Object({
+  from: Type.Optional(Day),
+  to: Type.Optional(Day),
+  sport: Type.Optional(Sport),
+  min_distance_m: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
+  max_distance_m: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
+  is_race: Type.Optional(Type.Boolean()),
+  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Words of the name or the notes' })),
+  ...PageQuery
+}, { additionalProperties: false })
+export type ActivityQuery = Static<typeof ActivityQuery>
+
+export const ActivityParams = Type.Object({ activity_id: Id })
+export const ActivityPage = page(Activity)
+
+export const ImportQuery = Type.Object({
+  allow_duplicate: Type.Boolean({ default: false, description: 'Take it although the same run is there from other bytes' })
+}, { additionalProperties: false })
+
+export const ImportedActivity = Type.Object({
+  activity: Activity,
+  activities: Type.Optional(Type.Array(Activity, { description: 'All of them, where the file holds several' })),
+  warnings: Type.Optional(Type.Array(Type.String(), { description: 'What was damaged, and what was made of it' })),
+  duplicate: Type.Optional(Type.Boolean({ description: 'The same bytes were here already' }))
+}, { title: 'ImportedActivity' })
+export type ImportedActivity = Static<typeof ImportedActivity>

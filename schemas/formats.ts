@@ -1,0 +1,53 @@
+import { isTimeZone } from '../src/domain/local-day.ts'
+
+/**
+ * What the `format` of a schema accepts. Stricter than the usual ones, which take the year 0000, leap seconds and `urn:uuid:…`: none of
+ * them is anything PostgreSQL or `Date` would take. Every expression is linear.
+ */
+export const FORMATS = {
+  date: isDay,
+  'date-time': isMoment,
+  uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
+  'email-address': isEmailAddress,
+  'time-zone': isTimeZone,
+  uri: true
+} as const
+
+const DAY = /^(\d{4})-(\d{2})-(\d{2})$/
+const MOMENT = /^(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/
+
+/** A day the calendar has, from 1900 to 2199. */
+export function isDay (text: string): boolean {
+  const match = DAY.exec(text)
+  if (match === null) return false
+  const [year, month, day] = match.slice(1).map(Number) as [number, number, number]
+  return year >= 1900 && year < 2200 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
+}
+
+function daysIn (year: number, month: number): number {
+  return new Date(Date.UTC(year, month, 0)).getUTCDate()
+}
+
+/** A moment with its offset, as RFC 3339 writes it, with a capital T and Z. */
+export function isMoment (text: string): boolean {
+  const match = MOMENT.exec(text)
+  return match !== null && isDay(match[1] as string)
+}
+
+/**
+ * Whether mail could be sent there: one @, no white space or control characters, a domain with a dot or that is local. It is looked at as it is
+ * compared, composed, so that nothing that looks like an @ becomes one afterwards.
+ */
+export function isEmailAddress (spelling: string): boolean {
+  const text = spelling.normalize('NFKC')
+  if (text.length > 254) return false
+  const at = text.lastIndexOf('@')
+  const [local, domain] = [text.slice(0, at), text.slice(at + 1)]
+  return at > 0 && local.length <= 64 && /^[^\s\p{C}<>()[\]\\,;:"@]+$/u.test(local) && !/^\.|\.$|\.\./.test(local) && isDomain(domain)
+}
+
+function isDomain (domain: string): boolean {
+  return domain.split('.').every((label) => label.length > 0 && label.length <= 63 && /^[\p{L}\p{N}\p{M}-]+$/u.test(label) && !/^-|-$/.test(label))
+}
+
+export { isTimeZone }

@@ -1,0 +1,58 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const NAME = 'jwt-secret'
+
+/** Bytes of randomness in a secret; written in base64url. */
+const SECRET_BYTES = 48
+
+/**
+ * The secret that signs tokens where `JWT_SECRET` is not set: made once, kept in `dataDir` readable by its owner alone, and the same for
+ * every process that asks, at the same moment too.
+ *
+ * Throws where the folder cannot be written to, or where the file there holds no secret.
+ */
+export async function loadOrMakeSecret (dataDir: string): Promise<string> {
+  const path = join(dataDir, NAME)
+  return await load(path) ?? await make(dataDir, path)
+}
+
+async function load (path: string): Promise<string | undefined> {
+  let secret: string
+  try {
+    secret = (await readFile(path, 'utf8')).trim()
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+  if (Buffer.byteLength(secret) >= 32) return secret
+  throw new Error(`${path} holds no secret; delete it, and a new one is made (whoever is signed in must then sign in again)`)
+}
+
+/** A link appears whole and only once: of several processes one makes it, the others find it. */
+async function make (dataDir: string, path: string): Promise<string> {
+  await mkdir(dataDir, { recursive: true })
+  const draft = join(dataDir, `.${NAME}-${randomUUID()}`)
+  try {
+    const file = await open(draft, 'wx', 0o600)
+    try {
+      await file.writeFile(`${randomBytes(SECRET_BYTES).toString('base64url')}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await link(draft, path)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  } finally {
+    await rm(draft, { force: true })
+  }
+  const secret = await load(path)
+  if (secret === undefined) throw new Error(`${path} was taken away while it was being made`)
+  return secret
+}
+
+function codeOf (error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}

@@ -1,0 +1,257 @@
+import { CrcCalculator } from '@garmin/fitsdk'
+import { counted, unreadable } from './unreadable.ts'
+
+/**
+ * The frames of a FIT file: where its messages begin and end, nothing of what they say. The official decoder says what they mean, and is
+ * given only the messages and fields that are wanted, in portions: it reads a third of the bytes, keeps no more than a portion in memory,
+ * and gets what it cannot read itself, compressed time stamps and damaged tails, in a form it can.
+ */
+export interface FitFile {
+  portions: Generator<ArrayBuffer, void, void>
+  /** What was found wrong; complete when the portions have been read. */
+  warnings: string[]
+}
+
+/** The wanted fields of the wanted messages, by FIT's global numbers. */
+export type Wanted = ReadonlyMap<number, ReadonlySet<number>>
+
+interface Definition {
+  littleEndian: boolean
+  /** Of one message in the file, its header byte not counted. */
+  size: number
+  /** Where the time stamp is in the message, -1 if nowhere. */
+  timestampAt: number
+  /** Stretches of the message that are passed on: offset and length, one after the other. */
+  kept: number[]
+  /** The definition as it is passed on, null for a message nobody wants. */
+  bytes: Uint8Array | null
+  /** Where a declaration of developer fields says whose they are, -1 in all other messages. */
+  developerAt: number
+  /** Whether a time stamp is added to each message passed on, for the sake of compressed headers. */
+  stamped: boolean
+}
+
+const TIMESTAMP = 253
+const NO_TIMESTAMP = 0xffffffff
+const UINT32 = 0x86
+const STRING = 7
+const DEVELOPER_DATA_ID = 207
+const DEVELOPER_DATA_INDEX = 3
+const KNOWN_BASE_TYPES = 17
+/** So many messages are decoded at a time. */
+const PORTION = 2048
+const PORTION_BYTES = 1 << 18
+/** Nothing real comes near; one-byte messages could otherwise fill the memory. */
+const MAX_MESSAGES = 8_000_000
+/** Nobody chains more files into one. */
+const MAX_PARTS = 100
+
+export function isFit (bytes: Uint8Array): boolean {
+  return bytes.length >= 12 && bytes[8] === 0x2e && bytes[9] === 0x46 && bytes[10] === 0x49 && bytes[11] === 0x54
+}
+
+/** The FIT files chained in `bytes`, the first hundred of them, each to be read in full before the next is asked for. */
+export function * fitFiles (bytes: Uint8Array, wanted: Wanted): Generator<FitFile, void, void> {
+  let at = 0
+  for (let number = 1; at < bytes.length && number <= MAX_PARTS; number++) {
+    const rest = bytes.subarray(at)
+    if (!isFit(rest)) break
+    const file = new FitReader(rest, wanted, number > 1 ? `Part ${number} of the file: ` : '')
+    yield file
+    at += file.end
+  }
+}
+
+class FitReader implements FitFile {
+  readonly portions: Generator<ArrayBuffer, void, void>
+  readonly warnings: string[] = []
+  /** Where the next chained file would begin. */
+  end = 0
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  readonly #wanted: Wanted
+  readonly #prefix: string
+  readonly #definitions: Array<Definition | undefined> = []
+  #output = new Uint8Array(1 << 16)
+  #length = 0
+  #unterminated = 0
+  #time = 0
+  readonly #developers = new Set<number>()
+  #redeclared = false
+
+  constructor (bytes: Uint8Array, wanted: Wanted, prefix: string) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#wanted = wanted
+    this.#prefix = prefix
+    this.portions = this.#read()
+  }
+
+  warn (text: string): void {
+    this.warnings.push(this.#prefix === '' ? text.charAt(0).toUpperCase() + text.slice(1) : this.#prefix + text)
+  }
+
+  * #read (): Generator<ArrayBuffer, void, void> {
+    const { start, end } = this.#frame()
+    let at = start
+    let messages = 0
+    let inPortion = 0
+    while (at < end) {
+      if (++messages > MAX_MESSAGES) throw unreadable(`The file holds more than ${MAX_MESSAGES} messages`)
+      const header = this.#bytes[at]!
+      const isDefinition = (header & 0xc0) === 0x40
+      const definition = isDefinition ? undefined : this.#definitions[header & 0x80 ? header >> 5 & 3 : header & 0x0f]
+      const size = isDefinition ? this.#definitionSize(at, end) : definition && 1 + definition.size
+      if (size === undefined) {
+        this.warn(`damaged at byte ${at} of ${end}: what follows cannot be read and was left out`)
+        break
+      }
+      if (at + size > end) {
+        this.warn(`cut off in the middle of a message at byte ${at}: the rest is missing`)
+        break
+      }
+      if (isDefinition) {
+        this.#define(at)
+      } else {
+        this.#pass(at, definition!)
+        inPortion++
+      }
+      at += size
+      if (inPortion >= PORTION || (inPortion > 0 && this.#length >= PORTION_BYTES)) {
+        yield this.#portion()
+        inPortion = 0
+      }
+    }
+    if (this.#unterminated > 0) this.warn(`${counted(this.#unterminated, 'text')} in it not ended as the format asks: read up to their length`)
+    if (this.#redeclared) this.warn('it declares its developer fields more than once, against the format: they were not read')
+    yield this.#portion()
+  }
+
+  /** Where the messages begin and end, by the header as far as it can be believed. */
+  #frame (): { start: number, end: number } {
+    const bytes = this.#bytes
+    const stated = bytes[0]!
+    let start = stated
+    if (stated !== 12 && stated !== 14) {
+      start = bytes[14] !== undefined && (bytes[14] & 0xf0) === 0x40 ? 14 : 12
+      this.warn(`its header says that it is ${counted(stated, 'byte')} long: taken as ${start}`)
+    }
+    const dataSize = this.#view.getUint32(4, true)
+    const end = start + dataSize
+    if (dataSize === 0 || end > bytes.length) {
+      this.end = bytes.length
+      this.warn(dataSize === 0
+        ? 'the recording was never finished: its header gives no size'
+        : `cut off: ${counted(end + 2 - bytes.length, 'byte')} of ${end + 2} are missing`)
+      return { start, end: bytes.length }
+    }
+    this.end = Math.min(bytes.length, end + 2)
+    if (end + 2 > bytes.length) this.warn('cut off: its checksum is missing')
+    else if (this.#view.getUint16(end, true) !== CrcCalculator.calculateCRC(bytes, 0, end)) this.warn('its checksum is wrong: parts of it may be damaged')
+    const rest = bytes.subarray(this.end)
+    if (rest.length > 0 && !isFit(rest)) this.warn(`${counted(rest.length, 'byte')} after its end left out`)
+    return { start, end }
+  }
+
+  /** The length of the definition message at `at`, or undefined where it is none or not all there. */
+  #definitionSize (at: number, end: number): number | undefined {
+    const architecture = this.#bytes[at + 2]
+    if (at + 6 > end || architecture === undefined || architecture > 1) return undefined
+    const size = 6 + 3 * this.#bytes[at + 5]!
+    if ((this.#bytes[at]! & 0x20) === 0) return size
+    return at + size < end ? size + 1 + 3 * this.#bytes[at + size]! : size + 1
+  }
+
+  #define (at: number): void {
+    const bytes = this.#bytes
+    const local = bytes[at]! & 0x0f
+    const littleEndian = bytes[at + 2] === 0
+    const global = this.#view.getUint16(at + 3, littleEndian)
+    const wanted = this.#wanted.get(global)
+    const definition: Definition = { littleEndian, size: 0, timestampAt: -1, developerAt: -1, kept: [], bytes: null, stamped: false }
+    const fields: number[] = []
+    for (let field = at + 6; field < at + 6 + 3 * bytes[at + 5]!; field += 3) {
+      const number = bytes[field]!
+      const size = bytes[field + 1]!
+      const type = bytes[field + 2]! & 0x1f
+      if (number === TIMESTAMP && size === 4) definition.timestampAt = definition.size
+      if (global === DEVELOPER_DATA_ID && number === DEVELOPER_DATA_INDEX) definition.developerAt = definition.size
+      if (wanted?.has(number) && type < KNOWN_BASE_TYPES && size > 0) {
+        fields.push(number, size, bytes[field + 2]!)
+        definition.kept.push(definition.size, size, type)
+      }
+      definition.size += size
+    }
+    if (bytes[at]! & 0x20) {
+      const first = at + 6 + 3 * bytes[at + 5]!
+      for (let i = 0; i < bytes[first]!; i++) definition.size += bytes[first + 1 + 3 * i + 1]!
+    }
+    if (wanted) {
+      definition.stamped = local < 4 && definition.timestampAt < 0
+      if (definition.stamped) fields.push(TIMESTAMP, 4, UINT32)
+      definition.bytes = Uint8Array.of(0x40 | local, 0, bytes[at + 2]!, bytes[at + 3]!, bytes[at + 4]!, fields.length / 3, ...fields)
+      this.#append(definition.bytes)
+    }
+    this.#definitions[local] = definition
+  }
+
+  #pass (at: number, definition: Definition): void {
+    const header = this.#bytes[at]!
+    const compressed = (header & 0x80) !== 0
+    if (compressed) {
+      // The five low bits of the time, which has moved on by less than 32 s since the last one.
+      const offset = header & 0x1f
+      this.#time += (offset - (this.#time & 0x1f)) & 0x1f
+    } else if (definition.timestampAt >= 0) {
+      const time = this.#view.getUint32(at + 1 + definition.timestampAt, definition.littleEndian)
+      if (time !== NO_TIMESTAMP) this.#time = time
+    }
+    if (definition.developerAt >= 0) this.#declare(this.#bytes[at + 1 + definition.developerAt]!)
+    if (!definition.bytes) return
+    this.#reserve(definition.size + 5)
+    const output = this.#output
+    output[this.#length++] = compressed ? header >> 5 & 3 : header & 0x0f
+    const { kept } = definition
+    for (let i = 0; i < kept.length; i += 3) {
+      const from = at + 1 + kept[i]!
+      const size = kept[i + 1]!
+      for (let j = 0; j < size; j++) output[this.#length + j] = this.#bytes[from + j]!
+      this.#length += size
+      if (kept[i + 2] === STRING && output[this.#length - 1] !== 0) this.#unterminated++
+    }
+    if (definition.stamped) {
+      new DataView(output.buffer).setUint32(this.#length, compressed ? this.#time : NO_TIMESTAMP, definition.littleEndian)
+      this.#length += 4
+    }
+  }
+
+  /** One number of a developer stands for one set of fields in a file: declared again, what its fields mean depends on where they are. */
+  #declare (developer: number): void {
+    if (this.#developers.has(developer)) this.#redeclared = true
+    this.#developers.add(developer)
+  }
+
+  /** What has been passed on since the last portion, begun with the definitions in force for the next one. */
+  #portion (): ArrayBuffer {
+    // Two bytes for a checksum, which the decoder steps over.
+    const portion = this.#output.slice(0, this.#length + 2).fill(0, this.#length).buffer
+    this.#length = 0
+    for (const definition of this.#definitions) {
+      if (definition?.bytes) this.#append(definition.bytes)
+    }
+    return portion
+  }
+
+  #append (bytes: Uint8Array): void {
+    this.#reserve(bytes.length)
+    this.#output.set(bytes, this.#length)
+    this.#length += bytes.length
+  }
+
+  #reserve (size: number): void {
+    if (this.#length + size + 2 <= this.#output.length) return
+    const larger = new Uint8Array(Math.max(this.#output.length * 2, this.#length + size + 2))
+    larger.set(this.#output)
+    this.#output = larger
+  }
+}

@@ -1,0 +1,30 @@
+import { AppError } from '../errors.ts'
+
+/** A cursor that says where a page ended, opaque to whoever holds it. */
+export function cursorOf (...parts: string[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString('base64url')
+}
+
+/**
+ * The parts of a cursor made by `cursorOf`, each as `forms` asks.
+ * @throws AppError REQUEST_VALIDATION_ERROR for anything else.
+ */
+export function readCursor (cursor: string, ...forms: RegExp[]): string[] {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+    if (Array.isArray(parts) && parts.length === forms.length && forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))) return parts
+  } catch {
+    // Not even JSON: the same answer.
+  }
+  const problem = { field: 'cursor', location: 'querystring', message: 'is not one this list gave' }
+  throw new AppError('REQUEST_VALIDATION_ERROR', 'cursor is not one this list gave', { details: { field: 'cursor', errors: [problem] } })
+}
+
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** The page of `rows`, of which there may be one more than `limit`. */
+export function pageOf<Row> (rows: Row[], limit: number, cursorAfter: (row: Row) => string): { items: Row[], next_cursor: string | null } {
+  const items = rows.length > limit ? rows.slice(0, limit) : rows
+  const last = items.at(-1)
+  return { items, next_cursor: rows.length > limit && last !== undefined ? cursorAfter(last) : null }
+}

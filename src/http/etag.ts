@@ -1,0 +1,38 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+
+/** What a resource is in one revision: two answers with the same tag are the same. */
+export function etagOf ({ id, revision }: { id: string, revision: number }): string {
+  return `"${id.slice(-12)}-${revision}"`
+}
+
+/** Puts the ETag of what is answered on it: caches may keep it, for its owner, if they ask each time. */
+export function tag<Row extends { id: string, revision: number }> (reply: FastifyReply, row: Row): Row {
+  reply.header('etag', etagOf(row)).header('cache-control', 'private, no-cache')
+  return row
+}
+
+/** Answers one resource with its ETag; 304 where the caller has it already. */
+export function sendTagged<Row extends { id: string, revision: number }> (request: FastifyRequest, reply: FastifyReply, row: Row): Row | undefined {
+  tag(reply, row)
+  const known = request.headers['if-none-match']
+  if (known === undefined || !names(known.replaceAll('W/', ''), etagOf(row))) return row
+  reply.code(304)
+  return undefined
+}
+
+/**
+ * @throws AppError PRECONDITION_FAILED where the caller goes by another state of it than the present one.
+ */
+export function requireMatch (request: FastifyRequest, row: { id: string, revision: number }): void {
+  const wanted = request.headers['if-match']
+  if (wanted !== undefined && !names(wanted, etagOf(row))) throw preconditionFailed()
+}
+
+export function preconditionFailed (): AppError {
+  return new AppError('PRECONDITION_FAILED', 'It was changed in between: read it again')
+}
+
+function names (header: string, etag: string): boolean {
+  return header.trim() === '*' || header.split(',').some((tag) => tag.trim() === etag)
+}

@@ -1,0 +1,39 @@
+interface Entry {
+  /** Literal segments; undefined where the pattern has a parameter. */
+  segments: Array<string | undefined>
+  methods: Set<string>
+}
+
+/** Which methods a path knows: asked only for requests that no route took. */
+export class RouteTable {
+  readonly #byLength = new Map<number, Map<string, Entry>>()
+
+  add (methods: string[], pattern: string): void {
+    if (pattern.includes('*')) return
+    const parts = split(pattern)
+    const shape = parts.map((part) => part.startsWith(':') ? undefined : part)
+    const key = shape.map((part) => part ?? ':').join('/')
+    const entries = this.#byLength.get(parts.length) ?? new Map<string, Entry>()
+    this.#byLength.set(parts.length, entries)
+    const entry = entries.get(key) ?? { segments: shape, methods: new Set<string>() }
+    entries.set(key, entry)
+    for (const method of methods) entry.methods.add(method)
+  }
+
+  /** As the `Allow` header has them; undefined where no route has this path. */
+  methodsOf (path: string): string | undefined {
+    const parts = split(path)
+    const found = new Set<string>()
+    for (const { segments, methods } of this.#byLength.get(parts.length)?.values() ?? []) {
+      if (!segments.every((segment, index) => segment === undefined ? parts[index] !== '' : segment === parts[index])) continue
+      for (const method of methods) found.add(method)
+    }
+    if (found.size === 0) return undefined
+    found.add('OPTIONS')
+    return [...found].sort().join(', ')
+  }
+}
+
+function split (path: string): string[] {
+  return path.split('/').slice(1)
+}

@@ -1,0 +1,60 @@
+/** What stands in the place of anything that must not be in a log. */
+export const REDACTED = '[redacted]'
+
+/**
+ * Names whose values are never logged, at any depth, written without case, `-` and `_`. Secrets first; then what is the runner's own
+ * business: addresses, positions, bodies.
+ */
+const SECRET_NAMES = new Set([
+  'password', 'passwords', 'passwd', 'pwd', 'passphrase', 'passwordhash', 'hash', 'token', 'tokens', 'jwt', 'authorization', 'proxyauthorization',
+  'cookie', 'cookies', 'setcookie', 'secret', 'secrets', 'key', 'apikey', 'xapikey', 'privatekey', 'signature', 'credential', 'credentials',
+  'databaseurl', 'connectionstring',
+  'rawheaders', 'rawtrailers', 'email', 'emails', 'emailaddress', 'body', 'rawbody', 'requestbody',
+  'lat', 'lon', 'lng', 'latitude', 'longitude', 'latlng', 'position', 'positions', 'coordinate', 'coordinates'
+])
+const SECRET_ENDINGS = /(?:password|token|secret|apikey|privatekey|cookie|email)$/
+
+const known = new Map<string, boolean>()
+/** Names come from code, so they are few; a caller that makes them up from input must not fill the memory. */
+const KNOWN_NAMES_AT_MOST = 1000
+
+/** Whether the value under this name is to be kept out of the log. */
+export function isSecretName (name: string): boolean {
+  let secret = known.get(name)
+  if (secret === undefined) {
+    const bare = name.replace(/[-_\s]/g, '').toLowerCase()
+    secret = SECRET_NAMES.has(bare) || SECRET_ENDINGS.test(bare)
+    if (known.size < KNOWN_NAMES_AT_MOST && name.length <= 100) known.set(name, secret)
+  }
+  return secret
+}
+
+/** Cheap, and true of every text in which one of the patterns below could be found. */
+const SUSPICIOUS = /@|%40|eyJ|rtr?_|bearer|basic|passw|secret|token|api.?key|authorization|cookie/i
+
+/*
+ * Each is linear: an e-mail address begins where a word does (the look-behind), so no character is tried as a beginning twice.
+ * `fastify@5.12.0` in a path is no address, its last part has digits only.
+ */
+const PATTERNS: Array<[RegExp, string]> = [
+  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"']*@/gi, `$1${REDACTED}@`],
+  [/\beyJ[\w-]{4,}(?:\.[\w-]*)+/g, REDACTED],
+  [/\brtr?_[\w-]{6,}/g, REDACTED],
+  [/\b(bearer)\s+[\w.~+/=-]{6,}/gi, `$1 ${REDACTED}`],
+  [/\b(basic)\s+[a-z0-9+/]{8,}={0,2}(?![\w])/gi, `$1 ${REDACTED}`],
+  [/\b((?:password|passwd|secret|(?:access_|refresh_)?token|api[-_]?key|authorization|(?:set-)?cookie)["']?\s{0,4}[=:]\s{0,4}["']?)(?!\[redacted\])[^\s"',;&)}\]]{1,4096}/gi, `$1${REDACTED}`],
+  [/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+[\p{L}]{2,}/giu, REDACTED]
+]
+
+/** Takes addresses, tokens and passwords out of free text: an error's message or stack, a string somebody logs. */
+export function redactText (text: string): string {
+  if (!SUSPICIOUS.test(text)) return text
+  for (const [pattern, replacement] of PATTERNS) text = text.replace(pattern, replacement)
+  return text
+}
+
+/** A path with every segment that holds an `@` (an e-mail address, it must be supposed) left out. */
+export function redactPath (path: string): string {
+  if (!/@|%40/.test(path)) return path
+  return path.split('/').map((segment) => /@|%40/.test(segment) ? REDACTED : segment).join('/')
+}

@@ -1,0 +1,166 @@
+import { startEmbedded } from '../db/embedded.ts'
+import { migrate, pending } from '../db/migrate.ts'
+import { createDatabase } from '../db/pool.ts'
+import { buildApp } from './app.ts'
+import { AccessTokens } from './auth/access-tokens.ts'
+import { Passwords } from './auth/passwords.ts'
+import { loadOrMakeSecret } from './auth/secret-file.ts'
+import { ConfigError, describeProblems, readConfig, type Config } from './config.ts'
+import { prepareDirectories, usesDataDirectory } from './config/directories.ts'
+import { healthChecks } from './health-checks.ts'
+import { Availability } from './http/availability.ts'
+import { installCrashHandlers } from './log/crash.ts'
+import { createLogger, type RootLogger } from './log/logger.ts'
+import { createSink, type Sink } from './log/sink.ts'
+import { Metrics } from './metrics/metrics.ts'
+import { drain, onStopSignal } from './process.ts'
+import { DecodingPool } from './workers/decoding.ts'
+
+/** EX_CONFIG of sysexits.h: the configuration is not one to start with. */
+const EXIT_CONFIG = 78
+/** How long after the deadline for requests everything else may take to close. */
+const CLOSE_MS = 15_000
+/** Between two tries to reach a database that was not there at start. */
+const RETRY_MS = 500
+
+/** What the process has opened, closed in reverse whatever ends it. */
+type Closers = Array<() => Promise<void>>
+
+await main()
+
+async function main (): Promise<void> {
+  const config = configure()
+  const sink = createSink({ directory: config.log.dir, json: config.log.json })
+  await sink.ready
+  const logger = createLogger({ level: config.log.level, sink })
+  installCrashHandlers(logger, sink)
+  const closers: Closers = []
+  const stop = new AbortController()
+  onStopSignal(
+    (signal) => {
+      logger.info('stopping', { signal })
+      stop.abort()
+    },
+    (signal) => {
+      logger.warning('stopped at once by a second signal', { signal })
+      sink.flushSync()
+      process.exit(1)
+    }
+  )
+  let code = 0
+  try {
+    code = await serve(config, logger, sink, closers, stop.signal)
+  } catch (error) {
+    code = error instanceof ConfigError ? EXIT_CONFIG : 1
+    logger.critical('the service cannot start', { error, error_code: error instanceof ConfigError ? 'CONFIGURATION' : 'START_FAILED' })
+  }
+  await closeAll(closers, logger)
+  logger.info('stopped', { exit_code: code })
+  await sink.close()
+  process.exit(code)
+}
+
+/** The configuration; where there is none to start with, every bad variable is named and the process ends. */
+function configure (): Config {
+  try {
+    return readConfig()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const line = { timestamp: new Date().toISOString(), level: 'CRITICAL', logger_name: 'app.server', message: 'the configuration is not valid', error_code: 'CONFIGURATION', extra: { problems: error.problems } }
+    process.stdout.write(`${JSON.stringify(line)}\n`)
+    process.stderr.write(`${describeProblems(error)}\n`)
+    process.exit(EXIT_CONFIG)
+  }
+}
+
+/** Starts everything, serves until told to stop, and lets what is under way finish; answers the exit code. */
+async function serve (config: Config, logger: RootLogger, sink: Sink, closers: Closers, stop: AbortSignal): Promise<number> {
+  const { server, database: { url, migrationUrl, migrateOnStart } } = config
+  for (const warning of [...config.warnings, ...await prepareDirectories(config)]) logger.warning(warning.message, { error_code: warning.error_code })
+  const secrets = config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)]
+  const databaseUrl = url ?? await embeddedUrl(config, logger, closers)
+  if (stop.aborted) return 0
+
+  const metrics = new Metrics(config.app)
+  const database = createDatabase({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
+  closers.push(() => database.close({ timeoutMs: 5000 }))
+  const decoding = new DecodingPool()
+  closers.push(() => decoding.close())
+  const availability = new Availability()
+  availability.onChange((state, reason) => logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason }))
+  const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => app.jobs.problem() } })
+  const app = await buildApp({ config, logger, availability, database, metrics, decoding, checks, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
+  metrics.watchPool(() => database.stats())
+  metrics.watchHealth(() => app.health.last())
+  metrics.watchLog(() => ({ lines: { ...logger.lines }, writeErrors: { ...sink.writeErrors } }))
+
+  await app.listen({ host: server.host, port: server.port })
+  const address = app.server.address()
+  logger.info('listening', { host: server.host, port: typeof address === 'object' && address !== null ? address.port : server.port, version: config.app.version })
+  if (migrateOnStart) await untilDone(() => migrate(migrationUrl ?? databaseUrl, { log: logger }), stop, availability, logger, 'migrating')
+  else await untilDone(() => refusePending(database.sql), stop, availability, logger, 'migrations are not applied yet')
+  availability.clear('start')
+
+  await aborted(stop)
+  const complete = await within(
+    drain(app, { logger, availability, drainDelayMs: server.drainDelayMs, deadlineMs: server.requestTimeoutMs }),
+    server.drainDelayMs + server.requestTimeoutMs + CLOSE_MS
+  )
+  availability.stop()
+  return complete === true ? 0 : 1
+}
+
+async function embeddedUrl ({ dataDir }: Config, logger: RootLogger, closers: Closers): Promise<string> {
+  const embedded = await startEmbedded({ dataDir, log: logger.named('app.db') })
+  closers.push(() => embedded.stop())
+  return embedded.url
+}
+
+async function refusePending (sql: Parameters<typeof pending>[0]): Promise<void> {
+  const versions = await pending(sql)
+  if (versions.length > 0) throw new Error(`${versions.length} migrations are not applied: run the migration first`)
+}
+
+/** Tries until it works or the process is to stop: a database may come later than the service. */
+async function untilDone (work: () => Promise<unknown>, stop: AbortSignal, availability: Availability, logger: RootLogger, reason: string): Promise<void> {
+  availability.block('start', reason)
+  let told = ''
+  while (!stop.aborted) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      if (message !== told) logger.named('app.db').warning('the database is not ready for use yet', { reason: message })
+      told = message
+    }
+    await Promise.race([aborted(stop), new Promise((resolve) => { setTimeout(resolve, RETRY_MS) })])
+  }
+}
+
+function aborted (signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+async function within<T> (work: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => { timer = setTimeout(resolve, ms, undefined) })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function closeAll (closers: Closers, logger: RootLogger): Promise<void> {
+  for (const close of closers.reverse()) {
+    try {
+      await within(close(), CLOSE_MS)
+    } catch (error) {
+      logger.error('something did not close', { error })
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { AppError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import { decode, formatOf } from '../domain/files/decode.ts'
+import type { FileFormat } from '../domain/files/decode.ts'
+import { transferables } from '../domain/recording.ts'
+import type { Recording } from '../domain/recording.ts'
+import { summaryOf } from '../domain/training/summary.ts'
+import type { ActivitySummary } from '../domain/training/summary.ts'
+
+export interface DecodedActivity {
+  summary: ActivitySummary
+  recording: Recording
+}
+
+/** A file read. The bytes are the caller's own, back from the thread. */
+export interface Decoded {
+  format: FileFormat
+  /** One at least, in the file's order. */
+  activities: DecodedActivity[]
+  /** What was wrong with the file, of all its recordings. */
+  warnings: string[]
+  bytes: Uint8Array
+}
+
+export interface DecodeTask {
+  bytes: Uint8Array<ArrayBuffer>
+}
+
+/** What crosses back: errors lose their class and fields between threads, so they go as a record. */
+export type DecodeReply =
+  | { decoded: Decoded, failed?: undefined }
+  | { decoded?: undefined, failed: { code: ErrorCode, message: string, cause: string | undefined } }
+
+/** The work of a decoding thread: bytes in; summaries, columns and the same bytes out, moved and not copied. */
+export default function decodeTask ({ bytes }: DecodeTask): unknown {
+  try {
+    const activities = decode(bytes).map((recording) => ({ summary: summaryOf(recording), recording }))
+    const warnings = activities.flatMap(({ recording }) => recording.warnings)
+    const decoded: Decoded = { format: formatOf(bytes)!, activities, warnings: [...new Set(warnings)], bytes }
+    return moved({ decoded }, [bytes.buffer, ...activities.flatMap(({ recording }) => transferables(recording))])
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const { code, message, cause } = error
+    return { failed: { code, message, cause: cause instanceof Error ? cause.stack : undefined } } satisfies DecodeReply
+  }
+}
+
+function moved (reply: DecodeReply, transfer: ArrayBuffer[]): unknown {
+  return move({
+    get [transferableSymbol] () { return transfer },
+    get [valueSymbol] () { return reply }
+  } as never)
+}

@@ -1,0 +1,175 @@
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import { AppError } from '../errors.ts'
+import type { Decoded, DecodeReply, DecodeTask } from './decode.ts'
+
+export type { Decoded, DecodedActivity } from './decode.ts'
+
+export interface DecodingOptions {
+  /** Files decoded at once; one thread each. By default a core is left for requests. */
+  threads?: number
+  /** Files that may wait for a thread; one more is told to come back later. */
+  queue?: number
+  /** A file that takes longer on a thread is given up, and the thread with it. */
+  deadlineMs?: number
+  /** Of JavaScript values in one thread. The columns of a million records come on top, 72 MB. */
+  memoryMb?: number
+  /** A thread with nothing to do for so long ends. */
+  idleMs?: number
+  /** How long `close` lets running files finish. */
+  graceMs?: number
+  /** The module that does the work, another one only in tests. */
+  worker?: URL
+}
+
+interface Waiting {
+  start: () => void
+  refuse: (reason: unknown) => void
+}
+
+/**
+ * Decodes recordings on threads of their own, so that the one that answers requests is never held by a file and a hostile one takes down
+ * only its thread. No thread is started before the first file.
+ */
+export class DecodingPool {
+  readonly #pool: Piscina<DecodeTask, DecodeReply>
+  readonly #threads: number
+  readonly #queue: number
+  readonly #deadlineMs: number
+  readonly #graceMs: number
+  // Files wait here and not in the pool: a deadline that began in a queue would blame a file for those before it.
+  readonly #waiting: Waiting[] = []
+  readonly #running = new Set<Promise<unknown>>()
+  #busy = 0
+  #closed: Promise<void> | undefined
+
+  constructor ({
+    threads = Math.max(1, availableParallelism() - 1), queue = 32, deadlineMs = 30_000, memoryMb = 256, idleMs = 10_000, graceMs = 2000,
+    worker = new URL('./decode.js', import.meta.url)
+  }: DecodingOptions = {}) {
+    this.#threads = threads
+    this.#queue = queue
+    this.#deadlineMs = deadlineMs
+    this.#graceMs = graceMs
+    this.#pool = new Piscina({
+      filename: fileURLToPath(worker),
+      minThreads: 0,
+      maxThreads: threads,
+      idleTimeout: idleMs,
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: 32 },
+      // A worker waiting in Atomics.wait cannot be told of anything else and saves microseconds only.
+      atomics: 'disabled',
+      recordTiming: false
+    })
+    // A thread that dies between two files harms none of them; without a listener it would end the process.
+    this.#pool.on('error', () => {})
+  }
+
+  /** Files being decoded now and waiting, for the metrics. */
+  get load (): { running: number, waiting: number, threads: number } {
+    return { running: this.#running.size, waiting: this.#waiting.length, threads: this.#pool.threads.length }
+  }
+
+  /**
+   * The activities in a file. The bytes are handed over to the thread, if they are all of their buffer, and come back in the answer: whoever
+   * calls must not use its own view any more. They are gone when this throws.
+   *
+   * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files wait or the pool is
+   * closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.
+   */
+  async decode (bytes: Uint8Array, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
+    signal?.throwIfAborted()
+    if (this.#closed) throw closing()
+    // A thread that becomes free is handed on, never offered: who waits first goes first.
+    if (this.#busy < this.#threads) this.#busy++
+    else await this.#turn(signal)
+    const run = this.#run(bytes, signal)
+    this.#running.add(run)
+    try {
+      return await run
+    } finally {
+      this.#running.delete(run)
+      const next = this.#waiting.shift()
+      if (next) next.start()
+      else this.#busy--
+    }
+  }
+
+  /** Refuses what waits, lets what runs finish for a moment, then ends every thread. Always ends; the second call is the first. */
+  close (): Promise<void> {
+    this.#closed ??= this.#end()
+    return this.#closed
+  }
+
+  async #end (): Promise<void> {
+    for (const { refuse } of this.#waiting.splice(0)) refuse(closing())
+    if (this.#running.size > 0) {
+      let timer: NodeJS.Timeout | undefined
+      const grace = new Promise((resolve) => { timer = setTimeout(resolve, this.#graceMs) })
+      await Promise.race([Promise.allSettled(this.#running), grace])
+      clearTimeout(timer)
+    }
+    await this.#pool.destroy()
+  }
+
+  /** Waits for a thread, in the order of arrival. */
+  #turn (signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting.length >= this.#queue) {
+      return Promise.reject(new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being decoded: try again in a moment', { headers: { 'retry-after': '5' } }))
+    }
+    return new Promise((resolve, reject) => {
+      const settled = (): void => signal?.removeEventListener('abort', leave)
+      const waiting: Waiting = {
+        start: () => { settled(); resolve() },
+        refuse: (reason) => { settled(); reject(reason) }
+      }
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+        waiting.refuse(signal!.reason)
+      }
+      signal?.addEventListener('abort', leave, { once: true })
+      this.#waiting.push(waiting)
+    })
+  }
+
+  async #run (bytes: Uint8Array, signal: AbortSignal | undefined): Promise<Decoded> {
+    if (this.#closed) throw closing()
+    signal?.throwIfAborted()
+    const owned = ownedOf(bytes)
+    const deadline = new AbortController()
+    const timer = setTimeout(() => deadline.abort(), this.#deadlineMs)
+    try {
+      const { decoded, failed } = await this.#pool.run({ bytes: owned }, {
+        transferList: [owned.buffer],
+        signal: signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal
+      })
+      if (!failed) return decoded
+      throw new AppError(failed.code, failed.message, { cause: failed.cause })
+    } catch (error) {
+      if (error instanceof AppError) throw error
+      signal?.throwIfAborted()
+      if (deadline.signal.aborted) {
+        throw new AppError('UNREADABLE_FILE', `The file takes longer than ${this.#deadlineMs / 1000} s to decode`, { cause: error })
+      }
+      if (this.#closed) throw closing(error)
+      if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+        throw new AppError('UNREADABLE_FILE', 'The file takes more memory to decode than a recording needs', { cause: error })
+      }
+      throw new AppError('INTERNAL_ERROR', 'The file could not be decoded', { cause: error })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** Bytes that may be handed to another thread: these, if nothing else lives in their memory, else a copy. */
+function ownedOf (bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes
+  const whole = bytes.byteOffset === 0 && bytes.byteLength === buffer.byteLength
+  return whole && buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : new Uint8Array(bytes)
+}
+
+function closing (cause?: unknown): AppError {
+  return new AppError('SERVICE_UNAVAILABLE', 'The service is shutting down', { cause, headers: { 'retry-after': '5' } })
+}

@@ -1,0 +1,105 @@
+import { v7 as uuidv7 } from 'uuid'
+import { findOverlapping, insertActivity, listActivitiesOfRecording, type ActivityRow, type NewActivity } from '../../db/activities.ts'
+import { CHUNK_BYTES, findRecordingByBytes, insertChunk, insertRecording } from '../../db/recordings.ts'
+import { transaction, type Sql } from '../../db/sql.ts'
+import { lockUser } from '../../db/users.ts'
+import type { ImportedActivity } from '../../schemas/activities.ts'
+import { localDate } from '../domain/local-day.ts'
+import { AppError } from '../errors.ts'
+import type { Decoded, DecodedActivity } from '../workers/decoding.ts'
+
+export interface Upload {
+  bytes: Buffer
+  /** Of the plain bytes: they are handed on to be read, and are not here any more then. */
+  sha256: Buffer
+  fileName: string | null
+  allowDuplicate: boolean
+}
+
+/** Reads the bytes of a recording, on another thread; they go there and come back in the answer. */
+export type Decode = (bytes: Uint8Array) => Promise<Decoded>
+
+export interface Import {
+  isNew: boolean
+  format: string
+  answer: ImportedActivity
+}
+
+/** A recording that is read and not stored yet, or what came of the same bytes before. */
+export type ReadImport = { before: Import } | { decoded: Decoded }
+
+/** Looks whether the bytes are here already, and reads them where they are not: slow, and nothing is written. */
+export async function readImport (sql: Sql, userId: string, decode: Decode, { bytes, sha256 }: Upload): Promise<ReadImport> {
+  const before = await findBefore(sql, userId, sha256)
+  return before === undefined ? { decoded: await decode(bytes) } : { before }
+}
+
+/**
+ * Makes activities of a recording and keeps the original. The same bytes again change nothing; the same run from other bytes is refused,
+ * unless the caller wants it.
+ */
+export async function storeImport (sql: Sql, userId: string, read: ReadImport, { sha256, fileName, allowDuplicate }: Upload): Promise<Import> {
+  if ('before' in read) return read.before
+  const { format, activities, warnings, bytes: original } = read.decoded
+  const recording = { recording_id: uuidv7(), format, sha256, size_bytes: original.length, file_name: fileName }
+  return await transaction(sql, async (sql) => {
+    const user = await lockUser(sql, userId)
+    if (user === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
+    // Whoever brought the same bytes meanwhile is done by now: this is the same import, not the same run from elsewhere.
+    const meanwhile = await findBefore(sql, userId, sha256)
+    if (meanwhile !== undefined) return meanwhile
+    if (!allowDuplicate) await refuseDuplicates(sql, userId, activities)
+    await insertRecording(sql, userId, recording)
+    for (let position = 0; position * CHUNK_BYTES < original.length; position++) {
+      await insertChunk(sql, userId, recording.recording_id, position, original.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES))
+    }
+    for (const activity of activities) await insertActivity(sql, userId, toStore(activity, recording, user.timezone))
+    const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
+    return { isNew: true, format, answer: { ...answerOf(rows), warnings } }
+  })
+}
+
+interface Original {
+  recording_id: string
+  format: string
+}
+
+/** What came of the same bytes when they came before. */
+async function findBefore (sql: Sql, userId: string, sha256: Buffer): Promise<Import | undefined> {
+  const recordingId = await findRecordingByBytes(sql, userId, sha256)
+  if (recordingId === undefined) return undefined
+  const rows = await listActivitiesOfRecording(sql, userId, recordingId)
+  return { isNew: false, format: rows[0]?.source.format ?? 'fit', answer: { ...answerOf(rows), duplicate: true } }
+}
+
+/** The run stands for the file where there is one, else the first thing in it. */
+function answerOf (rows: ActivityRow[]): { activity: ActivityRow, activities?: ActivityRow[] } {
+  const activity = rows.find(({ sport }) => sport === 'running') ?? rows[0] as ActivityRow
+  return rows.length > 1 ? { activity, activities: rows } : { activity }
+}
+
+async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedActivity[]): Promise<void> {
+  for (const { summary: { sport, start_time, elapsed_s } } of activities) {
+    const activityId = await findOverlapping(sql, userId, { sport, start_time, elapsed_s })
+    if (activityId !== undefined) {
+      throw new AppError('DUPLICATE_ACTIVITY', 'The same activity is there already, from another file', { details: { activity_id: activityId } })
+    }
+  }
+}
+
+function toStore ({ summary, recording: { deviceName } }: DecodedActivity, { recording_id, format }: Original, timezone: string): NewActivity {
+  return {
+    ...summary,
+    id: uuidv7(),
+    timezone,
+    local_date: localDate(Date.parse(summary.start_time), timezone),
+    load: null,
+    load_model: null,
+    perceived_effort: null,
+    is_race: false,
+    notes: null,
+    format,
+    recording_id,
+    device_name: deviceName
+  }
+}

@@ -1,0 +1,101 @@
+import t from 'tap'
+import { startService } from '../service.ts'
+
+const PLAN = { name: 'Spring marathon', start_date: '2026-01-05', end_date: '2026-04-26' }
+const { runner } = await startService(t)
+
+t.test('a plan is made, read, changed and deleted by its owner', async (t) => {
+  const ann = await runner()
+  const made = await ann.call('POST', '/plans', { ...PLAN, race: { date: '2026-04-26', distance_m: 42_195 } })
+  t.equal(made.status, 201)
+  t.match(made.body, { ...PLAN, status: 'draft', goal: null, race: { distance_m: 42_195 } })
+  t.equal(made.headers.location, `/api/v1/plans/${made.body.id}`)
+  const read = await ann.call('GET', `/plans/${made.body.id}`)
+  t.same(read.body, made.body)
+  t.equal(read.headers.etag, made.headers.etag)
+  const changed = await ann.call('PATCH', `/plans/${made.body.id}`, { status: 'active', goal: 'Under four hours' })
+  t.match(changed.body, { ...PLAN, status: 'active', goal: 'Under four hours' })
+  t.not(changed.headers.etag, made.headers.etag)
+  t.equal((await ann.call('DELETE', `/plans/${made.body.id}`)).status, 204)
+  t.equal((await ann.call('GET', `/plans/${made.body.id}`)).status, 404)
+})
+
+t.test('a plan that ends before or when it starts is refused, with the field', async (t) => {
+  const ann = await runner()
+  for (const end_date of ['2026-01-05', '2026-01-04']) {
+    const { status, body } = await ann.call('POST', '/plans', { ...PLAN, end_date })
+    t.equal(status, 400)
+    t.match(body, { error_code: 'VALIDATION_ERROR', message: 'Plan end_date must be after start_date', details: { field: 'end_date' } })
+  }
+})
+
+t.test('what breaks the schema is named, field by field, and nothing is converted or dropped', async (t) => {
+  const ann = await runner()
+  const cases: Array<[object, string]> = [
+    [{ ...PLAN, name: undefined }, 'name'],
+    [{ ...PLAN, name: '' }, 'name'],
+    [{ ...PLAN, name: 5 }, 'name'],
+    [{ ...PLAN, start_date: '2026-02-30' }, 'start_date'],
+    [{ ...PLAN, start_date: '0000-01-01' }, 'start_date'],
+    [{ ...PLAN, start_date: null }, 'start_date'],
+    [{ ...PLAN, unknown: 1 }, 'unknown'],
+    [{ ...PLAN, race: { date: '2026-04-26', distance_m: '42195' } }, 'race.distance_m']
+  ]
+  for (const [body, field] of cases) {
+    const answer = await ann.call('POST', '/plans', body)
+    t.equal(answer.status, 422, JSON.stringify(body))
+    t.match(answer.body, { error_code: 'REQUEST_VALIDATION_ERROR', details: { field } })
+  }
+  t.same((await ann.call('GET', '/plans')).body.items, [])
+})
+
+t.test('pages follow each other without a gap or a repetition while plans are added', async (t) => {
+  const ann = await runner()
+  const made: string[] = []
+  for (let i = 0; i < 7; i++) made.unshift((await ann.call('POST', '/plans', PLAN)).body.id)
+  const seen: string[] = []
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const page = await ann.call('GET', `/plans?limit=3${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    seen.push(...page.body.items.map(({ id }: { id: string }) => id))
+    cursor = page.body.next_cursor
+    await ann.call('POST', '/plans', PLAN)
+  }
+  t.same(seen, made)
+  for (const query of ['cursor=nonsense', 'limit=0', 'limit=201', 'limit=0x10', 'limit=%205', 'limit=1e1', 'status=odd', 'what=1', 'from=2026-02-30']) {
+    t.equal((await ann.call('GET', `/plans?${query}`)).status, 422, query)
+  }
+})
+
+t.test('from and to ask for plans that overlap those days', async (t) => {
+  const ann = await runner()
+  await ann.call('POST', '/plans', PLAN)
+  const count = async (query: string) => (await ann.call('GET', `/plans?${query}`)).body.items.length
+  t.equal(await count('from=2026-04-26'), 1)
+  t.equal(await count('from=2026-04-27'), 0)
+  t.equal(await count('to=2026-01-05'), 1)
+  t.equal(await count('to=2026-01-04'), 0)
+})
+
+t.test('a plan is its owner’s alone', async (t) => {
+  const [ann, bob] = [await runner(), await runner()]
+  const { body: { id } } = await ann.call('POST', '/plans', PLAN)
+  for (const [method, payload] of [['GET'], ['PATCH', { name: 'Mine now' }], ['DELETE']] as const) {
+    t.equal((await bob.call(method, `/plans/${id}`, payload)).status, 404, method)
+    t.equal((await ann.call(method, `/plans/${id}`, payload, { authorization: '' })).status, 401, method)
+  }
+  t.same((await bob.call('GET', '/plans')).body.items, [])
+  t.match((await ann.call('GET', `/plans/${id}`)).body, PLAN)
+})
+
+t.test('who goes by an older state of a plan is told so and overwrites nothing', async (t) => {
+  const ann = await runner()
+  const { body: { id }, headers: { etag } } = await ann.call('POST', '/plans', PLAN)
+  const match = { 'if-match': String(etag) }
+  t.equal((await ann.call('GET', `/plans/${id}`, undefined, { 'if-none-match': String(etag) })).status, 304)
+  const answers = await Promise.all(Array.from({ length: 10 }, async (_, i) => await ann.call('PATCH', `/plans/${id}`, { name: `Name ${i}` }, match)))
+  t.equal(answers.filter(({ status }) => status === 200).length, 1)
+  t.equal(answers.filter(({ status, body }) => status === 412 && body.error_code === 'PRECONDITION_FAILED').length, 9)
+  t.equal((await ann.call('DELETE', `/plans/${id}`, undefined, match)).status, 412)
+  t.equal((await ann.call('DELETE', `/plans/${id}`, undefined, { 'if-match': '*' })).status, 204)
+})
