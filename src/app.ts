@@ -43,7 +43,7 @@ export interface Parts {
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
-  /** Beyond this mean delay of the event loop, in ms, requests are refused; 500 unless told. */
+  /** Beyond this mean delay of the event loop, in ms, requests are refused; 500 unless told, 0 for never. */
   maxEventLoopDelayMs?: number
 }
 

@@ -62,10 +62,10 @@ export interface Answer {
 /** Cheap, as what it protects is not worth more. */
 const TEST_COST = { memoryKiB: 1024, passes: 1, parallelism: 1 }
 
-/** Several services in one process on a machine with much else to do are slow now and then: what is tested is not that. */
-const BUSY_MS = 60_000
-
-/** Ready, with every plugin and route; closed when the test ends. `env` is what the process would be started with. */
+/**
+ * Ready, with every plugin and route; closed when the test ends. `env` is what the process would be started with. Nothing is shed unless `parts`
+ * says so: several services in one process on a machine with much else to do are slow now and then.
+ */
 export async function startService (t: Ending, { env = {}, parts = {} }: { env?: Record<string, string>, parts?: Partial<Parts> } = {}): Promise<Service> {
   const databaseUrl = env.DATABASE_URL ?? await createDatabase(t)
   const config = readConfig({ NODE_ENV: 'test', RATE_LIMIT_MAX: '0', RATE_LIMIT_AUTH_MAX: '0', LOG_LEVEL: 'DEBUG', DATABASE_URL: databaseUrl, MAX_POOL_SIZE: '5', ...env }, tmpdir())
@@ -77,7 +77,7 @@ export async function startService (t: Ending, { env = {}, parts = {} }: { env?:
   const availability = new Availability()
   const checks = [{ name: 'database', critical: true, look: async () => { await database.ping() } }]
   const accessTokens = new AccessTokens(config.auth.secrets ?? ['a secret of the tests that is long enough'])
-  const app = await buildApp({ config, logger, availability, database, metrics, decoding, checks, accessTokens, passwords: new Passwords(TEST_COST), maxEventLoopDelayMs: BUSY_MS, ...parts })
+  const app = await buildApp({ config, logger, availability, database, metrics, decoding, checks, accessTokens, passwords: new Passwords(TEST_COST), maxEventLoopDelayMs: 0, ...parts })
   t.teardown(async () => {
     await app.close()
     await decoding.close()
