@@ -114,6 +114,14 @@ t.test('every route is known to this test: what its path names can be made, and 
   for (const name of Object.keys(CALLS)) t.ok(names.has(name), `${name} is a route`)
 })
 
+t.test('every route of the API is limited, and what is outside is not', async (t) => {
+  const limited = await startService(t, { env: { RATE_LIMIT_MAX: '1000', RATE_LIMIT_AUTH_MAX: '1000' } })
+  for (const { method, path } of operations) {
+    const { headers } = await inject(limited.app, { method, url: path.replace(/\{\w+\}/g, uuidv7()) })
+    t.equal('ratelimit-limit' in headers, path.startsWith('/api/'), `${method} ${path}`)
+  }
+})
+
 for (const operation of closed) {
   t.test(`${nameOf(operation)} is for whose it is, and says so`, async (t) => {
     const [ann, bob] = [await runner(), await runner()]
