@@ -6,6 +6,8 @@ import database from '../plugins/database.ts'
 import deadlines from '../plugins/deadlines.ts'
 import errorEnvelope from '../plugins/error-envelope.ts'
 import health from '../plugins/health.ts'
+import idempotency from '../plugins/idempotency.ts'
+import jobs from '../plugins/jobs.ts'
 import logging from '../plugins/logging.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -19,14 +21,17 @@ import validation from '../plugins/validation.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { authRoutes } from '../routes/auth.ts'
+import { exportRoutes } from '../routes/export.ts'
 import { meRoutes } from '../routes/me.ts'
 import { operationsRoutes } from '../routes/operations.ts'
+import { physiologyRoutes } from '../routes/physiology.ts'
 import { planRoutes } from '../routes/plans.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config.ts'
 import type { Availability } from './http/availability.ts'
 import type { HealthCheck } from './http/health-monitor.ts'
+import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { DecodingPool } from './workers/decoding.ts'
@@ -43,8 +48,6 @@ export interface Parts {
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
-  /** Beyond this mean delay of the event loop, in ms, requests are refused; 500 unless told, 0 for never. */
-  maxEventLoopDelayMs?: number
 }
 
 /** The root instance: every plugin and every route, in order. */
@@ -70,12 +73,13 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(requestContext)
   await app.register(logging, { logger })
   await app.register(security, config.security)
-  await app.register(errorEnvelope)
+  await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
+  await app.register(jobs, { jobs: sweeps(parts.database.sql) })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
   await app.register(rateLimit, config.rateLimit)
@@ -85,11 +89,14 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
-    await api.register(shedding, { maxEventLoopDelayMs: parts.maxEventLoopDelayMs ?? 500 })
+    await api.register(shedding)
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
+      await signedIn.register(idempotency)
       await signedIn.register(meRoutes, { prefix: '/me', keys: parts })
+      await signedIn.register(exportRoutes, { prefix: '/me/export' })
+      await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, {

@@ -88,7 +88,7 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   closers.push(() => decoding.close())
   const availability = new Availability()
   availability.onChange((state, reason) => logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason }))
-  const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => undefined } })
+  const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => app.jobs.problem() } })
   const app = await buildApp({ config, logger, availability, database, metrics, decoding, checks, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
   metrics.watchPool(() => database.stats())
   metrics.watchHealth(() => app.health.last())

@@ -41,6 +41,7 @@ export class DecodingPool {
   // Files wait here and not in the pool: a deadline that began in a queue would blame a file for those before it.
   readonly #waiting: Waiting[] = []
   readonly #running = new Set<Promise<unknown>>()
+  #busy = 0
   #closed: Promise<void> | undefined
 
   constructor ({
@@ -75,19 +76,23 @@ export class DecodingPool {
    * calls must not use its own view any more. They are gone when this throws.
    *
    * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files wait or the pool is
-   * closed, and the signal's reason when it aborts.
+   * closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.
    */
   async decode (bytes: Uint8Array, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
     signal?.throwIfAborted()
     if (this.#closed) throw closing()
-    if (this.#running.size >= this.#threads) await this.#turn(signal)
+    // A thread that becomes free is handed on, never offered: who waits first goes first.
+    if (this.#busy < this.#threads) this.#busy++
+    else await this.#turn(signal)
     const run = this.#run(bytes, signal)
     this.#running.add(run)
     try {
       return await run
     } finally {
       this.#running.delete(run)
-      this.#waiting.shift()?.start()
+      const next = this.#waiting.shift()
+      if (next) next.start()
+      else this.#busy--
     }
   }
 
@@ -129,6 +134,8 @@ export class DecodingPool {
   }
 
   async #run (bytes: Uint8Array, signal: AbortSignal | undefined): Promise<Decoded> {
+    if (this.#closed) throw closing()
+    signal?.throwIfAborted()
     const owned = ownedOf(bytes)
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), this.#deadlineMs)
@@ -149,7 +156,7 @@ export class DecodingPool {
       if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
         throw new AppError('UNREADABLE_FILE', 'The file takes more memory to decode than a recording needs', { cause: error })
       }
-      throw new AppError('INTERNAL_ERROR', 'The thread that decoded the file ended', { cause: error })
+      throw new AppError('INTERNAL_ERROR', 'The file could not be decoded', { cause: error })
     } finally {
       clearTimeout(timer)
     }

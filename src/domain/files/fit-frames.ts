@@ -40,23 +40,25 @@ const DEVELOPER_DATA_INDEX = 3
 const KNOWN_BASE_TYPES = 17
 /** So many messages are decoded at a time. */
 const PORTION = 2048
+const PORTION_BYTES = 1 << 18
 /** Nothing real comes near; one-byte messages could otherwise fill the memory. */
 const MAX_MESSAGES = 8_000_000
+/** Nobody chains more files into one. */
+const MAX_PARTS = 100
 
 export function isFit (bytes: Uint8Array): boolean {
   return bytes.length >= 12 && bytes[8] === 0x2e && bytes[9] === 0x46 && bytes[10] === 0x49 && bytes[11] === 0x54
 }
 
-/** The FIT files chained in `bytes`, each read in full before the next is asked for. */
+/** The FIT files chained in `bytes`, the first hundred of them, each to be read in full before the next is asked for. */
 export function * fitFiles (bytes: Uint8Array, wanted: Wanted): Generator<FitFile, void, void> {
   let at = 0
-  for (let number = 1; at < bytes.length; number++) {
+  for (let number = 1; at < bytes.length && number <= MAX_PARTS; number++) {
     const rest = bytes.subarray(at)
     if (!isFit(rest)) break
     const file = new FitReader(rest, wanted, number > 1 ? `Part ${number} of the file: ` : '')
     yield file
     at += file.end
-    if (at < bytes.length && !isFit(bytes.subarray(at))) file.warn(`${counted(bytes.length - at, 'byte')} after its end left out`)
   }
 }
 
@@ -115,7 +117,7 @@ class FitReader implements FitFile {
         inPortion++
       }
       at += size
-      if (inPortion >= PORTION) {
+      if (inPortion >= PORTION || (inPortion > 0 && this.#length >= PORTION_BYTES)) {
         yield this.#portion()
         inPortion = 0
       }
@@ -146,6 +148,8 @@ class FitReader implements FitFile {
     this.end = Math.min(bytes.length, end + 2)
     if (end + 2 > bytes.length) this.warn('cut off: its checksum is missing')
     else if (this.#view.getUint16(end, true) !== CrcCalculator.calculateCRC(bytes, 0, end)) this.warn('its checksum is wrong: parts of it may be damaged')
+    const rest = bytes.subarray(this.end)
+    if (rest.length > 0 && !isFit(rest)) this.warn(`${counted(rest.length, 'byte')} after its end left out`)
     return { start, end }
   }
 

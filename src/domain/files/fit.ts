@@ -75,6 +75,8 @@ function contentsOf (file: FitFile): Contents {
   let distance = 0
   let offset = 0
   let begins = true
+  // The decoder swallows what its listener throws.
+  let refusal: unknown
   const listen = (number: number, message: unknown): void => {
     const mesg = message as Message
     if (number === RECORD && mesg.compressedSpeedDistance !== undefined && typeof mesg.distance === 'number') {
@@ -83,12 +85,17 @@ function contentsOf (file: FitFile): Contents {
       distance = mesg.distance + offset
       mesg.distance = distance
     }
-    take(contents, number, mesg)
+    try {
+      take(contents, number, mesg)
+    } catch (error) {
+      refusal = error
+    }
   }
   for (const portion of file.portions) {
     begins = true
     const decoder = new Decoder(Stream.fromArrayBuffer(portion))
     const { errors } = decoder.read({ dataOnly: true, mergeHeartRates: false, convertDateTimesToDates: false, mesgListener: listen })
+    if (refusal !== undefined) throw refusal
     if (errors.length > 0) warnings.push(`A part that the decoder refused was left out (${errors[0]!.message})`)
   }
   return contents
@@ -245,7 +252,8 @@ function deviceNameOf ({ fileId, creator }: Contents): string | null {
   const named = tidyText(fileId?.productName) ?? tidyText(creator?.productName)
   const maker = tidyText(fileId?.manufacturer) ?? tidyText(creator?.manufacturer)
   const product = named ?? tidyText(fileId?.garminProduct) ?? tidyText(creator?.garminProduct)
-  if (maker === null) return product
+  // What its maker keeps to itself, and what programs write that are nobody's product.
+  if (maker === null || maker === 'development') return product
   const capital = maker.charAt(0).toUpperCase() + maker.slice(1).replaceAll(/([a-z])([A-Z])/g, '$1 $2')
   if (product === null) return capital
   return product.toLowerCase().startsWith(maker.toLowerCase()) ? product : `${capital} ${product}`

@@ -46,9 +46,12 @@ export function decodeGpx (bytes: Uint8Array): Recording[] {
       if (name === 'trkpt') {
         point = { timeMs: Number.NaN, latitudeDeg: numberOf(attributes.lat), longitudeDeg: numberOf(attributes.lon) }
       } else if (name === 'trk') {
-        track = { name: null, type: null, points: new PointBuffer(), breaksMs: [] }
-        if (tracks.length < MAX_TRACKS) tracks.push(track)
-        else tooMany++
+        if (tracks.length < MAX_TRACKS) {
+          track = { name: null, type: null, points: new PointBuffer(), breaksMs: [] }
+          tracks.push(track)
+        } else {
+          tooMany++
+        }
       } else if (name === 'trkseg') {
         newSegment = true
       } else if (name === 'rte') {

@@ -46,7 +46,8 @@ export interface Point {
 /** A track as a decoder collects it: rows of numbers, growing, in any order and of any quality. */
 export class PointBuffer {
   length = 0
-  rows = new Float64Array(WIDTH * 1024)
+  // Small at first: a hostile file may hold millions of empty tracks.
+  rows = new Float64Array(WIDTH * 16)
   /** Points left out because the file gives them no time. */
   untimed = 0
 
@@ -55,13 +56,7 @@ export class PointBuffer {
       this.untimed++
       return
     }
-    if (this.length >= MAX_POINTS) throw unreadable(`The file holds more than ${MAX_POINTS} points`)
-    const at = this.length * WIDTH
-    if (at + WIDTH > this.rows.length) {
-      const larger = new Float64Array(this.rows.length * 2)
-      larger.set(this.rows)
-      this.rows = larger
-    }
+    const at = this.#room()
     const { rows } = this
     rows[at + TIME] = point.timeMs
     rows[at + LATITUDE] = point.latitudeDeg ?? Number.NaN
@@ -72,7 +67,6 @@ export class PointBuffer {
     rows[at + SPEED] = point.speedMPerS ?? Number.NaN
     rows[at + POWER] = point.powerW ?? Number.NaN
     rows[at + DISTANCE] = point.distanceM ?? Number.NaN
-    this.length++
   }
 
   timeMsAt (index: number): number {
@@ -86,15 +80,25 @@ export class PointBuffer {
   /** The points between two moments, the second left out, as a buffer of their own. */
   between (fromMs: number, toMs: number): PointBuffer {
     const part = new PointBuffer()
-    part.rows = new Float64Array(this.rows.length)
     for (let i = 0; i < this.length; i++) {
       const time = this.timeMsAt(i)
-      if (time >= fromMs && time < toMs) {
-        part.rows.set(this.rows.subarray(i * WIDTH, (i + 1) * WIDTH), part.length * WIDTH)
-        part.length++
-      }
+      if (time < fromMs || time >= toMs) continue
+      const at = part.#room()
+      part.rows.set(this.rows.subarray(i * WIDTH, (i + 1) * WIDTH), at)
     }
     return part
+  }
+
+  /** Makes room for one more point and says where it goes. */
+  #room (): number {
+    if (this.length >= MAX_POINTS) throw unreadable(`The file holds more than ${MAX_POINTS} points`)
+    const at = this.length++ * WIDTH
+    if (at + WIDTH > this.rows.length) {
+      const larger = new Float64Array(this.rows.length * 2)
+      larger.set(this.rows)
+      this.rows = larger
+    }
+    return at
   }
 }
 

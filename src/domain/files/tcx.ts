@@ -46,6 +46,7 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
   let point: Point | undefined
   let newTrack = false
   let lapPoints = 0
+  let tooMany = false
   const warnings = readXml(bytes, {
     open (name, attributes) {
       path.push(name)
@@ -58,8 +59,12 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
         lap = emptyLap(momentOf(attributes.StartTime ?? ''))
         if (activity.laps.length < MAX_LAPS) activity.laps.push(lap)
       } else if (name === 'Activity') {
+        if (activities.length >= MAX_ACTIVITIES) {
+          tooMany = true
+          return
+        }
         activity = { sport: tidyText(attributes.Sport), notes: null, deviceName: null, idMs: Number.NaN, laps: [], points: new PointBuffer(), pausesMs: [] }
-        if (activities.length < MAX_ACTIVITIES) activities.push(activity)
+        activities.push(activity)
       } else if (name === 'Course' || name === 'Workout') {
         seen.add(name)
       }
@@ -88,6 +93,7 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
       }
     }
   })
+  if (tooMany) warnings.push(`All after the first ${MAX_ACTIVITIES} activities left out`)
   return recordingsOf(activities, seen, warnings)
 }
 

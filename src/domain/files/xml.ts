@@ -14,6 +14,8 @@ export interface XmlListener {
 const CHUNK_BYTES = 1 << 16
 const MAX_DEPTH = 64
 const MAX_TEXT = 1 << 16
+/** Millions of attributes make one allocation so large that V8 ends the process, not only the thread. */
+const MAX_ATTRIBUTES = 256
 
 /**
  * Reads a document from its bytes, element by element, never the whole of it at once. Entities are not expanded: a document that declares
@@ -35,6 +37,11 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
   })
   parser.on('doctype', (doctype) => {
     if (/<!ENTITY/i.test(doctype)) throw unreadable('The file declares XML entities, which are never expanded here: refused')
+  })
+  let attributes = 0
+  parser.on('opentagstart', () => { attributes = 0 })
+  parser.on('attribute', () => {
+    if (++attributes > MAX_ATTRIBUTES) throw unreadable(`An element of the file has more than ${MAX_ATTRIBUTES} attributes`)
   })
   parser.on('opentag', (tag) => {
     if (trouble.message !== undefined) return

@@ -1,4 +1,6 @@
+import type { Columns, Pause } from '../recording.ts'
 import { smoothAltitude } from './elevation.ts'
+import { activeTimeS } from './moving.ts'
 
 /** The steepest grade that was measured, either way; beyond it the cost is that of ±45 %. */
 const STEEPEST = 0.45
@@ -110,6 +112,11 @@ export function normalizedGradedSpeed (activeS: Float64Array, adjustedM: Float64
     sum += speed ** 4
   }
   return (sum / (count + 1)) ** (1 / 4) || null
+}
+
+/** The normalized graded speed of a recording, in m/s; by its plain distance where the altitude is not known. Null where it has no distance. */
+export function gradedSpeedOf (columns: Columns, pauses: readonly Pause[]): number | null {
+  return normalizedGradedSpeed(activeTimeS(columns.timeS, pauses), gradeAdjustedDistanceM(columns) ?? columns.distanceM)
 }
 
 function between (times: number[], places: number[], i: number, timeS: number): number {

@@ -41,6 +41,7 @@ const LONGEST_S = 14 * 86_400
  * - Moving time is that on the running timer less the stops; see `standingTimeS`. In water nothing tells a stop from a turn: the timer counts.
  * - Heart rate and cadence are means over time, gaps skipped, the device's own only where the samples
  *   cover less than half of its time; cadence leaves standing out.
+ * - Grade-adjusted pace is that of legs: null for a sport without steps.
  * - Height is computed from the altitudes, and the device's own only where there are none.
  */
 export function summaryOf (recording: Recording): ActivitySummary {
@@ -51,7 +52,7 @@ export function summaryOf (recording: Recording): ActivitySummary {
   const distanceM = distanceOf(recording, elapsedS)
   const movingS = movingOf(recording, elapsedS, activeS)
   const elevation = elevationOf(columns.timeS, columns.altitudeM)
-  const adjusted = sport === 'swimming' ? null : gradeAdjustedDistanceM(columns)
+  const adjusted = hasSteps(sport) ? gradeAdjustedDistanceM(columns) : null
   const recordedM = lastOf(columns.distanceM)
   // Records and device may differ in the distance; what the grades add to it is in proportion.
   const adjustedM = adjusted && distanceM !== null && recordedM !== null && recordedM > 0 ? distanceM * lastOf(adjusted)! / recordedM : null
@@ -71,7 +72,12 @@ export function summaryOf (recording: Recording): ActivitySummary {
     average_cadence_spm: rounded(meanOverTime(activeS, columns.cadenceSpm, { from: 1 }).mean ?? deviceCadence(deviceMeans.averageCadenceSpm, legs), 1),
     average_pace_s_per_km: rounded(paceOf(distanceM, movingS), 2),
     grade_adjusted_pace_s_per_km: rounded(paceOf(adjustedM, movingS), 2),
-    device: { ...device },
+    device: {
+      distance_m: rounded(device.distance_m, 2),
+      elapsed_s: rounded(device.elapsed_s, 3),
+      timer_s: rounded(device.timer_s, 3),
+      elevation_gain_m: rounded(device.elevation_gain_m, 1)
+    },
     laps_count: recording.laps.length
   }
 }

@@ -1,0 +1,54 @@
+import { parseArgs } from 'node:util'
+import { ConfigError, readConfig } from '../config.ts'
+import type { Config } from '../config.ts'
+import type { Check } from './checks/check.ts'
+import { checkDatabase } from './checks/database.ts'
+import { checkService } from './checks/live.ts'
+import { checkProblems, checkSettings } from './checks/settings.ts'
+import { checkStorage } from './checks/storage.ts'
+import { EXIT, printable } from './command.ts'
+import type { Command } from './command.ts'
+
+export interface Diagnosis {
+  /** The worst of the checks. */
+  status: Check['status']
+  checks: Check[]
+}
+
+export const check: Command = {
+  usage: '[--json]',
+  summary: 'The pre-deployment checklist and the troubleshooting, each line ok, warning or failed, with what to do.',
+  async run (args, print) {
+    const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } })
+    const diagnosis = await diagnose(readConfig)
+    print(values.json ? JSON.stringify(diagnosis, null, 2) : report(diagnosis))
+    return diagnosis.status === 'failed' ? EXIT.failed : EXIT.ok
+  }
+}
+
+/** Checks everything; with a configuration that cannot be read, that alone. */
+export async function diagnose (read: () => Config): Promise<Diagnosis> {
+  let checks: Check[]
+  try {
+    const config = read()
+    const parts = await Promise.all([checkStorage(config), checkDatabase(config), checkService(config)])
+    checks = [...checkSettings(config), ...parts.flat()]
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    checks = checkProblems(error)
+  }
+  const worst = (['failed', 'warning'] as const).find((status) => checks.some((check) => check.status === status))
+  return { status: worst ?? 'ok', checks }
+}
+
+/** The checks as people read them, what to do below each that is not ok. */
+function report ({ status, checks }: Diagnosis): string {
+  const width = Math.max(...checks.map(({ name }) => name.length))
+  const lines = checks.flatMap(({ name, status, message, remedy }, index) => [
+    `${status.padEnd(7)}  ${name.padEnd(width)}  ${printable(message)}`,
+    // Said once where neighbours have it in common.
+    ...(remedy === null || checks[index + 1]?.remedy === remedy ? [] : [`${' '.repeat(7)}  ${' '.repeat(width)}  → ${printable(remedy)}`])
+  ])
+  const counts = (['ok', 'warning', 'failed'] as const).map((kind) => `${checks.filter((check) => check.status === kind).length} ${kind}`)
+  return [...lines, '', `${status}: ${counts.join(', ')}`].join('\n')
+}

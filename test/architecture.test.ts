@@ -1,0 +1,94 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** From left to right, as in README: each layer may import what stands at its own place or further right. */
+const LAYERS: Array<[name: string, holds: RegExp]> = [
+  ['process', /^src\/(server|cli|app|process|cluster|health-checks)\.ts$|^src\/commands\//],
+  ['offer', /^(routes|plugins)\//],
+  ['workflows', /^src\/workflows\//],
+  ['keep', /^db\/|^src\/(workers|jobs|config|metrics)\/|^src\/config\.ts$|^src\/http\//],
+  ['means', /^src\/(auth|log)\//],
+  ['speak', /^schemas\//],
+  ['know', /^src\/domain\//],
+  ['errors', /^src\/(errors|error-catalogue)\.ts$/]
+]
+
+interface Source {
+  path: string
+  text: string
+  /** Files of the project it imports, by path; `type` where only types are taken. */
+  imports: Array<{ path: string, typeOnly: boolean }>
+}
+
+const sources = ['src', 'plugins', 'routes', 'schemas', 'db'].flatMap((folder) => filesIn(join(ROOT, folder))).map(read)
+
+function filesIn (folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+function read (file: string): Source {
+  const text = readFileSync(file, 'utf8')
+  const path = relative(ROOT, file).replaceAll('\\', '/')
+  const imports = [...text.matchAll(/^(?:import|export)\s+(type\s)?([^'"]*?from\s+)?'(\.[^']+)'/gm)].map(([, type, , target]) => ({
+    path: relative(ROOT, resolve(dirname(file), target as string)).replaceAll('\\', '/'),
+    typeOnly: type !== undefined
+  }))
+  return { path, text, imports }
+}
+
+function layerOf (path: string): number {
+  return LAYERS.findIndex(([, holds]) => holds.test(path))
+}
+
+t.test('every file has its place in a layer', async (t) => {
+  t.same(sources.filter(({ path }) => layerOf(path) === -1).map(({ path }) => path), [])
+})
+
+t.test('no file imports from a layer to its left', async (t) => {
+  const wrong = sources.flatMap(({ path, imports }) => imports
+    .filter((target) => !target.typeOnly && layerOf(target.path) < layerOf(path))
+    .map((target) => `${path} imports ${target.path}`))
+  t.same(wrong, [])
+})
+
+t.test('no route imports a route, and no plugin a plugin', async (t) => {
+  const wrong = sources.flatMap(({ path, imports }) => imports
+    .filter((target) => ['routes/', 'plugins/'].some((folder) => path.startsWith(folder) && target.path.startsWith(folder)))
+    .map((target) => `${path} imports ${target.path}`))
+  t.same(wrong, [])
+})
+
+t.test('the domain is told and does not ask: no I/O, no clock, no environment, nothing of HTTP or SQL', async (t) => {
+  const wrong = sources.filter(({ path }) => path.startsWith('src/domain/')).flatMap(({ path, text }) => [
+    /from 'node:(fs|net|http|https|child_process|dns)/, /\bfrom 'fastify'/, /\bfrom 'postgres'/, /Date\.now\(\)/, /new Date\(\)/, /Math\.random\(/
+  ].filter((pattern) => pattern.test(text)).map((pattern) => `${path}: ${pattern.source}`))
+  t.same(wrong, [])
+})
+
+t.test('only src/config.ts reads the environment', async (t) => {
+  t.same(sources.filter(({ path, text }) => path !== 'src/config.ts' && /\bprocess\.env\b/.test(text)).map(({ path }) => path), [])
+})
+
+t.test('SQL is written in db/ alone, and every statement there has a name', async (t) => {
+  const outside = sources.filter(({ path, text }) => !path.startsWith('db/') && (/from 'postgres'/.test(text) || /\b(sql|fragment)(<[^`]*>)?`/.test(text)))
+  t.same(outside.map(({ path }) => path), [])
+  const unnamed = sources.filter(({ path }) => path.startsWith('db/')).flatMap(({ path, text }) =>
+    [...text.matchAll(/await sql(?:<[^`]*>)?`(?!\/\* \w+ \*\/)([^`\n]*)/g)].map(([, start]) => `${path}: ${start}`))
+    .filter((place) => !/^db\/(migrate|embedded|inspect|connection|transaction|session|statement)/.test(place))
+  t.same(unnamed, [])
+})
+
+t.test('the database layer never answers a client: it throws no AppError', async (t) => {
+  t.same(sources.filter(({ path, text }) => path.startsWith('db/') && /AppError/.test(text)).map(({ path }) => path), [])
+})
+
+t.test('no file is longer than 300 lines, and none has a name that says nothing', async (t) => {
+  t.same(sources.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path), [])
+  t.same(sources.filter(({ path }) => /(util|helper|manager|service|common-|misc)s?[.-]/i.test(path.split('/').at(-1) as string)).map(({ path }) => path), [])
+})

@@ -1,0 +1,138 @@
+import t from 'tap'
+import { AppError } from '../../src/errors.ts'
+import { DecodingPool } from '../../src/workers/decoding.ts'
+import type { DecodingOptions } from '../../src/workers/decoding.ts'
+import { fitRun, gpxRun } from '../fixtures/recordings.ts'
+
+const TROUBLED = new URL('../fixtures/worker.js', import.meta.url)
+const ENDLESS = 1
+const EXITS = 2
+const HOARDS = 3
+const BUG = 4
+
+type Test = Pick<typeof t, 'teardown' | 'fail' | 'equal' | 'match'>
+
+/** A pool that ends with its test. */
+function pooled (t: Test, options: DecodingOptions = {}): DecodingPool {
+  const pool = new DecodingPool({ threads: 1, graceMs: 0, ...options })
+  t.teardown(() => pool.close())
+  return pool
+}
+
+function trouble (kind: number): Uint8Array {
+  return Uint8Array.of(kind, 0, 0, 0)
+}
+
+async function rejected (t: Test, work: Promise<unknown>, code: string, words: RegExp): Promise<AppError> {
+  const error = await work.then(() => t.fail('was not rejected'), (error: unknown) => error)
+  if (!(error instanceof AppError)) throw error
+  t.equal(error.code, code)
+  t.match(error.message, words)
+  return error
+}
+
+t.test('a file comes back as summaries, columns and its own bytes, and nothing is copied', async t => {
+  const pool = pooled(t)
+  t.same(pool.load, { running: 0, waiting: 0, threads: 0 }, 'no thread before the first file')
+  const bytes = fitRun()
+  const copy = bytes.slice()
+  const decoded = await pool.decode(bytes)
+  t.equal(bytes.length, 0, 'handed over')
+  t.ok(Buffer.from(decoded.bytes).equals(copy), 'and given back')
+  t.equal(decoded.format, 'fit')
+  t.same(decoded.warnings, [])
+  const [{ summary, recording }] = decoded.activities as [typeof decoded.activities[0]]
+  t.equal(summary.distance_m, 177)
+  t.ok(recording.columns.timeS instanceof Float64Array)
+  t.equal(recording.columns.timeS.length, 60)
+})
+
+t.test('bytes that share their memory are copied, and what they share it with stays', async t => {
+  const shared = Buffer.concat([Buffer.from('before'), gpxRun(), Buffer.from('after')])
+  const view = shared.subarray(6, -5)
+  const { bytes, format } = await pooled(t).decode(view)
+  t.equal(format, 'gpx')
+  t.ok(view.equals(bytes))
+  t.match(shared.toString(), /^before.*after$/s)
+})
+
+t.test('what the decoder refuses is refused with the same words, and the thread lives on', async t => {
+  const pool = pooled(t)
+  await rejected(t, pool.decode(new Uint8Array(0)), 'UNREADABLE_FILE', /empty/)
+  await rejected(t, pool.decode(fitRun({ type: 'course' })), 'UNREADABLE_FILE', /"course"/)
+  t.equal((await pool.decode(fitRun())).activities.length, 1)
+  t.equal(pool.load.threads, 1)
+})
+
+t.test('only so many files wait, in the order they came', async t => {
+  const pool = pooled(t, { queue: 2 })
+  const done: string[] = []
+  const files = ['a', 'b', 'c'].map((name) => pool.decode(fitRun()).then(() => done.push(name)))
+  t.match(pool.load, { running: 1, waiting: 2 })
+  const error = await rejected(t, pool.decode(fitRun()), 'SERVICE_UNAVAILABLE', /Too many/)
+  t.match(error.headers, { 'retry-after': /^\d+$/ })
+  await Promise.all(files)
+  t.same(done, ['a', 'b', 'c'])
+  t.match(pool.load, { running: 0, waiting: 0 })
+})
+
+t.test('a file that takes too long is given up with its thread, and the next one is read', async t => {
+  const pool = pooled(t, { worker: TROUBLED, deadlineMs: 1500 })
+  const [, next] = await Promise.all([
+    rejected(t, pool.decode(trouble(ENDLESS)), 'UNREADABLE_FILE', /longer than 1.5 s/),
+    pool.decode(fitRun())
+  ])
+  t.equal(next.activities.length, 1)
+})
+
+t.test('a thread that ends, runs out of memory or has a bug harms its own file only', async t => {
+  const pool = pooled(t, { worker: TROUBLED, memoryMb: 40 })
+  await rejected(t, pool.decode(trouble(EXITS)), 'INTERNAL_ERROR', /could not be decoded/)
+  await rejected(t, pool.decode(trouble(HOARDS)), 'UNREADABLE_FILE', /memory/)
+  const { cause } = await rejected(t, pool.decode(trouble(BUG)), 'INTERNAL_ERROR', /could not be decoded/)
+  t.match((cause as Error).message, 'a bug')
+  t.equal((await pool.decode(fitRun())).activities.length, 1)
+})
+
+t.test('whoever goes away frees the thread or the place in the line', async t => {
+  const pool = pooled(t, { worker: TROUBLED })
+  const runner = new AbortController()
+  const waiter = new AbortController()
+  const running = pool.decode(trouble(ENDLESS), { signal: runner.signal })
+  const waiting = pool.decode(fitRun(), { signal: waiter.signal })
+  const patient = pool.decode(fitRun())
+  waiter.abort(new Error('left the line'))
+  await t.rejects(waiting, { message: 'left the line' })
+  t.equal(pool.load.waiting, 1)
+  runner.abort(new Error('hung up'))
+  await t.rejects(running, { message: 'hung up' })
+  t.equal((await patient).activities.length, 1)
+  await t.rejects(pool.decode(fitRun(), { signal: AbortSignal.abort(new Error('never came')) }), { message: 'never came' })
+})
+
+t.test('threads leave when there is nothing to do', async t => {
+  const pool = pooled(t, { idleMs: 50 })
+  await pool.decode(fitRun())
+  t.equal(pool.load.threads, 1)
+  const limit = Date.now() + 10_000
+  while (pool.load.threads > 0 && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20))
+  t.equal(pool.load.threads, 0)
+})
+
+t.test('closing lets what runs finish, refuses what waits, and always ends', async t => {
+  const pool = pooled(t, { graceMs: 10_000 })
+  const running = pool.decode(fitRun())
+  const waiting = rejected(t, pool.decode(fitRun()), 'SERVICE_UNAVAILABLE', /shutting down/)
+  const closed = pool.close()
+  t.equal(pool.close(), closed)
+  await waiting
+  t.equal((await running).activities.length, 1)
+  await closed
+  await rejected(t, pool.decode(fitRun()), 'SERVICE_UNAVAILABLE', /shutting down/)
+
+  const stuck = pooled(t, { worker: TROUBLED, graceMs: 100 })
+  const endless = rejected(t, stuck.decode(trouble(ENDLESS)), 'SERVICE_UNAVAILABLE', /shutting down/)
+  await stuck.close()
+  await endless
+  t.equal(stuck.load.threads, 0)
+})

@@ -1,0 +1,157 @@
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { ERROR_CATALOGUE } from '../../src/error-catalogue.ts'
+import { exchange, type RawAnswer } from '../raw-http.ts'
+import { startService } from '../service.ts'
+
+const SECURITY = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'x-xss-protection': '1; mode=block',
+  'content-security-policy': "default-src 'self'"
+}
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+const service = await startService(t, { env: { REQUEST_TIMEOUT: '1' } })
+await service.app.listen({ port: 0, host: '127.0.0.1' })
+const { port } = service.app.server.address() as { port: number }
+
+/** Requests and errors counted so far, the look itself not included. */
+async function counts (): Promise<{ requests: number, errors: number }> {
+  const { body } = await service.app.inject('/metrics')
+  const sum = (name: string) => body.split('\n').filter((line) => line.startsWith(`${name}{`)).reduce((total, line) => total + Number(line.split(' ').at(-1)), 0)
+  return { requests: sum('http_request_duration_seconds_count'), errors: sum('http_errors_total') }
+}
+
+function completions (): number {
+  return service.lines.filter(({ message }) => message === 'request completed').length
+}
+
+async function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: number, code: string): Promise<void> {
+  t.equal(answer?.status, status)
+  t.match(answer?.headers, { ...SECURITY, 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' })
+  t.match(answer?.headers['x-request-id'], /^[A-Za-z0-9._:-]{1,128}$/)
+  const body = JSON.parse(answer?.body ?? '{}')
+  t.same(Object.keys(body).filter((key) => key !== 'details'), ['error_id', 'error_code', 'message', 'timestamp'])
+  t.match(body.error_id, UUID)
+  t.equal(body.error_code, code)
+  t.ok(code in ERROR_CATALOGUE)
+  const line = await until(() => service.lines.find((line) => line.error_id === body.error_id))
+  t.match(line, { message: 'request completed', status_code: status, error_code: code, request_id: answer?.headers['x-request-id'] }, 'the log has the error')
+}
+
+const H = 'Host: x\r\nConnection: close\r\n'
+const JSON_BODY = 'Content-Type: application/json\r\n'
+const cases: Array<[name: string, bytes: string | Buffer, status: number, code: string]> = [
+  ['an unknown path', `GET /nope HTTP/1.1\r\n${H}\r\n`, 404, 'NOT_FOUND'],
+  ['an unknown path below the API', `POST /api/v1/nope HTTP/1.1\r\n${H}Content-Length: 0\r\n\r\n`, 404, 'NOT_FOUND'],
+  ['a known path with another method', `PUT /api/v1/plans HTTP/1.1\r\n${H}Content-Length: 0\r\n\r\n`, 405, 'METHOD_NOT_ALLOWED'],
+  ['TRACE', `TRACE /api/v1/plans HTTP/1.1\r\n${H}\r\n`, 405, 'METHOD_NOT_ALLOWED'],
+  ['PROPFIND', `PROPFIND /api/v1/plans HTTP/1.1\r\n${H}\r\n`, 405, 'METHOD_NOT_ALLOWED'],
+  ['CONNECT', `CONNECT example.org:443 HTTP/1.1\r\n${H}\r\n`, 405, 'METHOD_NOT_ALLOWED'],
+  ['a method of another protocol', `PURGEX / HTTP/1.1\r\n${H}\r\n`, 400, 'BAD_REQUEST'],
+  ['a URL that cannot be decoded', `GET /%zz HTTP/1.1\r\n${H}\r\n`, 400, 'BAD_REQUEST'],
+  ['a parameter that cannot be decoded', `GET /api/v1/plans/%E0%A4%A HTTP/1.1\r\n${H}\r\n`, 400, 'BAD_REQUEST'],
+  ['a long URL', `GET /${'a'.repeat(9000)} HTTP/1.1\r\n${H}\r\n`, 414, 'URI_TOO_LONG'],
+  ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'BAD_REQUEST'],
+  ['headers that are too large', `GET / HTTP/1.1\r\n${H}X: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
+  ['an expectation that cannot be met', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Expect: banana\r\nContent-Length: 0\r\n\r\n`, 417, 'EXPECTATION_FAILED'],
+  ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'BAD_REQUEST'],
+  ['half a request and no more', 'GET / HTTP/1.1\r\nHost', 400, 'BAD_REQUEST'],
+  ['a length that is none', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Length: -5\r\n\r\n`, 400, 'BAD_REQUEST'],
+  ['a length and chunks', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400, 'BAD_REQUEST'],
+  ['a chunk that is none', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400, 'BAD_REQUEST'],
+  ['JSON that is none', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 2\r\n\r\n{x`, 400, 'MALFORMED_JSON'],
+  ['no JSON where some is due', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 0\r\n\r\n`, 400, 'MALFORMED_JSON'],
+  ['no body at all', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Length: 0\r\n\r\n`, 422, 'REQUEST_VALIDATION_ERROR'],
+  ['bytes that are no UTF-8', Buffer.from(`POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 14\r\n\r\n{"email":"\xff\xfe"}`, 'latin1'), 400, 'MALFORMED_JSON'],
+  ['NUL in a text', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 18\r\n\r\n{"email":"\\u0000"}`, 400, 'MALFORMED_JSON'],
+  ['half a surrogate pair', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 18\r\n\r\n{"email":"\\ud800"}`, 400, 'MALFORMED_JSON'],
+  ['a key that would reach the prototype', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 16\r\n\r\n{"__proto__":{}}`, 400, 'MALFORMED_JSON'],
+  ['a body of another type', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Type: text/xml\r\nContent-Length: 4\r\n\r\n<a/>`, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+  ['a compressed body', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}`, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+  ['a body in UTF-16', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Type: application/json; charset=utf-16\r\nContent-Length: 2\r\n\r\n{}`, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+  ['a body that is too large', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 2097152\r\n\r\n${' '.repeat(1000)}`, 413, 'PAYLOAD_TOO_LARGE'],
+  ['nobody where somebody is due', `GET /api/v1/plans HTTP/1.1\r\n${H}\r\n`, 401, 'UNAUTHENTICATED'],
+  ['a body that never comes', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 20\r\n\r\n{"em`, 408, 'REQUEST_TIMEOUT'],
+  ['headers that never end', `GET / HTTP/1.1\r\n${H}X-Slow: `, 408, 'REQUEST_TIMEOUT']
+]
+
+for (const [name, bytes, status, code] of cases) {
+  t.test(`${name}: ${status} ${code} in the envelope, with id, headers, one log line and one count`, async (t) => {
+    const before = await counts()
+    const lines = completions()
+    const answers = await exchange(port, bytes, { end: name === 'half a request and no more' })
+    t.equal(answers.length, 1)
+    await checkEnvelope(t, answers[0], status, code)
+    if (status === 405) t.ok(answers[0]?.headers.allow)
+    if (status === 401) t.match(answers[0]?.headers['www-authenticate'], /^Bearer/)
+    t.equal(completions() - lines, 1)
+    const after = await counts()
+    const own = 1 // The look before was itself a request.
+    t.equal(after.requests - before.requests, 1 + own)
+    t.equal(after.errors - before.errors, 1)
+  })
+}
+
+t.test('an answer under way is whole before the next request on its connection is refused', async (t) => {
+  const answers = await exchange(port, 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE\r\n\r\n')
+  t.match(answers.map(({ status }) => status), [200, 400])
+  t.same(JSON.parse(answers[0]?.body ?? ''), { status: 'alive' })
+})
+
+t.test('a connection on which nothing is ever said ends without an answer or a count', async (t) => {
+  const before = await counts()
+  const socket = connect(port, '127.0.0.1')
+  socket.resume()
+  await once(socket, 'connect')
+  await once(socket, 'close')
+  t.equal(socket.bytesRead, 0)
+  t.equal((await counts()).requests - before.requests, 1)
+})
+
+t.test('the id of a request is the caller’s where it is one, else a new one', async (t) => {
+  for (const [sent, kept] of [['abc.DEF_1:2-3', true], ['a'.repeat(128), true], ['a'.repeat(129), false], ['a b', false], ['$(jndi:x)', false], ['', false]] as const) {
+    const [answer] = await exchange(port, `GET /health/live HTTP/1.1\r\n${H}X-Request-ID: ${sent}\r\n\r\n`)
+    t.equal(answer?.headers['x-request-id'] === sent, kept, sent)
+    if (!kept) t.match(answer?.headers['x-request-id'], UUID)
+  }
+})
+
+t.test('a client that goes away is counted and logged once, as 499, and its query ends', async (t) => {
+  const ann = await service.runner()
+  const socket = connect(port, '127.0.0.1')
+  const id = 'goes-away'
+  socket.write(`POST /api/v1/plans HTTP/1.1\r\nHost: x\r\nX-Request-ID: ${id}\r\nAuthorization: Bearer ${ann.access_token}\r\n${JSON_BODY}Content-Length: 50\r\n\r\n{"na`)
+  await once(service.app.server, 'request')
+  socket.destroy()
+  const line = await until(() => service.lines.find(({ request_id, message }) => request_id === id && message === 'request completed'))
+  t.match(line, { level: 'INFO', status_code: 499, user_id: ann.id, extra: { aborted: true } })
+  t.equal(service.lines.filter(({ request_id, message }) => request_id === id && message === 'request completed').length, 1)
+})
+
+t.test('a client that goes away in the middle of a large answer has not had it', async (t) => {
+  const { app, lines } = await startService(t, { boot: (app) => { app.get('/large', async () => 'x'.repeat(50_000_000)) } })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as { port: number }).port, '127.0.0.1')
+  socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(socket, 'data')
+  socket.destroy()
+  t.match(await until(() => lines.find(({ path, message }) => path === '/large' && message === 'request completed')), { status_code: 499, extra: { aborted: true } })
+})
+
+/** Waits, a turn of the event loop at a time, until there is something. */
+async function until<T> (look: () => T | undefined): Promise<T> {
+  for (;;) {
+    const found = look()
+    if (found !== undefined) return found
+    await new Promise((resolve) => { setImmediate(resolve) })
+  }
+}
+
+t.test('every line of all this is one of ours', async (t) => {
+  for (const line of service.lines) {
+    t.ok(line.timestamp !== undefined && line.level !== undefined && line.logger_name !== undefined && line.message !== undefined)
+  }
+})
