@@ -5,18 +5,22 @@ import type { Duplex } from 'node:stream'
 import fp from 'fastify-plugin'
 import { AppError } from '../src/errors.ts'
 import { errorAnswer, type ErrorAnswer } from '../src/http/failure.ts'
-import { pathOf, type RouteHandle } from '../src/http/exchange.ts'
+import { pathOf, type Exchange, type RouteHandle } from '../src/http/exchange.ts'
 import { verdictOf } from '../src/http/verdict.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Answers what the HTTP parser refused: there is no request, only a socket. */
     answerClientError (error: NodeJS.ErrnoException, socket: Socket): void
+    /** All that are open, also those on which no request was made: Node tells only of others. */
+    connections: ReadonlySet<Socket>
   }
 }
 
 /** How long a client that was told off may go on sending before its connection is cut, so that it can read what it was told. */
 const LINGER_MS = 1000
+/** Within this time a peer that is gone has answered the first bytes with a reset. */
+const RESET_MS = 25
 const MAX_URL_BYTES = 8192
 const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
 
@@ -31,7 +35,14 @@ export default fp(async function protocol (app) {
     else done()
   })
 
-  const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false }
+  const connections = new Set<Socket>()
+  app.decorate('connections', connections)
+  app.server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+
+  const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Nobody is there to answer: the client went away, or never said a thing.
@@ -42,11 +53,7 @@ export default fp(async function protocol (app) {
     const pending = [...app.inFlight].filter(({ request }) => request.raw.socket === socket)
     const broken = pending.find(({ request }) => !request.raw.complete)
     if (broken !== undefined) {
-      // It is the body of a request under way that is not right: the request has an answer to come, and this is it.
-      if (!broken.reply.raw.headersSent && !broken.expired) {
-        broken.expired = true
-        broken.reply.header('connection', 'close').send(refusalOf(error))
-      } else socket.destroySoon()
+      refuseBroken(broken, socket, refusalOf(error))
       return
     }
     const refuse = () => { refuseSocket(socket, refusalOf(error)) }
@@ -55,6 +62,35 @@ export default fp(async function protocol (app) {
     if (last === undefined) refuse()
     else last.reply.raw.once('close', refuse)
   })
+
+  /**
+   * It is the body of a request under way that is not right, or broke off. Whoever only ended the sending half can still read an answer;
+   * whoever is gone answers the first bytes of it with a reset, and has had none.
+   */
+  function refuseBroken (exchange: Exchange, socket: Socket, error: AppError): void {
+    if (exchange.reply.raw.headersSent || exchange.expired) {
+      socket.destroySoon()
+      return
+    }
+    exchange.expired = true
+    exchange.reply.hijack()
+    const answer = errorAnswer(verdictOf(error), error)
+    const gone = () => socket.destroy()
+    socket.on('error', gone)
+    const text = rawAnswer(answer, exchange.request_id)
+    socket.write(text.slice(0, -1))
+    // A reset is seen by the next write alone: the last byte waits for it.
+    const settled = setTimeout(() => {
+      socket.write(text.slice(-1), (failed) => {
+        if (failed) return
+        exchange.failure = answer.failure
+        exchange.refusedWith = answer.status
+        linger(socket)
+        socket.end()
+      })
+    }, RESET_MS)
+    socket.once('close', () => clearTimeout(settled))
+  }
 
   app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     const started = performance.now()
@@ -81,15 +117,15 @@ export default fp(async function protocol (app) {
     }
     const answer = errorAnswer(verdictOf(error), error)
     const requestId = randomUUID()
-    const head = Object.entries({ ...headersOf(answer, requestId), connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`).join('')
     socket.on('error', () => socket.destroy())
-    socket.end(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\ndate: ${new Date().toUTCString()}\r\n${head}\r\n${answer.body}`)
+    socket.end(rawAnswer(answer, requestId))
     end(answer, requestId, { method, path, aborted: false }, 0)
-    // Closed with bytes unread, a socket resets, and the answer may be lost on its way: what still comes is read and thrown away for a while.
-    socket.resume()
-    const cut = setTimeout(() => socket.destroy(), LINGER_MS)
-    cut.unref()
-    socket.once('close', () => clearTimeout(cut))
+    linger(socket)
+  }
+
+  function rawAnswer (answer: ErrorAnswer, requestId: string): string {
+    const head = Object.entries({ ...headersOf(answer, requestId), connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    return `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\ndate: ${new Date().toUTCString()}\r\n${head}\r\n${answer.body}`
   }
 
   function headersOf (answer: ErrorAnswer, requestId: string): Record<string, string> {
@@ -98,10 +134,18 @@ export default fp(async function protocol (app) {
 
   function end ({ status, failure }: ErrorAnswer, requestId: string, { method, path, aborted }: { method: string, path: string, aborted: boolean }, durationMs: number): void {
     app.exchangeEnded({
-      request_id: requestId, user_id: undefined, method, path, route: unparsed, status: aborted ? 499 : status, durationMs, failure, aborted, trace: undefined
+      request_id: requestId, user_id: undefined, method, path, route: unparsed, status: aborted ? 499 : status, durationMs, failure, aborted, extra: undefined
     })
   }
 }, { name: 'protocol', dependencies: ['request-context', 'security', 'error-envelope'] })
+
+/** Closed with bytes unread, a socket resets, and the answer may be lost on its way: what still comes is read and thrown away for a while. */
+function linger (socket: Duplex): void {
+  socket.resume()
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS)
+  cut.unref()
+  socket.once('close', () => clearTimeout(cut))
+}
 
 /** What the parser's complaint means for whoever sent it. */
 function refusalOf (error: NodeJS.ErrnoException): AppError {

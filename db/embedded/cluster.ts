@@ -1,7 +1,7 @@
 import { spawn, type SpawnOptions } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, chownSync, closeSync, existsSync, fchownSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { As, Binaries } from './binaries.ts'
 import { EmbeddedError, USE_OTHER, codeOf, type DatabaseLog } from './error.ts'
@@ -69,11 +69,13 @@ function run (program: string, args: string[], options: SpawnOptions, input: num
 export function failed (program: string, code: number | null, signal: string | null, said: string): EmbeddedError {
   const lines = said.split('\n').filter((line) => /(FATAL|PANIC|ERROR|error|could not|HINT):?/.test(line)).slice(-4)
   const why = (lines.length > 0 ? lines : said.trim().split('\n').slice(-3)).map((line) => line.trim()).join('; ')
-  const remedy = /No space left|quota exceeded/i.test(said)
+  const remedy = /No space left|quota exceeded|free disk space/i.test(said)
     ? 'The disk is full: free some space, or set DATA_DIR to another.'
-    : /Permission denied|Read-only file system/i.test(said)
-      ? `Its folder cannot be written by the user it runs as: set DATA_DIR to another. ${USE_OTHER}`
-      : USE_OTHER
+    : /user does not exist/.test(said)
+      ? `initdb wants the user it runs as to have a line in /etc/passwd: add one, or run as another. ${USE_OTHER}`
+      : /Permission denied|Read-only file system/i.test(said)
+        ? `Its folder cannot be written by the user it runs as: set DATA_DIR to another. ${USE_OTHER}`
+        : USE_OTHER
   return new EmbeddedError(`The embedded Postgres did not start (${program} ended with ${signal ?? code}): ${why || 'it said nothing'}. ${remedy}`)
 }
 
@@ -205,11 +207,23 @@ export async function endLeftovers (cluster: Cluster, log: DatabaseLog): Promise
   rmSync(pidFile, { force: true })
 }
 
+/** Makes a folder and those above it. `mkdir`'s own `recursive` runs for ever where nothing can be made, as under /proc. */
+function make (folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, { mode })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && statSync(folder).isDirectory()) return
+    if (codeOf(error) !== 'ENOENT' || dirname(folder) === folder || existsSync(dirname(folder))) throw error
+    make(dirname(folder), mode)
+    mkdirSync(folder, { mode })
+  }
+}
+
 /** Makes the folder, only for this user, and answers whether it can be used. @throws EmbeddedError */
 export function prepare (folder: string): void {
   try {
     // Elsewhere than on Linux a user other than root walks there.
-    mkdirSync(folder, { recursive: true, mode: process.platform === 'linux' ? 0o700 : 0o711 })
+    make(folder, process.platform === 'linux' ? 0o700 : 0o711)
     const trial = join(folder, `trial-${randomUUID()}`)
     writeFileSync(trial, 'x')
     unlinkSync(trial)

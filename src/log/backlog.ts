@@ -34,6 +34,12 @@ export class Backlog {
     return kept.length === chunk.length ? 0 : lineCount(chunk.subarray(kept.length))
   }
 
+  /** Keeps the whole chunk, room or not: for one that is about to be written. */
+  force (chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+  }
+
   /** Takes out the oldest chunk. What of it cannot be written is given back with {@link unshift}. */
   shift (): Buffer | undefined {
     const chunk = this.#chunks.shift()

@@ -95,7 +95,7 @@ export class ConsoleOutput {
     if (rest.length === 0) return
     if (this.#isGone) return this.#lose(lineCount(rest), this.fault!)
     const refused = this.#backlog.push(rest)
-    if (refused > 0) this.#lose(refused, 'nobody reads standard output')
+    if (refused > 0) this.#lose(refused, this.fault ?? 'nobody reads standard output')
     this.#timer ??= setTimeout(() => this.#retry(), this.#wait).unref()
   }
 
@@ -142,6 +142,14 @@ export class ConsoleOutput {
  * socket, somebody else's pipe) is made non-blocking by Node when process.stdout is first touched.
  */
 function nonBlockingOutput (): number {
+  output ??= openOutput()
+  return output
+}
+
+/** Opened once in a process, however many sinks there are, and never closed. */
+let output: number | undefined
+
+function openOutput (): number {
   // A console.log or a warning of Node's must not end the process when nobody is there to read it.
   process.stdout.on('error', ignore)
   process.stderr.on('error', ignore)

@@ -18,8 +18,9 @@ interface Walk { left: number, inside: object[] }
  *
  * Not JSON.stringify with a replacer: that throws on circles, BigInt and bad getters, and cannot stop when it has become too long.
  */
-export function extraText (value: unknown, maxBytes: number): string {
-  return text(value, { left: maxBytes, inside: [] })
+export function extraText (extras: Record<string, unknown>, maxBytes: number): string {
+  // Not by way of objectText: a field may be called toJSON, and `extra` is an object all the same.
+  return membersText(ownMembers(extras), { left: maxBytes, inside: [extras] })
 }
 
 function text (value: unknown, walk: Walk): string {

@@ -1,13 +1,14 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, stat, statSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, stat, statSync, writeSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import pinoRoll from 'pino-roll'
 import type { RollingStream } from 'pino-roll'
 import { Backlog, lineCount } from './backlog.ts'
 import { makeDirectory, prune, putAside } from './directory.ts'
+import { endHalfLine, linesOfRemoved, undoHalfLine } from './whole-lines.ts'
 
 const NEWLINE = 10
-/** A path at which nothing can ever be: pino-roll looks for numbers there, finds none, and counts from 1. */
+/** Where nothing can ever be: pino-roll looks for numbers there, finds none, and counts from 1. */
 const NOWHERE = '/dev/null/app'
 
 export interface RollingFileOptions {
@@ -80,8 +81,12 @@ export class RollingFile {
   /** Whole lines, as one string of bytes. */
   write (chunk: Buffer): void {
     if (this.#closed) this.lost += lineCount(chunk)
-    else if (this.#stream === undefined || !this.#backlog.isEmpty) this.lost += this.#backlog.push(chunk)
-    else this.#put(chunk, this.#stream)
+    else if (this.#stream !== undefined && this.#backlog.isEmpty) this.#put(chunk, this.#stream)
+    else if (this.#fd !== undefined) {
+      // In the moment before pino-roll has made its stream. Kept for it, the first lines of a process would be lost if it were killed then.
+      this.#backlog.force(chunk)
+      this.flushSync()
+    } else this.lost += this.#backlog.push(chunk)
   }
 
   /** Tries once more, now, to write what is kept: the process may be about to end. */
@@ -95,12 +100,14 @@ export class RollingFile {
     }
   }
 
-  /** What cannot be written now is lost. */
-  close (): void {
+  /** What cannot be written now is lost. Answers when the file is closed. */
+  async close (): Promise<void> {
     this.flushSync()
     this.lost += this.#backlog.drop()
-    this.#release()
     this.#closed = true
+    const stream = this.#stream
+    this.#release()
+    if (stream !== undefined) await new Promise((resolve) => stream.once('close', resolve).once('error', resolve))
   }
 
   /**
@@ -123,7 +130,8 @@ export class RollingFile {
         this.#checkedSize = found.size
         return
       }
-      this.#rescue(fd)
+      const rescued = linesOfRemoved(fd, this.#checkedSize, this.#options.backlogBytes)
+      if (rescued !== undefined) this.lost += this.#backlog.push(rescued)
       this.#release()
       this.open()
     })
@@ -137,7 +145,7 @@ export class RollingFile {
     if (found !== undefined && !found.isFile()) throw new Error(`${this.path} is not a regular file`)
     prune(directory, name, kept)
     this.#adopt(openSync(this.path, 'a+'))
-    this.#mend(this.#fd!)
+    this.#size += endHalfLine(this.#fd!, this.#size)
   }
 
   #adopt (fd: number): void {
@@ -145,12 +153,6 @@ export class RollingFile {
     const found = fstatSync(fd)
     this.#identity = identityOf(found)
     this.#checkedSize = this.#size = found.size
-  }
-
-  /** Ends the line that a killed process left open, so that the next one does not hang on it. */
-  #mend (fd: number): void {
-    const last = Buffer.alloc(1)
-    if (this.#size > 0 && readSync(fd, last, 0, 1, this.#size - 1) === 1 && last[0] !== NEWLINE) this.#size += writeSync(fd, '\n')
   }
 
   async #openStream (): Promise<void> {
@@ -184,7 +186,7 @@ export class RollingFile {
         const [before, fd] = [this.#size, stream.fd]
         stream.write(part)
         if (this.#stream !== stream) {
-          rest = rest.subarray(this.#undoHalfLine(fd, before, part))
+          rest = rest.subarray(undoHalfLine(fd, before, part))
           break
         }
         this.#size += part.length
@@ -211,19 +213,6 @@ export class RollingFile {
     stream.emit('drain')
   }
 
-  /** After a failed write: takes the beginning of a line off the file again, and answers how many bytes of the chunk are in it for good. */
-  #undoHalfLine (fd: number, before: number, part: Buffer): number {
-    try {
-      const written = fstatSync(fd).size - before
-      if (written <= 0 || written > part.length) return 0
-      const whole = part.lastIndexOf(NEWLINE, written - 1) + 1
-      if (whole < written) ftruncateSync(fd, before + whole)
-      return whole
-    } catch {
-      return 0
-    }
-  }
-
   /** As #put, without a stream: for the moment before there is one, and the last one of the process. */
   #putDirectly (chunk: Buffer): void {
     let rest = chunk
@@ -241,7 +230,7 @@ export class RollingFile {
           for (let at = 0; at < part.length;) at += writeSync(fd, part, at)
           this.#size += part.length
         } catch (error) {
-          rest = rest.subarray(this.#undoHalfLine(fd, before, part))
+          rest = rest.subarray(undoHalfLine(fd, before, part))
           throw error
         }
         rest = rest.subarray(part.length)
@@ -266,26 +255,6 @@ export class RollingFile {
     if (!isNew) return
     this.#lostBefore = this.lost
     this.#options.onFault(reason)
-  }
-
-  /** Lines written to a file that was removed under us since it was last seen are read back from it, to be written again. */
-  #rescue (fd: number): void {
-    try {
-      const { nlink, size } = fstatSync(fd)
-      const missing = size - this.#checkedSize
-      if (nlink > 0 || missing <= 0) return
-      const again = openSync(`/proc/self/fd/${fd}`, 'r')
-      try {
-        const bytes = Buffer.alloc(Math.min(missing, this.#options.backlogBytes))
-        const read = readSync(again, bytes, 0, bytes.length, this.#checkedSize)
-        const whole = bytes.lastIndexOf(NEWLINE, read - 1) + 1
-        this.lost += this.#backlog.push(bytes.subarray(0, whole))
-      } finally {
-        closeSync(again)
-      }
-    } catch {
-      // Not a system with /proc: what went into the removed file went with it.
-    }
   }
 
   /** Closes the file, however far opening had come. */

@@ -28,7 +28,7 @@ function completions (): number {
   return service.lines.filter(({ message }) => message === 'request completed').length
 }
 
-function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: number, code: string): void {
+async function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: number, code: string): Promise<void> {
   t.equal(answer?.status, status)
   t.match(answer?.headers, { ...SECURITY, 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' })
   t.match(answer?.headers['x-request-id'], /^[A-Za-z0-9._:-]{1,128}$/)
@@ -37,7 +37,7 @@ function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: number, 
   t.match(body.error_id, UUID)
   t.equal(body.error_code, code)
   t.ok(code in ERROR_CATALOGUE)
-  const line = service.lines.find((line) => line.error_id === body.error_id)
+  const line = await until(() => service.lines.find((line) => line.error_id === body.error_id))
   t.match(line, { message: 'request completed', status_code: status, error_code: code, request_id: answer?.headers['x-request-id'] }, 'the log has the error')
 }
 
@@ -84,7 +84,7 @@ for (const [name, bytes, status, code] of cases) {
     const lines = completions()
     const answers = await exchange(port, bytes, { end: name === 'half a request and no more' })
     t.equal(answers.length, 1)
-    checkEnvelope(t, answers[0], status, code)
+    await checkEnvelope(t, answers[0], status, code)
     if (status === 405) t.ok(answers[0]?.headers.allow)
     if (status === 401) t.match(answers[0]?.headers['www-authenticate'], /^Bearer/)
     t.equal(completions() - lines, 1)
@@ -129,6 +129,16 @@ t.test('a client that goes away is counted and logged once, as 499, and its quer
   const line = await until(() => service.lines.find(({ request_id, message }) => request_id === id && message === 'request completed'))
   t.match(line, { level: 'INFO', status_code: 499, user_id: ann.id, extra: { aborted: true } })
   t.equal(service.lines.filter(({ request_id, message }) => request_id === id && message === 'request completed').length, 1)
+})
+
+t.test('a client that goes away in the middle of a large answer has not had it', async (t) => {
+  const { app, lines } = await startService(t, { boot: (app) => { app.get('/large', async () => 'x'.repeat(50_000_000)) } })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as { port: number }).port, '127.0.0.1')
+  socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(socket, 'data')
+  socket.destroy()
+  t.match(await until(() => lines.find(({ path, message }) => path === '/large' && message === 'request completed')), { status_code: 499, extra: { aborted: true } })
 })
 
 /** Waits, a turn of the event loop at a time, until there is something. */
