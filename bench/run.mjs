@@ -10,10 +10,10 @@ import { ROUTES } from './parts/routes.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 spawnSync(process.execPath, [`${root}scripts/build.mjs`, '--if-needed'], { stdio: 'inherit' })
-const { openDatabase, seed } = await import('./parts/database.mjs')
+const { openFixture } = await import('./parts/fixture.mjs')
 const { closedLoad, generator } = await import('./parts/load.mjs')
 const { ServerProcess } = await import('./parts/process.mjs')
-const { refresh, signUp, startService } = await import('./parts/service.mjs')
+const { refresh } = await import('./parts/service.mjs')
 const { assertParity } = await import('./parts/parity.mjs')
 
 const { route, rounds, seconds, warmup, connections, peer, keep } = readArguments({ route: 'all', rounds: 10, seconds: 3, warmup: 2, connections: 64, peer: false, keep: false })
@@ -27,31 +27,25 @@ const script = (name) => fileURLToPath(new URL(name, import.meta.url))
 if (generator !== 'wrk') console.log('wrk is not installed (apt-get install wrk): the bench’s own generator is used, which takes more of its core.')
 if (!pinned) console.log('Processes cannot be kept on cores of their own here: expect wide ranges.')
 
-const database = await openDatabase()
+const fixture = await openFixture({ runners: RUNNERS, plans: PLANS, signedIn: SIGNED_IN })
+const { database, service, given } = fixture
 let result
 try {
-  const service = await startService({ databaseUrl: database.url, cores: CORES.server })
-  const runners = await signUp(service, SIGNED_IN)
-  await seed(database.sql, { runners: RUNNERS, plans: PLANS, known: runners })
-  const planIds = new Map(runners.map(({ id }) => [id, []]))
-  for (const { user_id, plan_id } of await database.sql`select user_id, plan_id from plans where user_id in ${database.sql([...planIds.keys()])}`) planIds.get(user_id).push(plan_id)
   const env = { NODE_ENV: 'production', DATABASE_URL: database.url }
   const servers = [await ServerProcess.start({ name: 'bare', script: script('bare.mjs'), cores: CORES.server, env })]
   if (peer) servers.push(await ServerProcess.start({ name: 'readme', script: script('peers/readme.mjs'), cores: CORES.server, env }))
   servers.push(service)
-
-  const given = { runners, planIds }
   await assertParity(service, servers[0], routes, given)
   console.log(`The service has everything on. ${rounds} rounds of ${seconds} s, ${connections} connections, ${generator}.`)
-  result = await measureAll(servers, service, given)
+  result = await measureAll(servers)
   for (const server of servers) await server.stop()
 } finally {
-  await database.close()
+  await fixture.close()
 }
 report(result)
 
 /** All routes, each in rounds in which every server has its turn, the order changing from round to round. */
-async function measureAll (servers, service, given) {
+async function measureAll (servers) {
   const measured = {}
   for (const [name, { requests, after }] of Object.entries(routes)) {
     const runs = Object.fromEntries(servers.map((server) => [server.name, []]))

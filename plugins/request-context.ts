@@ -20,6 +20,8 @@ declare module 'fastify' {
     exchangeEnded (ended: Ended): void
     /** Gives a request its context where no hook does: before the router has found a route. */
     beginExchange (request: FastifyRequest, reply: FastifyReply): Exchange
+    /** What is known of the route of a request, for who asks before the route's own hooks have run. */
+    routeHandle (request: FastifyRequest): RouteHandle
   }
   interface FastifyContextConfig {
     /** Told at DEBUG only, and neither limited nor shed: a probe. */
@@ -48,6 +50,7 @@ function requestId (request: { headers: Record<string, string | string[] | undef
 export default fp(async function requestContext (app) {
   const listeners: Array<(ended: Ended) => void> = []
   const inFlight = new InFlight()
+  const handles = new Map<string, RouteHandle>()
 
   app.setGenReqId(requestId)
   app.decorateRequest('exchange', null as unknown as Exchange)
@@ -55,6 +58,7 @@ export default fp(async function requestContext (app) {
   app.decorate('onExchangeEnd', (listener: (ended: Ended) => void) => { listeners.push(listener) })
   app.decorate('exchangeEnded', ended)
   app.decorate('beginExchange', begin)
+  app.decorate('routeHandle', ({ raw, routeOptions }: FastifyRequest) => handles.get(`${raw.method} ${routeOptions.url}`) ?? unmatched)
 
   // A route's own hook knows its pattern from a closure: `request.routeOptions` makes an object at each look.
   app.addHook('onRoute', (route: RouteOptions) => {
@@ -66,6 +70,7 @@ export default fp(async function requestContext (app) {
       secretPath: route.config?.secretPath === true,
       speaker: speakerOf(route.url)
     }
+    for (const each of [route.method].flat()) handles.set(`${each} ${route.url}`, handle)
     const own = route.onRequest === undefined ? [] : [route.onRequest].flat()
     route.onRequest = [function matched (request, _reply, done) {
       request.exchange.route = handle

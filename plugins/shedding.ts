@@ -1,19 +1,43 @@
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
+import type { FastifyReply, FastifyRequest, onRouteHookHandler } from 'fastify'
 import { AppError } from '../src/errors.ts'
 import { AdmissionLimit } from '../src/http/admission.ts'
+import { errorAnswer, type Verdict } from '../src/http/failure.ts'
+import { verdictOf } from '../src/http/verdict.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The hook by which a scope lets its routes be refused while there is more to do than can be done. */
+    sheddable: onRouteHookHandler
+  }
+  interface FastifyContextConfig {
+    /** Refused while there is more to do than can be done; probes are not, as that says nothing of whether the process is alive. */
+    sheddable?: boolean
+  }
+}
+
+export interface SheddingOptions {
+  /** How long whoever has waited longest for a connection to the database has done so, in ms. */
+  databaseDelayMs (): number
+}
 
 const ADAPT_MS = 100
 
 /**
- * Refuses work that could not be done in time, so that what is taken is done. It is on in the scope it is registered in, which the probes
- * are not in: shedding says nothing of whether the process is alive.
+ * Refuses work that could not be done in time, so that what is taken is done. At twice what a server can do it refuses as often as it serves, so that
+ * a refusal must cost a small part of an answer: it is the first of all hooks, and answers past those that are to come. By an error
+ * thrown in a hook of the scope, as others are, it cost two thirds of a read by key, and nothing was left for the reads.
  *
  * Measuring the event loop is under-pressure's. It is asked ten times a second, instead of being let on each request: its hook looks at
  * `request.routeOptions`, and a bound on the loop's delay alone lets in everybody between two looks and then nobody.
  */
-export default fp(async function shedding (app) {
+export default fp<SheddingOptions>(async function shedding (app, { databaseDelayMs }) {
   const admission = new AdmissionLimit()
+  const starting = refusal('The service is starting')
+  const overloaded = refusal('The service has more to do than it can: try again in a moment')
+  app.decorate('sheddable', (route) => { route.config = { ...route.config, sheddable: true } })
+
   // Registered in a scope without routes, it measures and its hook meets no request.
   await app.register(async (scope) => {
     await scope.register(underPressure, { sampleInterval: ADAPT_MS })
@@ -21,15 +45,42 @@ export default fp(async function shedding (app) {
       const { eventLoopDelay } = scope.memoryUsage()
       // Not a number where the loop did not come round once between two samples.
       const loopMs = Number.isFinite(eventLoopDelay) ? eventLoopDelay : ADAPT_MS
-      admission.adapt(Math.max(loopMs, app.database.stats().oldestWaitMs), app.inFlight.size)
+      admission.adapt(Math.max(loopMs, databaseDelayMs()), app.inFlight.size)
     }, ADAPT_MS)
     adapting.unref()
     app.addHook('onClose', async () => clearInterval(adapting))
   })
 
-  app.addHook('onRequest', function shed (_request, _reply, done) {
-    if (app.availability.state === 'starting') done(new AppError('SERVICE_UNAVAILABLE', 'The service is starting'))
-    else if (!admission.admits(app.inFlight.size - 1)) done(new AppError('SERVICE_UNAVAILABLE', 'The service has more to do than it can: try again in a moment'))
-    else done()
+  app.addHook('onRequest', function shed (request, reply, done) {
+    if (app.availability.state === 'starting' && isSheddable(request)) refuse(request, reply, starting)
+    else if (app.inFlight.size > admission.limit && isSheddable(request)) {
+      admission.refused()
+      refuse(request, reply, overloaded)
+    } else done()
   })
-}, { name: 'shedding', dependencies: ['availability', 'error-envelope', 'database'] })
+
+  function refuse (request: FastifyRequest, reply: FastifyReply, { error, verdict }: Refusal): void {
+    const { status, headers, body, failure } = errorAnswer(verdict, error)
+    request.exchange.failure = failure
+    request.exchange.route = app.routeHandle(request)
+    reply.hijack()
+    reply.raw.writeHead(status, { ...app.securityHeaders(request.raw.headers.origin), ...headers, 'x-request-id': request.id, 'content-length': Buffer.byteLength(body) })
+    reply.raw.end(body)
+  }
+}, { name: 'shedding', dependencies: ['request-context'] })
+
+interface Refusal {
+  error: AppError
+  verdict: Verdict
+}
+
+/** Made once: the stack of one that is made for each request costs more than its answer, and says nothing. */
+function refusal (message: string): Refusal {
+  const error = new AppError('SERVICE_UNAVAILABLE', message)
+  error.stack = `${error.name}: ${message}`
+  return { error, verdict: verdictOf(error) }
+}
+
+function isSheddable ({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.config?.sheddable === true
+}

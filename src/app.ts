@@ -71,6 +71,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   app.server.maxConnections = 10_000
 
   await app.register(requestContext)
+  await app.register(shedding, { databaseDelayMs: () => parts.database.stats().oldestWaitMs })
   await app.register(logging, { logger })
   await app.register(security, config.security)
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
@@ -89,7 +90,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
-    await api.register(shedding)
+    api.addHook('onRoute', app.sheddable)
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)

@@ -8,8 +8,9 @@ const { port, requests, connections, seconds, rate, giveUpMs = 10_000, perSecond
 const bytes = requests.map(({ method, path, headers, body = '' }) => Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
   Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('') + (body === '' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`) + `\r\n${body}`))
 
-const startedMs = performance.now()
-const endsMs = startedMs + seconds * 1000
+/** When the clock began to run: not before all are connected, as a listener's queue is short. */
+let startedMs = Infinity
+let endsMs = Infinity
 /** By status; 0 for those that got no answer at all. */
 const latencies = new Map()
 const slices = []
@@ -41,6 +42,7 @@ class Client {
     this.text = ''
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true })
     this.socket.setEncoding('latin1')
+    this.connected = new Promise((resolve) => { this.socket.once('connect', resolve).once('close', resolve) })
     this.socket.on('data', (text) => this.read(text))
     this.socket.on('error', () => {})
     this.socket.on('close', () => {
@@ -79,12 +81,20 @@ class Client {
   }
 }
 
-if (rate === 0) {
-  const again = (client) => { if (performance.now() < endsMs) client.send(performance.now()) }
-  for (let n = 0; n < connections; n++) again(new Client(again))
-} else {
-  const free = []
-  const clients = Array.from({ length: connections }, () => new Client((client) => { free.push(client) }))
+const free = []
+const clients = []
+const again = (client) => { if (performance.now() < endsMs) client.send(performance.now()) }
+const rest = (client) => { free.push(client) }
+while (clients.length < connections) {
+  const some = Array.from({ length: Math.min(100, connections - clients.length) }, () => new Client(rate === 0 ? again : rest))
+  await Promise.all(some.map(({ connected }) => connected))
+  clients.push(...some)
+}
+startedMs = performance.now()
+endsMs = startedMs + seconds * 1000
+setTimeout(finish, seconds * 1000)
+if (rate === 0) for (const client of clients) again(client)
+else {
   free.push(...clients)
   let sent = 0
   const tick = () => {
@@ -92,7 +102,7 @@ if (rate === 0) {
     const due = Math.floor((Math.min(nowMs, endsMs) - startedMs) / 1000 * rate)
     for (; sent < due; sent++) {
       const client = free.pop()
-      // All connections wait for answers: the client of an open load would open one more. It is counted as not answered.
+      // All connections wait for answers: the client of an open load would open one more. It is counted as not sent.
       if (client === undefined) unsent++
       else client.send(startedMs + sent / rate * 1000)
     }
@@ -101,7 +111,6 @@ if (rate === 0) {
   tick()
 }
 
-setTimeout(finish, seconds * 1000)
 function finish () {
   const cutMs = performance.now() + giveUpMs
   const wait = () => {

@@ -5,7 +5,7 @@ const PATIENCE = 5
 /** However late everything is, so many at once are let in: what is waited for may be one slow statement. */
 const FEWEST = 64
 const MOST = 1024
-const FIRST = 256
+const FIRST = 128
 
 /**
  * How many requests may be worked on at once, so that what is taken is done in time and the rest is told at once. Without a bound a server
@@ -20,15 +20,14 @@ export class AdmissionLimit {
   #refused = false
   #late = 0
 
+  /** So many at the most. */
   get limit (): number {
     return this.#limit
   }
 
-  /** Whether one more may come in, where so many are in already. */
-  admits (inFlight: number): boolean {
-    if (inFlight < this.#limit) return true
+  /** To be told of each request that the bound keeps out. */
+  refused (): void {
     this.#refused = true
-    return false
   }
 
   /** To be told ten times a second how late things are, in ms, and how many requests are in. */

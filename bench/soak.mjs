@@ -1,0 +1,52 @@
+// The same load for minutes: `node bench/soak.mjs --minutes 10`. Memory, descriptors, timers and metric series must not grow. The first fifth is for
+// warming up and is left out.
+import { readArguments } from './parts/arguments.mjs'
+import { fixed, slope } from './parts/figures.mjs'
+import { openFixture } from './parts/fixture.mjs'
+import { openLoad } from './parts/load.mjs'
+import { ROUTES } from './parts/routes.mjs'
+import { refresh } from './parts/service.mjs'
+
+const { minutes, rate } = readArguments({ minutes: 10, rate: 1500 })
+const SAMPLES = 40
+/** What a line through the samples may rise by over the whole run, as a share of where it began. */
+const FLAT = 0.1
+
+const fixture = await openFixture({ node: ['--import', `data:text/javascript,${encodeURIComponent("process.on('message', () => process.send({ timers: process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length }))")}`] })
+const { service, given } = fixture
+const samples = []
+const seconds = minutes * 60 / SAMPLES
+for (let n = 0; n < SAMPLES; n++) {
+  await refresh(service, given.runners)
+  const requests = ['probe', 'read', 'list', 'insert'].flatMap((name) => ROUTES[name].requests(given).slice(0, 50))
+  const { failed, requests: sent } = await openLoad({ port: service.port, requests, connections: 64, seconds, rate })
+  if (failed > 0) throw new Error(`${failed} of ${sent} failed`)
+  if (n % 10 === 9) await ROUTES.insert.after(fixture.database.sql)
+  samples.push({ at: n, ...await look() })
+  process.stderr.write('.')
+}
+process.stderr.write('\n')
+await fixture.close()
+
+const kept = samples.slice(SAMPLES / 5)
+for (const [name, unit, scale] of [['heapBytes', 'MB', 1e6], ['rssBytes', 'MB', 1e6], ['descriptors', '', 1], ['timers', '', 1], ['series', '', 1]]) {
+  const values = kept.map((sample) => sample[name] / scale)
+  const rise = slope(kept.map(({ at }) => at), values) * kept.length
+  const flat = rise <= Math.max(values[0] * FLAT, unit === '' ? 2 : 0)
+  console.log(`${flat ? 'ok    ' : 'missed'}  ${name}: ${fixed(values[0], 1)} to ${fixed(values.at(-1), 1)} ${unit}, highest ${fixed(Math.max(...values), 1)}, trend ${fixed(rise, 1)} over the run`)
+}
+
+/** After the answers: of memory the least seen in a second is what is held. */
+async function look () {
+  const text = await (await fetch(`${service.url}/metrics`)).text()
+  const value = (name) => Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ').at(-1))
+  const timers = new Promise((resolve) => { service.child.once('message', ({ timers }) => resolve(timers)) })
+  service.child.send('look')
+  return {
+    heapBytes: value('nodejs_heap_size_used_bytes'),
+    rssBytes: service.rssBytes(),
+    descriptors: service.descriptors(),
+    timers: await timers,
+    series: text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length
+  }
+}
