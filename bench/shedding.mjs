@@ -18,8 +18,10 @@ const calm = await closedLoad({ port: service.port, requests, connections: 64, s
 const capacity = (calm.requests - calm.failed) / calm.seconds
 console.log(`Capacity ${fixed(capacity, 0)} requests a second, p99 ${fixed(calm.p99)} ms; now ${times} times that for ${seconds} s.`)
 
+const cpuUs = service.cpuUs()
 const probing = probe(100)
 const storm = await openLoad({ port: service.port, requests, connections, seconds, rate: Math.round(capacity * times) })
+const stormCpuUs = service.cpuUs() - cpuUs
 const probes = await probing.stop()
 const recoveredMs = await recovery()
 
@@ -34,6 +36,7 @@ line('refused without Retry-After', storm.withoutRetryAfter, '0', storm.withoutR
 line('neither', `${storm.requests - sum(ok) - sum(refused)} other, ${storm.unanswered} unanswered, ${storm.unsent} not sent for want of a connection`, '0', storm.requests === sum(ok) + sum(refused) && storm.unanswered === 0)
 line('probes', `${probes.failed} of ${probes.count} failed, p99 ${fixed(quantile(probes.ms, 0.99))} ms, longest ${fixed(Math.max(...probes.ms))} ms`, '0 failed', probes.failed === 0)
 line('recovery', `${fixed(recoveredMs / 1000)} s`, '< 5 s', recoveredMs < 5000)
+console.log(`The service had ${fixed(stormCpuUs / seconds / 1e4, 0)} % of a core, ${fixed(stormCpuUs / storm.requests, 0)} µs a request, the generator ${fixed(storm.cpuUs / seconds / 1e4, 0)} %.`)
 console.log('by status:', JSON.stringify(storm.byStatus))
 await fixture.close()
 

@@ -136,6 +136,7 @@ function report () {
     withoutRetryAfter,
     unanswered: open,
     unsent,
+    cpuUs: process.cpuUsage().user + process.cpuUsage().system,
     slices
   }), () => process.exit(0))
 }
