@@ -48,6 +48,25 @@ export function parseAddress (url: string): Address {
   }
 }
 
+/**
+ * The address as options of the driver, for a connection that it makes itself: by its own reading of the URL several hosts, `sslrootcert` and
+ * whatever else the server does not know would end in a refusal.
+ */
+export function driverAddress ({ hosts, primaryOnly, user, password, database, sslMode, tls, parameters }: Address): object {
+  const [first] = hosts
+  return {
+    host: hosts.map(({ host }) => host),
+    port: hosts.map(({ port }) => port),
+    path: first?.host.startsWith('/') ? `${first.host}/.s.PGSQL.${first.port}` : undefined,
+    user,
+    password,
+    database,
+    ssl: sslMode === 'disable' ? false : sslMode === 'prefer' ? 'prefer' : tls,
+    target_session_attrs: primaryOnly ? 'read-write' : undefined,
+    connection: parameters
+  }
+}
+
 function decode (text: string | undefined): string {
   return decodeURIComponent(text ?? '')
 }

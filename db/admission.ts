@@ -1,6 +1,7 @@
 import { Connection } from './connection.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { connectError, DatabaseError } from './database-error.ts'
+import type { Probe } from './probe.ts'
 import type { Session } from './session.ts'
 import type { Logger } from './sql.ts'
 import type { Waiter } from './statement.ts'
@@ -28,6 +29,11 @@ const IDLE_MS = 60_000
 /** An attempt to connect older than this no longer keeps others from being made: what it waits for may be lost. */
 const STALE_ATTEMPT_MS = 1000
 const MAX_BACKOFF_MS = 500
+/** A statement without an answer for so long is asked after at the server, and again so often. */
+const DOUBT_AFTER_MS = 1000
+const ASK_EVERY_MS = 500
+/** An answer the server has given may still lie unread here; if it is not read by then, it was lost. */
+const UNREAD_MS = 100
 
 /**
  * Who may use a connection, and when there is to be another. Each carries one statement or transaction at a time, so nothing waits behind a
@@ -38,6 +44,8 @@ export class Pool {
   readonly log: Logger
   #limits: PoolLimits
   #options: ConnectionOptions
+  #probe: Probe
+  #askedAt = 0
   #connections = new Set<Connection>()
   /** The last used on top: the fewer are in turn, the fresher they are, and the rest can go. */
   #idle: Connection[] = []
@@ -52,9 +60,10 @@ export class Pool {
   #closing = false
   #emptied: (() => void) | undefined
 
-  constructor (limits: PoolLimits, options: ConnectionOptions, observe: Observer, log: Logger) {
+  constructor (limits: PoolLimits, options: ConnectionOptions, probe: Probe, observe: Observer, log: Logger) {
     this.#limits = limits
     this.#options = options
+    this.#probe = probe
     this.observe = observe
     this.log = log
     this.#tidier = setInterval(() => this.#tidy(), Math.min(TIDY_MS, limits.recycleMs / 4)).unref()
@@ -62,7 +71,15 @@ export class Pool {
 
   get stats () {
     const idle = this.#idle.length
-    return { active: this.#connections.size - idle, idle, connecting: this.#attempts.size, max: this.#limits.poolSize, waiting: this.#waiting.length }
+    const [oldest] = this.#waiting
+    return {
+      active: this.#connections.size - idle,
+      idle,
+      connecting: this.#attempts.size,
+      max: this.#limits.poolSize,
+      waiting: this.#waiting.length,
+      oldestWaitMs: oldest === undefined ? 0 : performance.now() - oldest.submittedAt
+    }
   }
 
   /** A free connection at once, or a place in line. */
@@ -213,6 +230,7 @@ export class Pool {
   #sweep (): void {
     const now = performance.now()
     for (const connection of this.#connections) connection.check(now)
+    if (now - this.#askedAt >= ASK_EVERY_MS && this.#options.pooler === 'none') this.#dropLost(now)
     while (this.#waiting[0] !== undefined && now - this.#waiting[0].submittedAt >= this.#limits.acquireTimeoutMs) {
       this.#refuse(this.#waiting[0], this.#notInTime())
     }
@@ -220,6 +238,32 @@ export class Pool {
     else if (this.#idle.length === this.#connections.size && this.#sweeper !== null) {
       clearInterval(this.#sweeper)
       this.#sweeper = null
+    }
+  }
+
+  /**
+   * After a network has swallowed statements or their answers, their connections would be stuck until the deadlines, and with them the pool,
+   * though the server is back. So it is asked what it is at. Not through a pooler: whose backends these are is not to be seen there.
+   */
+  async #dropLost (now: number): Promise<void> {
+    const doubted: Array<{ connection: Connection, statement: unknown, pid: number }> = []
+    for (const connection of this.#connections) {
+      const { statement, key } = connection
+      if (statement !== null && key !== undefined && now - statement.startedAt >= DOUBT_AFTER_MS) doubted.push({ connection, statement, pid: key.pid })
+    }
+    if (doubted.length === 0) return
+    // Not again while this is being answered, which may take a second.
+    this.#askedAt = Infinity
+    try {
+      const idle = await this.#probe.idleOf(doubted.map(({ pid }) => pid))
+      await new Promise((resolve) => setTimeout(resolve, UNREAD_MS))
+      for (const { connection, statement, pid } of doubted) {
+        if (idle.has(pid) && connection.statement === statement) connection.destroy(new Error('The server knows nothing of the statement: it was lost on the way'))
+      }
+    } catch {
+      // No answer, no judgement: the deadlines hold in any case.
+    } finally {
+      this.#askedAt = performance.now()
     }
   }
 

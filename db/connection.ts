@@ -48,7 +48,9 @@ export class Connection {
   #socket: Socket
   #host: Host
   #options: ConnectionOptions
-  #key: BackendKey | undefined
+  /** By which the server knows this connection. */
+  key: BackendKey | undefined
+  #asking = new Set<(error: unknown) => void>()
   #cancelling: Promise<void> | null = null
   #cancelSentAt = 0
   #lost: unknown
@@ -58,9 +60,11 @@ export class Connection {
   static async open (options: ConnectionOptions): Promise<Connection> {
     const deadline = performance.now() + options.connectTimeoutMs
     let failure: unknown
+    let left = options.address.hosts.length
     for (const host of options.address.hosts) {
       try {
-        return await Connection.#openTo(host, options, Math.max(1, deadline - performance.now()))
+        // A silent host leaves the others their share of the time.
+        return await Connection.#openTo(host, options, Math.max(1, (deadline - performance.now()) / left--))
       } catch (error) {
         failure = error
       }
@@ -90,10 +94,10 @@ export class Connection {
     this.#host = host
     this.#options = options
     this.#driver = postgres(this.#driverOptions(socket))
-    socket.once('error', (error) => { this.#lost ??= error })
+    socket.once('error', (error) => this.destroy(error))
     // The driver takes a quiet end for no error, and where it happens during start-up connects again at once, for ever.
-    socket.once('end', () => socket.destroy(new Error('The server closed the connection')))
-    socket.once('close', () => this.#socketClosed())
+    socket.once('end', () => this.destroy(new Error('The server closed the connection')))
+    socket.once('close', () => this.destroy())
   }
 
   #driverOptions (socket: Socket): postgres.Options<Record<string, postgres.PostgresType>> {
@@ -138,31 +142,30 @@ export class Connection {
 
   /** The empty statement: start-up is done when it is answered. */
   async #greet (): Promise<void> {
-    const { state } = await this.#ask('') as unknown as { state: BackendKey }
-    this.#key = state
+    const query = this.#driver.unsafe('')
+    await this.#tell(query)
+    this.key = (query as unknown as { state: BackendKey }).state
     const { address } = this.#options
     if (address.primaryOnly && (this.#driver.parameters as Record<string, string>).in_hot_standby === 'on') {
       throw new DatabaseError('read_only', 'The server is a standby')
     }
   }
 
-  /** Answers within the time given, or the connection is destroyed. */
-  async ping (timeoutMs: number): Promise<void> {
-    const timer = setTimeout(() => this.destroy(new Error(`No answer within ${timeoutMs} ms`)), timeoutMs)
+  /** Rows of a plain statement, beside the one there may be; within the time given, or the connection is destroyed. */
+  async ask (text: string, timeoutMs: number): Promise<Rows> {
+    const timer = setTimeout(() => this.destroy(new Error(`No answer within ${Math.round(timeoutMs)} ms`)), timeoutMs)
     try {
-      await this.#ask('select 1')
-    } catch (error) {
-      throw connectError(error)
+      return await this.#tell(this.#driver.unsafe(text)) as unknown as Rows
     } finally {
       clearTimeout(timer)
     }
   }
 
   /** Rejects when the connection closes, whatever the driver makes of that. */
-  #ask (text: string): Promise<unknown> {
+  #tell<T> (query: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#driver.unsafe(text).then(resolve, reject)
-      this.#socket.once('close', () => setImmediate(() => reject(this.#lost ?? new Error('The server closed the connection'))))
+      this.#asking.add(reject)
+      query.then(resolve, reject).then(() => this.#asking.delete(reject))
     })
   }
 
@@ -238,9 +241,9 @@ export class Connection {
   }
 
   #sendCancel (now: number): void {
-    if (this.#key === undefined || this.#cancelling !== null) return
+    if (this.key === undefined || this.#cancelling !== null) return
     this.#cancelSentAt = now
-    const sent = requestCancel(this.#host, this.#options.address, this.#key, GRACE_MS).then((taken) => {
+    const sent = requestCancel(this.#host, this.#options.address, this.key, GRACE_MS).then((taken) => {
       // Perhaps still on its way: then nothing may follow it on this connection.
       if (!taken) this.retired = true
       if (this.#cancelling === sent) this.#cancelling = null
@@ -251,33 +254,26 @@ export class Connection {
   /** Says goodbye and closes. */
   end (): void {
     if (this.closed) return
-    this.#markClosed()
+    this.#leave()
     endSocket(this.#socket)
   }
 
   /** Closes at once, without a word. What runs fails now. */
   destroy (reason?: Error): void {
     this.#lost ??= reason
+    this.#leave()
     this.#socket.destroy(reason)
-    this.#markClosed()
-    this.#failStatement()
+    const { statement } = this
+    // The driver tells its query of the loss by itself, as a rule; that the caller hears of it does not depend on that.
+    if (statement !== null) setImmediate(() => this.#finish(statement, undefined, this.#lost))
+    for (const reject of this.#asking) setImmediate(reject, this.#lost)
   }
 
-  #socketClosed (): void {
-    this.#markClosed()
-    this.#failStatement()
-  }
-
-  #markClosed (): void {
+  /** Out of the pool before anything else: nobody is to be given a lost connection. */
+  #leave (): void {
     if (this.closed) return
     this.closed = true
     this.#onClosed?.()
-  }
-
-  /** The driver tells its query of the loss by itself, as a rule; that the caller hears of it does not depend on that. */
-  #failStatement (): void {
-    const { statement } = this
-    if (statement !== null) setImmediate(() => this.#finish(statement, undefined, this.#lost))
   }
 }
 

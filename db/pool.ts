@@ -1,9 +1,8 @@
 import { parseAddress } from './address.ts'
 import { Pool } from './admission.ts'
 import type { Observer } from './admission.ts'
-import { Connection } from './connection.ts'
 import type { ConnectionOptions, Pooler } from './connection.ts'
-import { DatabaseError } from './database-error.ts'
+import { Probe } from './probe.ts'
 import { bind, bindRequest, Session } from './session.ts'
 import type { Logger, RequestSql, Sql } from './sql.ts'
 
@@ -35,15 +34,13 @@ export interface Database {
   readonly sql: Sql
   /** For one request; made for each, so it costs next to nothing until it is used. */
   forRequest (context: { log: Logger }): RequestSql
-  stats (): { active: number, idle: number, connecting: number, max: number, waiting: number }
+  /** `oldestWaitMs`: how long whoever has waited longest for a connection has done so; 0 where nobody waits. */
+  stats (): { active: number, idle: number, connecting: number, max: number, waiting: number, oldestWaitMs: number }
   /** Milliseconds the server took to answer, on a connection of its own, so that a full pool does not fail it. Rejects after a second. */
   ping (): Promise<number>
   /** Takes no more, lets what is under way finish for so long, ends the rest on the server. Always resolves. */
   close (options: { timeoutMs: number }): Promise<void>
 }
-
-const PING_TIMEOUT_MS = 1000
-const CLOSED = 'The database connections are being closed'
 
 /** Connects when the first statement comes. @throws TypeError for a URL that cannot be read, without quoting it */
 export function createDatabase (options: DatabaseOptions): Database {
@@ -63,8 +60,9 @@ export function createDatabase (options: DatabaseOptions): Database {
     }
   }
   const maxWaiting = options.maxWaiting ?? Math.max(100, 10 * poolSize)
-  const pool = new Pool({ poolSize, maxWaiting, acquireTimeoutMs, recycleMs: options.recycleS * 1000 }, connectionOptions, options.observe ?? unobserved, log)
-  const probe = new Probe({ ...connectionOptions, connectTimeoutMs: PING_TIMEOUT_MS })
+  const probe = new Probe(connectionOptions)
+  const limits = { poolSize, maxWaiting, acquireTimeoutMs, recycleMs: options.recycleS * 1000 }
+  const pool = new Pool(limits, connectionOptions, probe, options.observe ?? unobserved, log)
   let closed: Promise<void> | undefined
   return {
     sql: bind(new Session(pool, log)),
@@ -80,41 +78,3 @@ export function createDatabase (options: DatabaseOptions): Database {
 }
 
 const unobserved: Observer = { query () {}, acquire () {} }
-
-/** The connection that health checks have to themselves. */
-class Probe {
-  #options: ConnectionOptions
-  #connection: Connection | undefined
-  #running: Promise<number> | undefined
-  #closed = false
-
-  constructor (options: ConnectionOptions) {
-    this.#options = options
-  }
-
-  /** Those who ask together get one answer. */
-  ping (): Promise<number> {
-    this.#running ??= this.#ping().finally(() => { this.#running = undefined })
-    return this.#running
-  }
-
-  async #ping (): Promise<number> {
-    const startedAt = performance.now()
-    let connection = this.#connection
-    if (connection === undefined || connection.closed) {
-      connection = await Connection.open(this.#options)
-      if (this.#closed) {
-        connection.end()
-        throw new DatabaseError('closed', CLOSED)
-      }
-      this.#connection = connection
-    }
-    await connection.ping(Math.max(1, PING_TIMEOUT_MS - (performance.now() - startedAt)))
-    return performance.now() - startedAt
-  }
-
-  close (): void {
-    this.#closed = true
-    this.#connection?.end()
-  }
-}

@@ -19,15 +19,12 @@ export interface OriginalRow {
   sha256: string
 }
 
-/** Stores what a recording is called; false where the same bytes are there already, also when two bring them at once. */
-export async function insertRecording (sql: Sql, userId: string, recording: NewRecording): Promise<boolean> {
-  const rows = await sql`/* insertRecording */
+/** Stores what a recording is called; its bytes follow, chunk by chunk. The same bytes twice are a unique violation. */
+export async function insertRecording (sql: Sql, userId: string, recording: NewRecording): Promise<void> {
+  await sql`/* insertRecording */
     insert into recordings (user_id, recording_id, format, sha256, size_bytes, file_name)
     values (${userId}, ${recording.recording_id}, ${recording.format}, ${recording.sha256}, ${recording.size_bytes}, ${recording.file_name})
-    on conflict on constraint recordings_same_bytes do nothing
-    returning recording_id
   `
-  return rows.length === 1
 }
 
 export async function insertChunk (sql: Sql, userId: string, recordingId: string, position: number, bytes: Uint8Array): Promise<void> {
@@ -60,4 +57,13 @@ export async function findChunk (sql: Sql, userId: string, recordingId: string, 
     select bytes from recording_chunks where user_id = ${userId} and recording_id = ${recordingId} and position = ${position}
   `
   return row?.bytes
+}
+
+/** The pieces of an original one after the other: never more than one in memory. */
+export async function * readRecording (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }): AsyncGenerator<Buffer> {
+  for (let position = 0; position * CHUNK_BYTES < size_bytes; position++) {
+    const chunk = await findChunk(sql, userId, recording_id, position)
+    if (chunk === undefined) throw new Error(`Piece ${position} of recording ${recording_id} is not there`)
+    yield chunk
+  }
 }

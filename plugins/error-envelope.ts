@@ -6,6 +6,7 @@ import { AppError } from '../src/errors.ts'
 import { errorAnswer, type Verdict } from '../src/http/failure.ts'
 import { RouteTable } from '../src/http/route-table.ts'
 import { TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
+import { exceptionText } from '../src/log/exception.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,8 +17,13 @@ declare module 'fastify' {
   }
 }
 
+export interface ErrorEnvelopeOptions {
+  /** Whether an unexpected error is shown to whoever met it: while developing, and never in production. */
+  showExceptions: boolean
+}
+
 /** One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods. */
-export default fp(async function errorEnvelope (app) {
+export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { showExceptions }) {
   const routes = new RouteTable()
   app.addSchema(ErrorEnvelope)
   app.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url))
@@ -42,7 +48,8 @@ export default fp(async function errorEnvelope (app) {
   })
 
   function answer (verdict: Verdict, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const { status, headers, body, failure } = errorAnswer(verdict, cause)
+    const shown = showExceptions && verdict.code === 'INTERNAL_ERROR' ? { ...verdict, details: { exception: exceptionText(cause) } } : verdict
+    const { status, headers, body, failure } = errorAnswer(shown, cause)
     request.exchange.failure = failure
     dropInvalidHeaders(reply)
     // What the handler had said of the answer it did not get to give is not true of this one.

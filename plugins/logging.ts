@@ -27,20 +27,18 @@ export default fp<{ logger: RootLogger }>(async function logging (app, { logger 
   })
 
   app.onExchangeEnd((ended: Ended) => {
-    const { route, status, durationMs, failure, aborted, trace } = ended
+    const { route, status, durationMs, failure, aborted } = ended
     const level = levelOf(ended)
     if (!logger.enabled(level)) return
-    const cause = status >= 500 && failure !== undefined ? { error: failure.cause } : undefined
-    const extra = aborted || trace !== undefined ? { ...(aborted ? { aborted } : {}), ...trace } : undefined
-    const fields = cause === undefined && extra === undefined ? undefined : { ...cause, ...extra }
+    const fields = aborted ? { aborted } : status >= 500 && failure !== undefined ? { error: failure.cause } : undefined
     const context = route.secretPath ? { ...contextOf(ended), path: route.pattern } : ended
     logger.completed(level, context, status, durationMs, failure?.error_id, failure?.error_code, fields)
     if (durationMs > SLOW_MS && !route.quiet) logger.named('app.request').bind(context).warning('slow request', { duration_ms: durationMs })
   })
 }, { name: 'logging', dependencies: ['request-context'] })
 
-function contextOf ({ request_id, user_id, method, path }: Ended) {
-  return { request_id, user_id, method, path }
+function contextOf ({ request_id, user_id, method, path, extra }: Ended) {
+  return { request_id, user_id, method, path, extra }
 }
 
 /** Answers of probes are told at DEBUG, whatever they say: health has lines of its own. */

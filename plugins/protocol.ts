@@ -42,7 +42,7 @@ export default fp(async function protocol (app) {
     socket.once('close', () => connections.delete(socket))
   })
 
-  const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false }
+  const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Nobody is there to answer: the client went away, or never said a thing.
@@ -134,7 +134,7 @@ export default fp(async function protocol (app) {
 
   function end ({ status, failure }: ErrorAnswer, requestId: string, { method, path, aborted }: { method: string, path: string, aborted: boolean }, durationMs: number): void {
     app.exchangeEnded({
-      request_id: requestId, user_id: undefined, method, path, route: unparsed, status: aborted ? 499 : status, durationMs, failure, aborted, trace: undefined
+      request_id: requestId, user_id: undefined, method, path, route: unparsed, status: aborted ? 499 : status, durationMs, failure, aborted, extra: undefined
     })
   }
 }, { name: 'protocol', dependencies: ['request-context', 'security', 'error-envelope'] })

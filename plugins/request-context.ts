@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { Exchange, type Ended, type RouteHandle } from '../src/http/exchange.ts'
+import { Exchange, speakerOf, type Ended, type RouteHandle } from '../src/http/exchange.ts'
 import { traceOf } from '../src/http/trace.ts'
 
 declare module 'fastify' {
@@ -30,7 +30,7 @@ declare module 'fastify' {
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
 const exchangeOf = Symbol('exchange')
-const unmatched: RouteHandle = { method: '', pattern: 'unmatched', quiet: false, secretPath: false }
+const unmatched: RouteHandle = { method: '', pattern: 'unmatched', quiet: false, secretPath: false, speaker: 'app.request' }
 
 type Response = ServerResponse & { [exchangeOf]?: Exchange }
 
@@ -62,7 +62,8 @@ export default fp(async function requestContext (app) {
       method,
       pattern: route.url,
       quiet: route.config?.probe === true,
-      secretPath: route.config?.secretPath === true
+      secretPath: route.config?.secretPath === true,
+      speaker: speakerOf(route.url)
     }
     const own = route.onRequest === undefined ? [] : [route.onRequest].flat()
     route.onRequest = [function matched (request, _reply, done) {
@@ -79,7 +80,7 @@ export default fp(async function requestContext (app) {
   function begin (request: FastifyRequest, reply: FastifyReply): Exchange {
     const exchange = new Exchange(request, reply, unmatched)
     const traceparent = request.raw.headers.traceparent
-    if (traceparent !== undefined) exchange.trace = traceOf(traceparent)
+    if (traceparent !== undefined) exchange.extra = traceOf(traceparent)
     request.exchange = exchange
     const response: Response = reply.raw
     response[exchangeOf] = exchange
@@ -92,10 +93,9 @@ export default fp(async function requestContext (app) {
     const exchange = this[exchangeOf] as Exchange
     inFlight.delete(exchange)
     exchange.durationMs = performance.now() - exchange.startedMs
-    // A response that was not handed to the system whole has not been received whole; a request that broke off has nobody left to read it.
     if (exchange.refusedWith !== undefined) {
       exchange.status = exchange.refusedWith
-    } else if (this.writableFinished && exchange.request.raw.errored === null) {
+    } else if (this.writableEnded && !isGone(exchange.request.raw)) {
       exchange.status = this.statusCode
     } else {
       exchange.aborted = true
@@ -109,3 +109,8 @@ export default fp(async function requestContext (app) {
     for (const listener of listeners) listener(exchange)
   }
 }, { name: 'request-context' })
+
+/** Whether nobody is left to read an answer. Node calls one finished whose connection was reset under it; the connection knows better. */
+function isGone ({ errored, socket }: IncomingMessage): boolean {
+  return errored !== null || socket.destroyed
+}

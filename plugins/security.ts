@@ -39,15 +39,18 @@ export default fp<SecurityOptions>(async function security (app, options) {
     reply.headers(origin === undefined ? plain : withOrigin(origin))
     reply.header('x-request-id', request.id)
     if (request.raw.method === 'OPTIONS' && origin !== undefined && request.raw.headers['access-control-request-method'] !== undefined) {
-      answerPreflight(reply, preflight(origin))
+      answerPreflight(reply, preflight(origin), request.raw.headers['access-control-request-headers'])
     } else {
       done()
     }
   })
 }, { name: 'security', dependencies: ['request-context'] })
 
-function answerPreflight (reply: FastifyReply, headers: Headers): void {
-  reply.code(204).headers(headers).send()
+/** Which headers a page may send is of no concern here: none of them is a credential a browser adds by itself. cors says so by repeating them. */
+function answerPreflight (reply: FastifyReply, headers: Headers, asked: string | undefined): void {
+  reply.code(204).headers(headers)
+  if (asked !== undefined && headers['access-control-allow-headers'] !== undefined) reply.header('access-control-allow-headers', asked)
+  reply.send()
 }
 
 /** What helmet and cors send for each kind of request there is. */
@@ -70,7 +73,7 @@ async function ask ({ allowedOrigins, hsts }: SecurityOptions) {
   oracle.get('/', async () => '')
 
   const answerTo = async (method: 'GET' | 'OPTIONS', origin?: string): Promise<Headers> => {
-    const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, content-type, if-match, idempotency-key, x-request-id' }
+    const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' }
     const { headers } = await oracle.inject({ method, url: '/', headers: { ...(origin === undefined ? {} : { origin }), ...(method === 'OPTIONS' ? asked : {}) } })
     return onlyTheirs(headers)
   }

@@ -93,7 +93,7 @@ export class ToxicProxy {
     this.accepted++
     client.on('error', () => {})
     if (this.#mode === 'drop') {
-      client.end()
+      client.resume().end()
       return
     }
     client.setNoDelay(true)

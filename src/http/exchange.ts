@@ -10,6 +10,14 @@ export interface RouteHandle {
   quiet: boolean
   /** Whether the address is itself a secret, so that the log has the pattern in its place. */
   secretPath: boolean
+  /** The part of the service that speaks while it is handled, `app.api.v1.plans`. */
+  speaker: string
+}
+
+/** The part of the service a route belongs to, from its pattern: `/api/v1/plans/:plan_id` is spoken for by `app.api.v1.plans`. */
+export function speakerOf (pattern: string): string {
+  const words = pattern.split('/').filter((part) => part !== '' && !part.startsWith(':') && !part.includes('*'))
+  return words.length === 0 ? 'app.server' : ['app', ...words.slice(0, words[0] === 'api' ? 3 : 1)].join('.')
 }
 
 /** Why a request failed, as its answer, its log line and the metrics tell it. */
@@ -32,11 +40,11 @@ export interface Ended {
   readonly failure: Failure | undefined
   /** Whether the client went away before it had its answer. */
   readonly aborted: boolean
-  /** The caller's trace, where it sent one. */
-  readonly trace: Trace | undefined
+  /** The caller's trace, where it sent one: on every line. */
+  readonly extra: Trace | undefined
 }
 
-export interface Trace {
+export interface Trace extends Record<string, unknown> {
   trace_id: string
   span_id: string
 }
@@ -60,7 +68,7 @@ export class Exchange implements Ended {
   durationMs = 0
   failure: Failure | undefined = undefined
   aborted = false
-  trace: Trace | undefined = undefined
+  extra: Trace | undefined = undefined
   readonly startedMs: number
   readonly request: FastifyRequest
   readonly reply: FastifyReply
@@ -70,6 +78,11 @@ export class Exchange implements Ended {
   expired = false
   /** The status it was answered with past Node's response, where what it sent broke off in a way that leaves no other. */
   refusedWith: number | undefined = undefined
+
+  /** Who speaks in lines that a handler logs. */
+  get logger_name (): string {
+    return this.route.speaker
+  }
 
   constructor (request: FastifyRequest, reply: FastifyReply, route: RouteHandle) {
     this.request = request

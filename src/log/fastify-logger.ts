@@ -3,6 +3,11 @@ import type { Level, LogContext, LogFields, RootLogger } from './logger.ts'
 
 type Bindings = Record<string, unknown>
 
+/** What a request's lines have in common, and which part of the service it is that speaks while it is handled. */
+export interface SpeakerContext extends LogContext {
+  readonly logger_name?: string | undefined
+}
+
 /** pino's words for levels, which Fastify and its plugins use, and ours. */
 const LEVEL_OF: Record<string, Level> = { trace: 'DEBUG', debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR', fatal: 'CRITICAL' }
 const ORDER = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
@@ -17,12 +22,14 @@ export class FastifyLogger {
   readonly #logger: RootLogger
   readonly #parent: FastifyLogger | undefined
   readonly #bindings: Bindings | undefined
+  readonly #context: SpeakerContext | undefined
 
-  constructor (logger: RootLogger, level: string, parent?: FastifyLogger, bindings?: Bindings) {
+  constructor (logger: RootLogger, level: string, parent?: FastifyLogger, bindings?: Bindings, context?: SpeakerContext) {
     this.#logger = logger
     this.level = level
     this.#parent = parent
     this.#bindings = bindings
+    this.#context = context
   }
 
   trace (...args: unknown[]): void { this.#log('trace', args) }
@@ -35,12 +42,12 @@ export class FastifyLogger {
 
   /** As this, with these on every line. They are looked at when there is a line: making a child costs one object. */
   child (bindings: Bindings, options?: { level?: string }): FastifyLogger {
-    return new FastifyLogger(this.#logger, options?.level ?? this.level, this, bindings)
+    return new FastifyLogger(this.#logger, options?.level ?? this.level, this, bindings, this.#context)
   }
 
   /** As this, for one request: each line has what the context says at that moment. */
-  bind (context: LogContext): FastifyLogger {
-    return new FastifyLogger(this.#logger.bind(context), this.level, this.#parent, this.#bindings)
+  bind (context: SpeakerContext): FastifyLogger {
+    return new FastifyLogger(this.#logger, this.level, this.#parent, this.#bindings, context)
   }
 
   #log (word: string, args: unknown[]): void {
@@ -56,7 +63,15 @@ export class FastifyLogger {
       else addFields(fields, first as Bindings)
       message = others.shift() ?? messageIn(first) ?? messageIn(fields.error)
     } else message = first
-    this.#logger.log(level, others.length > 0 ? format(message, ...others) : String(message ?? ''), fields)
+    this.#speaker().log(level, others.length > 0 ? format(message, ...others) : String(message ?? ''), fields)
+  }
+
+  /** Made when there is a line, so that a request that logs nothing costs one object. */
+  #speaker (): RootLogger {
+    const context = this.#context
+    if (context === undefined) return this.#logger
+    const { logger_name: name } = context
+    return (name === undefined ? this.#logger : this.#logger.named(name)).bind(context)
   }
 
   #addBindings (fields: LogFields): void {

@@ -1,0 +1,18 @@
+import { parseArgs } from 'node:util'
+
+/** Command-line arguments as numbers and texts; a wrong one ends the process with what there is. */
+export function readArguments (defaults) {
+  const options = Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, typeof value === 'boolean' ? { type: 'boolean' } : { type: 'string' }]))
+  let values
+  try {
+    ({ values } = parseArgs({ options }))
+    for (const [name, value] of Object.entries(defaults)) {
+      if (typeof value === 'number' && values[name] !== undefined && !(Number(values[name]) > 0)) throw new Error(`--${name} takes a number above 0`)
+    }
+  } catch (error) {
+    console.error(error.message)
+    console.error(`Arguments and what they are without: ${Object.entries(defaults).map(([name, value]) => `--${name} ${value}`).join('  ')}`)
+    process.exit(2)
+  }
+  return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, values[name] === undefined ? value : typeof value === 'number' ? Number(values[name]) : values[name]]))
+}

@@ -1,0 +1,132 @@
+// A load generator on raw sockets, for where wrk is not, and for open load, which wrk does not do: `node generator.mjs load.json`.
+// Options: port, requests, connections, seconds, rate (requests a second; 0: each connection asks again as soon as it is answered).
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { quantile } from './figures.mjs'
+
+const { port, requests, connections, seconds, rate, giveUpMs = 10_000, perSecond = false } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const bytes = requests.map(({ method, path, headers, body = '' }) => Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
+  Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('') + (body === '' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`) + `\r\n${body}`))
+
+const startedMs = performance.now()
+const endsMs = startedMs + seconds * 1000
+/** By status; 0 for those that got no answer at all. */
+const latencies = new Map()
+const slices = []
+let turn = 0
+let withoutRetryAfter = 0
+let unsent = 0
+let open = 0
+
+function record (status, ms, head) {
+  if (!latencies.has(status)) latencies.set(status, [])
+  latencies.get(status).push(ms)
+  if ((status === 503 || status === 429) && !/\r\nretry-after:/i.test(head)) withoutRetryAfter++
+  if (perSecond) {
+    const slice = slices[Math.floor((performance.now() - startedMs) / 1000)] ??= {}
+    slice[status] = (slice[status] ?? 0) + 1
+  }
+}
+
+/** One connection: a request, then its answer. */
+class Client {
+  constructor (onFree) {
+    this.onFree = onFree
+    this.sinceMs = 0
+    this.busy = false
+    this.connect()
+  }
+
+  connect () {
+    this.text = ''
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    this.socket.setEncoding('latin1')
+    this.socket.on('data', (text) => this.read(text))
+    this.socket.on('error', () => {})
+    this.socket.on('close', () => {
+      if (this.busy) this.done(0, '')
+      if (performance.now() < endsMs) this.connect()
+    })
+  }
+
+  /** `dueMs`: when it should have been sent; what the generator is late counts as latency too. */
+  send (dueMs) {
+    this.busy = true
+    open++
+    this.sinceMs = dueMs
+    turn = (turn + 1) % bytes.length
+    this.socket.write(bytes[turn])
+  }
+
+  read (text) {
+    this.text = this.text === '' ? text : this.text + text
+    const head = this.text.indexOf('\r\n\r\n')
+    if (head === -1) return
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(this.text.slice(0, head))?.[1] ?? 0)
+    if (this.text.length < head + 4 + length) return
+    const status = Number(this.text.slice(9, 12))
+    const answer = this.text.slice(0, head + 2)
+    this.text = ''
+    this.done(status, answer)
+  }
+
+  done (status, head) {
+    if (!this.busy) return
+    this.busy = false
+    open--
+    record(status, performance.now() - this.sinceMs, head)
+    this.onFree(this)
+  }
+}
+
+if (rate === 0) {
+  const again = (client) => { if (performance.now() < endsMs) client.send(performance.now()) }
+  for (let n = 0; n < connections; n++) again(new Client(again))
+} else {
+  const free = []
+  const clients = Array.from({ length: connections }, () => new Client((client) => { free.push(client) }))
+  free.push(...clients)
+  let sent = 0
+  const tick = () => {
+    const nowMs = performance.now()
+    const due = Math.floor((Math.min(nowMs, endsMs) - startedMs) / 1000 * rate)
+    for (; sent < due; sent++) {
+      const client = free.pop()
+      // All connections wait for answers: the client of an open load would open one more. It is counted as not answered.
+      if (client === undefined) unsent++
+      else client.send(startedMs + sent / rate * 1000)
+    }
+    if (nowMs < endsMs) setTimeout(tick, 1)
+  }
+  tick()
+}
+
+setTimeout(finish, seconds * 1000)
+function finish () {
+  const cutMs = performance.now() + giveUpMs
+  const wait = () => {
+    if (open > 0 && performance.now() < cutMs) return setTimeout(wait, 10)
+    report()
+  }
+  if (rate === 0) report()
+  else wait()
+}
+
+function report () {
+  const ok = [...latencies].filter(([status]) => status >= 200 && status < 300).flatMap(([, values]) => values)
+  const all = [...latencies.values()].flat()
+  const byStatus = Object.fromEntries([...latencies].map(([status, values]) => [status, { count: values.length, p50: quantile(values, 0.5), p99: quantile(values, 0.99), max: quantile(values, 1) }]))
+  process.stdout.write(JSON.stringify({
+    requests: all.length,
+    failed: all.length - ok.length,
+    seconds: (performance.now() - startedMs) / 1000,
+    p50: quantile(ok, 0.5) ?? 0,
+    p90: quantile(ok, 0.9) ?? 0,
+    p99: quantile(ok, 0.99) ?? 0,
+    byStatus,
+    withoutRetryAfter,
+    unanswered: open,
+    unsent,
+    slices
+  }), () => process.exit(0))
+}

@@ -1,0 +1,149 @@
+import { cpSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { execFileSync } from 'node:child_process'
+
+export interface Instruction {
+  keyword: string
+  /** `--from=build` as `{ from: 'build' }`. */
+  flags: Record<string, string>
+  /** What follows the keyword and its flags, continued lines joined. */
+  rest: string
+  line: number
+}
+
+export interface Stage { base: string, name: string | undefined, instructions: Instruction[] }
+
+/** A Dockerfile's instructions, its comments left out. */
+export function instructions (source: string): Instruction[] {
+  const found: Instruction[] = []
+  let open = ''
+  let start = 0
+  source.split('\n').forEach((line, index) => {
+    if (/^\s*(#|$)/.test(line)) return
+    if (!open) start = index + 1
+    open += line.replace(/\\$/, ' ')
+    if (line.endsWith('\\')) return
+    const [, keyword, given] = /^\s*(\w+)\s+(.*)$/.exec(open)!
+    const flags: Record<string, string> = {}
+    const rest = given!.replace(/^(?:--[\w-]+=\S+\s+)+/, (all) => {
+      for (const [, name, value] of all.matchAll(/--([\w-]+)=(\S+)/g)) flags[name!] = value!
+      return ''
+    })
+    found.push({ keyword: keyword!.toUpperCase(), flags, rest: rest.trim(), line: start })
+    open = ''
+  })
+  return found
+}
+
+export function stages (source: string): Stage[] {
+  const found: Stage[] = []
+  for (const one of instructions(source)) {
+    if (one.keyword === 'FROM') {
+      const [, base, name] = /^(\S+)(?:\s+AS\s+(\S+))?$/i.exec(one.rest)!
+      found.push({ base: base!, name, instructions: [] })
+    } else found.at(-1)?.instructions.push(one)
+  }
+  return found
+}
+
+const SECRET = /secret|password|passwd|token|api_?key|private|credential|database_url/i
+
+/** What is wrong with a Dockerfile that is to make a small image which runs as nobody in particular; nothing when all is well. */
+export function lintDockerfile (source: string): string[] {
+  const problems: string[] = []
+  const all = stages(source)
+  for (const { base } of all) {
+    if (!base.includes(':') || /:latest$/.test(base)) problems.push(`FROM ${base}: name a version`)
+  }
+  for (const { keyword, rest, line } of instructions(source)) {
+    const where = `line ${line}: ${keyword}`
+    if (keyword === 'ADD') problems.push(`${where}: COPY says what it does`)
+    if (keyword === 'MAINTAINER') problems.push(`${where}: is obsolete`)
+    if ((keyword === 'CMD' || keyword === 'ENTRYPOINT') && !rest.startsWith('[')) problems.push(`${where}: a shell would stand between the process and its signals`)
+    if (keyword === 'HEALTHCHECK' && !/CMD\s+\[/.test(rest)) problems.push(`${where}: needs a shell`)
+    if ((keyword === 'ENV' || keyword === 'ARG') && [...rest.matchAll(/(\w+)(?==|$)/g)].some(([name]) => SECRET.test(name))) problems.push(`${where}: a secret in the image`)
+    if (keyword === 'RUN' && /\b(?:npm install|npm i|sudo|curl|wget)\b/.test(rest)) problems.push(`${where}: not reproducible`)
+    if (keyword === 'RUN' && /\bapt-get install\b/.test(rest) && !rest.includes('--no-install-recommends')) problems.push(`${where}: recommended packages come along`)
+    if (keyword === 'COPY' && /^\.\/?\s/.test(rest)) problems.push(`${where}: copies whatever lies about`)
+  }
+  const last = all.at(-1)
+  const order = last?.instructions.map(({ keyword }) => keyword) ?? []
+  if (all.length < 2) problems.push('one stage: what builds is in what runs')
+  for (const needed of ['USER', 'CMD', 'HEALTHCHECK', 'STOPSIGNAL', 'LABEL', 'EXPOSE']) if (!order.includes(needed)) problems.push(`the last stage has no ${needed}`)
+  if (order.filter((keyword) => keyword === 'CMD').length > 1) problems.push('two CMD: the first is ignored')
+  if (order.lastIndexOf('USER') > order.indexOf('CMD')) problems.push('USER comes after CMD')
+  if (order.lastIndexOf('RUN') > order.lastIndexOf('USER') || order.lastIndexOf('COPY') > order.lastIndexOf('USER')) problems.push('something is made after USER')
+  const user = last?.instructions.findLast(({ keyword }) => keyword === 'USER')?.rest ?? ''
+  if (!/^[1-9]\d*(:[1-9]\d*)?$/.test(user)) problems.push(`USER ${user}: a number that is not 0, so that an orchestrator can see that it is not root`)
+  return problems
+}
+
+/** Whether a path relative to the context is kept out of the image: the last pattern that matches it, or a folder above it, decides. */
+export function ignored (dockerignore: string, path: string): boolean {
+  const parts = path.split('/')
+  const prefixes = parts.map((_, index) => parts.slice(0, index + 1).join('/'))
+  let out = false
+  for (const line of dockerignore.split('\n')) {
+    const pattern = line.trim()
+    if (!pattern || pattern.startsWith('#')) continue
+    const bare = pattern.replace(/^!/, '').replace(/\/$/, '')
+    if (prefixes.some((prefix) => glob(bare, prefix))) out = !pattern.startsWith('!')
+  }
+  return out
+}
+
+/** `*` is anything within a folder, `**` any folders. */
+function glob (pattern: string, path: string): boolean {
+  const expression = pattern.split('**/').map((piece) => piece.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '[^/]*').replace(/\?/g, '[^/]')).join('(?:.*/)?')
+  return new RegExp(`^${expression}$`).test(path)
+}
+
+export interface Build {
+  /** Folder with the sources, and what is kept out of it. */
+  context: string
+  dockerignore: string
+  /** Where each stage gets a folder of its own, by its name or `last`. */
+  folder: string
+  /** Runs a shell command of a stage; the image's own by default. */
+  run?: (command: string, cwd: string, stage: string) => void
+}
+
+/** Performs a stage's COPY, RUN and WORKDIR without an engine: `/app` is `<folder>/<stage>/app`. Answers the folder that WORKDIR names. */
+export function performStage (stage: Stage, { context, dockerignore, folder, run = shell }: Build): string {
+  const name = stage.name ?? 'last'
+  const root = join(folder, name)
+  let cwd = root
+  mkdirSync(root, { recursive: true })
+  for (const { keyword, flags, rest } of stage.instructions) {
+    if (keyword === 'WORKDIR') mkdirSync(cwd = join(root, rest), { recursive: true })
+    if (keyword === 'RUN') run(rest, cwd, name)
+    if (keyword !== 'COPY') continue
+    const paths = rest.split(/\s+/)
+    const target = paths.pop()!
+    for (const path of paths) {
+      const source = flags.from ? join(folder, flags.from, path) : join(context, path)
+      const destination = target.endsWith('/') ? join(cwd, target, path) : join(cwd, target)
+      mkdirSync(dirname(destination), { recursive: true })
+      cpSync(source, destination, {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: (file) => flags.from !== undefined || !ignored(dockerignore, relative(context, file))
+      })
+    }
+  }
+  return cwd
+}
+
+function shell (command: string, cwd: string): void {
+  execFileSync('sh', ['-c', command], { cwd, stdio: 'pipe' })
+}
+
+/** Instead of an install of everything: what this working copy has installed is the same, by its lock file. */
+export function borrowModules (from: string, cwd: string): void {
+  symlinkSync(join(from, 'node_modules'), join(cwd, 'node_modules'))
+}
+
+/** The files below a folder, relative to it. */
+export function filesBelow (folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => statSync(join(folder, path)).isFile())
+}

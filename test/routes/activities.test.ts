@@ -1,0 +1,162 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import t from 'tap'
+import { startService, type Answer, type Runner } from '../service.ts'
+
+const EXAMPLES = ['easy-run.fit', 'park-run.gpx', 'track-session.tcx']
+const SAMPLES = join(process.cwd(), '..', 'shared', 'samples')
+const { runner, lines, app } = await startService(t)
+
+const example = (name: string) => readFileSync(join('examples', name))
+
+async function send (ann: Runner, bytes: Buffer, { query = '', headers = {} }: { query?: string, headers?: Record<string, string> } = {}): Promise<Answer> {
+  return await ann.call('POST', `/activities/import${query}`, bytes, { 'content-type': 'application/octet-stream', ...headers })
+}
+
+/** A form with one file, as browsers and curl send it. */
+function form (name: string, bytes: Buffer): { payload: Buffer, headers: Record<string, string> } {
+  const boundary = 'a-boundary-of-the-tests'
+  const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`
+  return { payload: Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)]), headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } }
+}
+
+for (const name of EXAMPLES) {
+  t.test(`${name} becomes an activity whose original is given back byte for byte`, async (t) => {
+    const ann = await runner()
+    const bytes = example(name)
+    const imported = await send(ann, bytes)
+    t.equal(imported.status, 201)
+    const { activity } = imported.body
+    t.match(activity, { sport: 'running', source: { format: name.slice(-3), size_bytes: bytes.length } })
+    t.ok(activity.distance_m > 1000 && activity.moving_s <= activity.elapsed_s && activity.average_heart_rate_bpm > 60)
+    const read = await ann.call('GET', `/activities/${activity.id}`)
+    t.same(read.body, activity)
+    t.equal((await ann.call('GET', `/activities/${activity.id}`, undefined, { 'if-none-match': String(read.headers.etag) })).status, 304)
+    const original = await ann.call('GET', `/activities/${activity.id}/file`)
+    t.ok(original.raw.equals(bytes))
+    t.same((await ann.call('GET', '/activities')).body.items, [activity])
+  })
+}
+
+t.test('the same bytes again change nothing, however they are sent', async (t) => {
+  const ann = await runner()
+  const bytes = example('easy-run.fit')
+  const first = await send(ann, bytes)
+  const { payload, headers } = form('again.fit', bytes)
+  for (const again of [await send(ann, bytes), await send(ann, gzipSync(bytes), { headers: { 'content-encoding': 'gzip' } }), await ann.call('POST', '/activities/import', payload, headers)]) {
+    t.equal(again.status, 200)
+    t.equal(again.body.duplicate, true)
+    t.equal(again.body.activity.id, first.body.activity.id)
+  }
+  t.equal((await ann.call('GET', '/activities')).body.items.length, 1)
+})
+
+t.test('a form keeps the name of its file, without folders', async (t) => {
+  const ann = await runner()
+  const { payload, headers } = form('../../etc/morning run é.gpx', example('park-run.gpx'))
+  const { status, body } = await ann.call('POST', '/activities/import', payload, headers)
+  t.equal(status, 201)
+  t.equal(body.activity.source.file_name, 'morning run é.gpx')
+  const { headers: sent } = await ann.call('GET', `/activities/${body.activity.id}/file`)
+  t.match(sent['content-disposition'], /filename\*=UTF-8''morning%20run%20%C3%A9\.gpx/)
+})
+
+t.test('the same run from other bytes is refused with the one that is there, unless it is wanted', async (t) => {
+  const ann = await runner()
+  const bytes = example('park-run.gpx')
+  const first = await send(ann, bytes)
+  const other = Buffer.from(bytes.toString('utf8').replace('</gpx>', '<!-- exported again --></gpx>'))
+  const refused = await send(ann, other)
+  t.equal(refused.status, 409)
+  t.match(refused.body, { error_code: 'DUPLICATE_ACTIVITY', details: { activity_id: first.body.activity.id } })
+  t.equal((await send(ann, other, { query: '?allow_duplicate=true' })).status, 201)
+  t.equal((await ann.call('GET', '/activities')).body.items.length, 2)
+})
+
+t.test('twenty uploads of one file at once make one activity', async (t) => {
+  const ann = await runner()
+  const bytes = example('track-session.tcx')
+  const answers = await Promise.all(Array.from({ length: 20 }, async () => await send(ann, bytes)))
+  t.same([...new Set(answers.map(({ status }) => status))].sort(), [200, 201])
+  t.equal(answers.filter(({ status }) => status === 201).length, 1)
+  t.equal(new Set(answers.map(({ body }) => body.activity.id)).size, 1)
+})
+
+t.test('the same file is another activity for another runner, and each sees only their own', async (t) => {
+  const [ann, bob] = [await runner(), await runner()]
+  const bytes = example('easy-run.fit')
+  const [hers, his] = [await send(ann, bytes), await send(bob, bytes)]
+  t.equal(his.status, 201)
+  t.not(his.body.activity.id, hers.body.activity.id)
+  for (const path of ['', '/file']) t.equal((await bob.call('GET', `/activities/${hers.body.activity.id}${path}`)).status, 404)
+  t.same((await bob.call('GET', '/activities')).body.items.map(({ id }: { id: string }) => id), [his.body.activity.id])
+})
+
+t.test('what is no recording is refused with what is wrong, and nothing is kept', async (t) => {
+  const ann = await runner()
+  const cases: Array<[string, Buffer, Record<string, string>, number, string]> = [
+    ['nothing', Buffer.alloc(0), {}, 422, 'UNREADABLE_FILE'],
+    ['text', Buffer.from('hello'), {}, 422, 'UNREADABLE_FILE'],
+    ['half a FIT header', example('easy-run.fit').subarray(0, 9), {}, 422, 'UNREADABLE_FILE'],
+    ['no gzip', Buffer.from('hello'), { 'content-encoding': 'gzip' }, 422, 'UNREADABLE_FILE'],
+    ['gzip cut off', gzipSync(example('easy-run.fit')).subarray(0, 500), { 'content-encoding': 'gzip' }, 422, 'UNREADABLE_FILE'],
+    ['an encoding nobody knows', example('easy-run.fit'), { 'content-encoding': 'br' }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['a bomb', gzipSync(Buffer.alloc(40 * 1024 * 1024)), { 'content-encoding': 'gzip' }, 413, 'PAYLOAD_TOO_LARGE'],
+    ['33 MiB', Buffer.alloc(33 * 1024 * 1024), {}, 413, 'PAYLOAD_TOO_LARGE'],
+    ['JSON', Buffer.from('{}'), { 'content-type': 'text/plain' }, 415, 'UNSUPPORTED_MEDIA_TYPE']
+  ]
+  for (const [name, bytes, headers, status, code] of cases) {
+    const answer = await send(ann, bytes, { headers })
+    t.equal(answer.status, status, name)
+    t.equal(answer.body.error_code, code, name)
+  }
+  t.same((await ann.call('GET', '/activities')).body.items, [])
+})
+
+t.test('a list is filtered by what it says', async (t) => {
+  const ann = await runner()
+  for (const name of EXAMPLES) await send(ann, example(name))
+  const all = (await ann.call('GET', '/activities')).body.items
+  t.equal(all.length, 3)
+  t.same(all.map(({ start_time }: { start_time: string }) => start_time), all.map(({ start_time }: { start_time: string }) => start_time).sort().reverse())
+  const count = async (query: string) => (await ann.call('GET', `/activities?${query}`)).body.items.length
+  const [newest] = all
+  t.equal(await count(`from=${newest.local_date}&to=${newest.local_date}`), 1)
+  t.equal(await count('sport=cycling'), 0)
+  t.equal(await count(`min_distance_m=${newest.distance_m}&max_distance_m=${newest.distance_m}`), 1)
+  t.equal(await count('is_race=true'), 0)
+  t.equal(await count('q=%25'), 0, 'a percent sign is a percent sign')
+  const first = await ann.call('GET', '/activities?limit=2')
+  const second = await ann.call('GET', `/activities?limit=2&cursor=${first.body.next_cursor}`)
+  t.same([...first.body.items, ...second.body.items], all)
+  t.equal(second.body.next_cursor, null)
+})
+
+t.test('imports are counted by format and outcome', async (t) => {
+  const { body } = await app.inject('/metrics')
+  for (const format of ['fit', 'gpx', 'tcx']) t.match(body, new RegExp(`imports_total\\{format="${format}",outcome="imported"\\} [1-9]`))
+  t.match(body, /imports_total\{format="unknown",outcome="failed"\} [1-9]/)
+})
+
+t.test('real recordings give the figures of their README over HTTP', { skip: existsSync(SAMPLES) ? false : 'the samples are not beside the project' }, async (t) => {
+  const ann = await runner()
+  const figures = [
+    ['fit/run-bloemendaal.fit', 6458, 2195.998, 148],
+    ['fit/run-trosku.fit', 10_743.64, 2922, 160],
+    ['fit/run-treadmill.fit', 10_630.37, 3763.503, 145]
+  ] as const
+  for (const [name, distanceM, elapsedS, heartRateBpm] of figures) {
+    const { status, body } = await send(ann, readFileSync(join(SAMPLES, name)))
+    t.equal(status, 201, name)
+    t.equal(body.activity.distance_m, distanceM, name)
+    t.equal(body.activity.elapsed_s, elapsedS, name)
+    t.ok(Math.abs(body.activity.average_heart_rate_bpm - heartRateBpm) <= 1, name)
+  }
+})
+
+t.test('nothing a runner sent is in the log: no position, no body, no address', async (t) => {
+  const text = lines.map((line) => JSON.stringify(line)).join('\n')
+  t.notMatch(text, /latitude|longitude|@example\.org|correct horse/)
+  t.equal(lines.filter(({ level }) => level === 'ERROR' || level === 'CRITICAL').length, 0)
+})
