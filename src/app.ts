@@ -67,13 +67,13 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
+  await app.register(openapi, { ...config.app, ...config.docs })
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
   await app.register(authentication, { accessTokens: parts.accessTokens })
-  await app.register(openapi, { ...config.app, ...config.docs })
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
