@@ -128,8 +128,11 @@ t.test('what is expired goes, batch by batch, and what is not stays', async (t) 
     select ${ann.id}, sha256(i::text::bytea), sha256(''), '', now() - interval '1 minute' from generate_series(1, 2500) i
   `
   await sql`
-    insert into refresh_tokens (user_id, token_id, family_id, secret_hash, expires_at)
-    select ${ann.id}, gen_random_uuid(), gen_random_uuid(), '', now() - interval '1 minute' from generate_series(1, 1001)
+    with session as (
+      insert into sessions (user_id, session_id, expires_at) values (${ann.id}, gen_random_uuid(), now() + interval '1 minute') returning session_id
+    )
+    insert into refresh_tokens (user_id, token_id, session_id, secret_hash, expires_at)
+    select ${ann.id}, gen_random_uuid(), session_id, '', now() - interval '1 minute' from generate_series(1, 1001), session
   `
   const count = async () => {
     const [row] = await sql`select (select count(*) from idempotency_keys)::integer as keys, (select count(*) from refresh_tokens)::integer as tokens`
