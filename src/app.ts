@@ -6,6 +6,8 @@ import database from '../plugins/database.ts'
 import deadlines from '../plugins/deadlines.ts'
 import errorEnvelope from '../plugins/error-envelope.ts'
 import health from '../plugins/health.ts'
+import idempotency from '../plugins/idempotency.ts'
+import jobs from '../plugins/jobs.ts'
 import logging from '../plugins/logging.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -19,14 +21,17 @@ import validation from '../plugins/validation.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { authRoutes } from '../routes/auth.ts'
+import { exportRoutes } from '../routes/export.ts'
 import { meRoutes } from '../routes/me.ts'
 import { operationsRoutes } from '../routes/operations.ts'
+import { physiologyRoutes } from '../routes/physiology.ts'
 import { planRoutes } from '../routes/plans.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config.ts'
 import type { Availability } from './http/availability.ts'
 import type { HealthCheck } from './http/health-monitor.ts'
+import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { DecodingPool } from './workers/decoding.ts'
@@ -74,6 +79,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
+  await app.register(jobs, { jobs: sweeps(parts.database.sql) })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
   await app.register(rateLimit, config.rateLimit)
@@ -87,7 +93,10 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
+      await signedIn.register(idempotency)
       await signedIn.register(meRoutes, { prefix: '/me', keys: parts })
+      await signedIn.register(exportRoutes, { prefix: '/me/export' })
+      await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, {

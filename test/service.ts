@@ -17,6 +17,7 @@ import { createLogger } from '../src/log/logger.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import { DecodingPool } from '../src/workers/decoding.ts'
 import { createDatabase } from './database.ts'
+import { problemsIn } from './log-check.ts'
 
 export interface Ending { teardown (end: () => unknown): unknown }
 
@@ -85,12 +86,18 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
   t.teardown(async () => {
     await app.close()
     await decoding.close()
+    refuse(problemsIn(lines))
   })
   boot?.(app)
   await app.ready()
   availability.clear('start')
   await app.health.ready()
   return { app, database, databaseUrl, config, lines, runner: (email) => signUp(app, email) }
+}
+
+/** Whatever a test is about, every line logged meanwhile is one of ours, and holds no secret. */
+function refuse (problems: string[]): void {
+  if (problems.length > 0) throw new Error(`Lines of the log are not as they must be: ${problems.slice(0, 5).join('; ')}`)
 }
 
 /** As `app.inject`, with the body read. */
@@ -139,6 +146,7 @@ export async function startProcess (t: Ending, env: Record<string, string> = {},
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
+    refuse(problemsIn(lines))
     await rm(directory, { recursive: true, force: true })
   })
   let stderr = ''
