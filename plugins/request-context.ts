@@ -25,6 +25,8 @@ declare module 'fastify' {
     probe?: boolean
     /** The address is itself a secret: the log has its pattern. */
     secretPath?: boolean
+    /** Set by this plugin: what is known of the route. */
+    handle?: RouteHandle
   }
 }
 
@@ -65,6 +67,7 @@ export default fp(async function requestContext (app) {
       secretPath: route.config?.secretPath === true,
       speaker: speakerOf(route.url)
     }
+    route.config = { ...route.config, handle }
     const own = route.onRequest === undefined ? [] : [route.onRequest].flat()
     route.onRequest = [function matched (request, _reply, done) {
       request.exchange.route = handle
@@ -93,6 +96,8 @@ export default fp(async function requestContext (app) {
     const exchange = this[exchangeOf] as Exchange
     inFlight.delete(exchange)
     exchange.durationMs = performance.now() - exchange.startedMs
+    // Refused by a hook of the scope, as whoever is not signed in, it never came to the hook of its route.
+    if (exchange.route === unmatched) exchange.route = exchange.request.routeOptions.config.handle ?? unmatched
     if (exchange.refusedWith !== undefined) {
       exchange.status = exchange.refusedWith
     } else if (this.writableEnded && !isGone(exchange.request.raw)) {
