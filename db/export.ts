@@ -16,7 +16,10 @@ export const EXPORTED_TABLES: ExportedTable[] = [
   { table: 'plans', key: [['plan_id', 'uuid']] },
   { table: 'activities', key: [['activity_id', 'uuid']] },
   { table: 'physiology', key: [['physiology_id', 'uuid']] },
-  { table: 'recordings', key: [['recording_id', 'uuid']] }
+  { table: 'recordings', key: [['recording_id', 'uuid']] },
+  { table: 'api_keys', key: [['key_id', 'uuid']], hidden: ['secret_hash'] },
+  { table: 'identities', key: [['issuer', 'text'], ['subject', 'text']] },
+  { table: 'sessions', key: [['session_id', 'uuid']] }
 ]
 
 /** Tables with a `user_id` that have no file of their own, and why. */

@@ -58,10 +58,14 @@ export default fp<AuthenticationOptions>(async function authentication (app, { a
     const token = bearerToken(request)
     const known = token === undefined ? undefined : verified.get(token)
     if (known !== undefined && app.revocations.isFresh) {
-      done(attempt(() => {
+      let problem: Error | undefined
+      try {
         if (app.revocations.known.refuses(known)) refuse(request, reply)
         letIn(request, reply, known.userId, known.sessionId)
-      }))
+      } catch (error) {
+        problem = error as Error
+      }
+      done(problem)
       return
     }
     identify(request, reply, token).then(() => done(), done)
@@ -128,20 +132,11 @@ export default fp<AuthenticationOptions>(async function authentication (app, { a
   }
 
   /** One answer for all that is wrong with a token. */
-  function refuse (request: FastifyRequest, reply: FastifyReply): void {
+  function refuse (request: FastifyRequest, reply: FastifyReply): never {
     app.countStranger(request, reply)
     throw unauthenticated('The bearer token is not valid (any more)', 'invalid_token')
   }
 }, { name: 'authentication', dependencies: ['request-context', 'error-envelope', 'database', 'rate-limit', 'revocations'] })
-
-function attempt (work: () => void): Error | undefined {
-  try {
-    work()
-    return undefined
-  } catch (error) {
-    return error as Error
-  }
-}
 
 function bearerToken (request: FastifyRequest): string | undefined {
   const { authorization } = request.headers

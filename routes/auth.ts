@@ -8,6 +8,10 @@ import { logIn, logOut, refresh, type Keys } from '../src/workflows/sessions.ts'
 /** Accounts and sessions: for whoever is not signed in yet. */
 export const authRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
   const keys: Keys = { ...options.keys, revocations: app.revocations.known }
+  app.addHook('onRequest', function keepOutOfCaches (_request, reply, done) {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
   app.addHook('onRequest', app.limitSignInByAddress)
   app.addHook('preHandler', app.limitSignInByEmail)
 
@@ -20,8 +24,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocatio
       response: { 201: Session, ...errors(400, 409, 413, 415, 422, 429) }
     }
   }, async ({ sql, body }, reply) => {
-    const session = await signUp(sql, keys, body)
-    return reply.code(201).header('cache-control', 'no-store').send(session)
+    return reply.code(201).send(await signUp(sql, keys, body))
   })
 
   app.post('/login', {
@@ -32,10 +35,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocatio
       body: Login,
       response: { 200: Session, ...errors(400, 401, 413, 415, 422, 429) }
     }
-  }, async ({ sql, body }, reply) => {
-    const session = await logIn(sql, keys, body)
-    return reply.header('cache-control', 'no-store').send(session)
-  })
+  }, async ({ sql, body }) => await logIn(sql, keys, body))
 
   app.post('/refresh', {
     schema: {
@@ -46,10 +46,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocatio
       body: RefreshToken,
       response: { 200: Session, ...errors(400, 401, 413, 415, 422, 429) }
     }
-  }, async ({ sql, body }, reply) => {
-    const session = await refresh(sql, keys, body.refresh_token)
-    return reply.header('cache-control', 'no-store').send(session)
-  })
+  }, async ({ sql, body }) => await refresh(sql, keys, body.refresh_token))
 
   app.post('/logout', {
     schema: {
@@ -62,6 +59,6 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocatio
     }
   }, async ({ sql, body }, reply) => {
     await logOut(sql, keys, body.refresh_token)
-    return reply.code(204).header('cache-control', 'no-store').send(null)
+    return reply.code(204).send(null)
   })
 }

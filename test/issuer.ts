@@ -15,7 +15,7 @@ export class Issuer {
   readonly audience = 'running-trainer'
   url = ''
   /** What it answers instead of what it should. */
-  answers: { discovery?: unknown, keys?: unknown, status?: number } = {}
+  answers: { discovery?: unknown, keys?: unknown, status?: number, silent?: boolean } = {}
   /** How often each path was asked for. */
   readonly asked = { discovery: 0, keys: 0 }
   keys: KeyPair[] = []
@@ -26,6 +26,7 @@ export class Issuer {
     this.#server = createServer((request, response) => {
       const isDiscovery = request.url === '/.well-known/openid-configuration'
       this.asked[isDiscovery ? 'discovery' : 'keys']++
+      if (this.answers.silent === true) return
       const body = isDiscovery
         ? this.answers.discovery ?? { issuer: this.url, jwks_uri: `${this.url}/keys` }
         : this.answers.keys ?? { keys: this.keys.map(({ jwk }) => jwk) }

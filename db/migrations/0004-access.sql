@@ -14,7 +14,8 @@ insert into sessions (user_id, session_id, created_at, expires_at)
 select user_id, session_id, min(created_at), max(expires_at) from refresh_tokens group by user_id, session_id;
 
 alter table refresh_tokens
-  add constraint refresh_tokens_session foreign key (user_id, session_id) references sessions on delete cascade;
+  add constraint refresh_tokens_session foreign key (user_id, session_id) references sessions on delete cascade not valid;
+alter table refresh_tokens validate constraint refresh_tokens_session;
 
 -- Who was let in before and is to be let in no more, for as long as a token that says otherwise may still be about. `subject` is a hash:
 -- nothing here tells of an account that is gone. Every instance reads what is new by `written_at`.

@@ -1,10 +1,15 @@
 import { v7 as uuidv7 } from 'uuid'
 import { findOverlapping, insertActivity, listActivitiesOfRecording, type ActivityRow, type NewActivity } from '../../db/activities.ts'
+import { listPhysiologyUntil } from '../../db/physiology.ts'
 import { CHUNK_BYTES, findRecordingByBytes, insertChunk, insertRecording } from '../../db/recordings.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { lockUser } from '../../db/users.ts'
 import type { ImportedActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
+import { settingsOn, type BodySettings } from '../domain/physiology.ts'
+import { loadOf, trainingImpulse } from '../domain/training/load.ts'
+import { activeTimeS } from '../domain/training/moving.ts'
+import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
 import type { Decoded, DecodedActivity } from '../workers/decoding.ts'
 
@@ -53,7 +58,11 @@ export async function storeImport (sql: Sql, userId: string, read: ReadImport, {
     for (let position = 0; position * CHUNK_BYTES < original.length; position++) {
       await insertChunk(sql, userId, recording.recording_id, position, original.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES))
     }
-    for (const activity of activities) await insertActivity(sql, userId, toStore(activity, recording, user.timezone))
+    for (const activity of activities) {
+      const day = localDate(Date.parse(activity.summary.start_time), user.timezone)
+      const settings = settingsOn(day, await listPhysiologyUntil(sql, userId, day))
+      await insertActivity(sql, userId, { ...toStore(activity, recording), timezone: user.timezone, local_date: day, ...recordedLoad(activity, settings) })
+    }
     const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
     return { isNew: true, format, answer: { ...answerOf(rows), warnings } }
   })
@@ -87,14 +96,23 @@ async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedAc
   }
 }
 
-function toStore ({ summary, recording: { deviceName } }: DecodedActivity, { recording_id, format }: Original, timezone: string): NewActivity {
+/** The load by what was recorded, for a body as it was on that day. */
+function recordedLoad ({ summary, recording: { columns, pauses }, gradedSpeedMPerS }: DecodedActivity, settings: BodySettings) {
+  const activeS = activeTimeS(columns.timeS, pauses)
+  const { load, load_model } = loadOf({
+    sport: summary.sport,
+    seconds: activeS.at(-1) ?? null,
+    gradedSpeedMPerS,
+    impulse: (range, sex) => trainingImpulse(activeS, columns.heartRateBpm, range, sex),
+    perceivedEffort: null
+  }, settings)
+  return { load: rounded(load, 2), load_model }
+}
+
+function toStore ({ summary, recording: { deviceName } }: DecodedActivity, { recording_id, format }: Original): Omit<NewActivity, 'timezone' | 'local_date' | 'load' | 'load_model'> {
   return {
     ...summary,
     id: uuidv7(),
-    timezone,
-    local_date: localDate(Date.parse(summary.start_time), timezone),
-    load: null,
-    load_model: null,
     perceived_effort: null,
     is_race: false,
     notes: null,

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import t from 'tap'
+import { deleteExpiredSessions } from '../../db/refresh-tokens.ts'
+import { deleteExpiredRevocations } from '../../db/revocations.ts'
 import { AccessTokens } from '../../src/auth/access-tokens.ts'
 import { canonicalAddress } from '../../src/auth/addresses.ts'
 import { Passwords } from '../../src/auth/passwords.ts'
@@ -239,6 +241,22 @@ t.test('the answer to an unknown address and to a wrong password is the same, an
   t.equal(hashes, 2)
   t.same([wrong.status, wrong.body.error_code, wrong.body.message], [unknown.status, unknown.body.error_code, unknown.body.message])
   t.equal(wrong.body.error_code, 'INVALID_CREDENTIALS')
+})
+
+t.test('what is out of date is cleared away, and nothing else', async (t) => {
+  const own = await startService(t)
+  const [ann, bob] = [await own.runner(), await own.runner()]
+  const { body: next } = await post('refresh', { refresh_token: ann.refresh_token }, own.app)
+  await post('logout', { refresh_token: (await own.runner()).refresh_token }, own.app)
+  const { sql } = own.database
+  t.equal(await deleteExpiredSessions(sql, 10), 0)
+  t.equal(await deleteExpiredRevocations(sql, 10), 0)
+  await sql`/* test */ update sessions set expires_at = now() - interval '1 second' where user_id = ${bob.id}`
+  await sql`/* test */ update revocations set expires_at = now() - interval '1 second'`
+  t.equal(await deleteExpiredSessions(sql, 10), 1)
+  t.equal(await deleteExpiredRevocations(sql, 10), 1)
+  t.equal((await post('refresh', { refresh_token: bob.refresh_token }, own.app)).status, 401)
+  t.equal((await post('refresh', { refresh_token: next.refresh_token }, own.app)).status, 200)
 })
 
 t.test('nothing secret is in any line', async (t) => {

@@ -104,7 +104,8 @@ t.test('an account is deleted by its password alone, for good, with everything t
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
   const elsewhere = async () => (await inject(other.app, { method: 'GET', url: '/api/v1/plans', headers: as(ann.access_token) })).status
   t.equal(await elsewhere(), 200)
-  t.ok((await traces(ann.id)).length > 5, 'there is something to be found')
+  const before = new Set(await traces(ann.id))
+  for (const table of await ownedTables()) t.ok(before.has(`${table}.user_id`), `there is something in ${table} to be found: fill it`)
   t.equal((await ann.call('DELETE', '/me', { password: 'not the password' })).body.error_code, 'INVALID_CREDENTIALS')
   t.equal((await ann.call('DELETE', '/me', {})).status, 422)
   t.equal((await ann.call('DELETE', '/me')).status, 422)
@@ -135,7 +136,8 @@ t.test('an account that is gone is nobody’s at an instance that has not heard 
 /** A row in each table a route does not fill yet, as well as what routes make. */
 async function fill ({ id, call }: Runner): Promise<void> {
   await call('POST', '/plans', { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' })
-  await call('POST', '/api-keys', { name: 'Watch', scopes: ['read'] })
+  await call('POST', '/api-keys', { name: 'Watch', scopes: ['read'] }, { 'idempotency-key': randomUUID() })
+  await call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })
   const recording = randomUUID()
   await database.sql`/* test */
     insert into recordings (user_id, recording_id, format, sha256, size_bytes) values (${id}, ${recording}, 'fit', sha256(${id}::bytea), 1)
@@ -146,6 +148,14 @@ async function fill ({ id, call }: Runner): Promise<void> {
     values (${id}, ${randomUUID()}, 'running', now(), 'UTC', '2026-01-05', 'fit', ${recording})
   `
   await database.sql`/* test */ insert into identities (issuer, subject, user_id) values ('https://issuer.example', ${id}, ${id})`
+}
+
+/** Every table that says whose its rows are. */
+async function ownedTables (): Promise<string[]> {
+  const rows = await database.sql<{ table_name: string }>`/* test */
+    select table_name from information_schema.columns where table_schema = current_schema() and column_name = 'user_id'
+  `
+  return rows.map(({ table_name: table }) => table)
 }
 
 /** Every column of every table in which `text` is found, as text, as JSON or as bytes. */

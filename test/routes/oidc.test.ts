@@ -184,10 +184,12 @@ t.test('an issuer that answers nonsense is one that does not answer', async (t) 
   const { issuer, me } = await meet(t)
   for (const answers of [
     { status: 500 }, { discovery: { issuer: 'https://elsewhere.example', jwks_uri: `${issuer.url}/keys` } }, { discovery: { issuer: issuer.url } }, { discovery: [] },
-    { discovery: 'x'.repeat(300_000) }, { keys: {} }, { keys: { keys: 'none' } }
+    { discovery: 'x'.repeat(300_000) }, { silent: true }, { keys: {} }, { keys: { keys: 'none' } }
   ]) {
     issuer.answers = answers
-    t.equal((await me(await issuer.token())).status, 503, JSON.stringify(answers).slice(0, 100))
+    const token = await issuer.token()
+    const together = await Promise.all([me(token), me(token), me(token)])
+    t.same(together.map(({ status }) => status), [503, 503, 503], JSON.stringify(answers).slice(0, 100))
   }
   issuer.answers = {}
   t.equal((await me(await issuer.token())).status, 200)

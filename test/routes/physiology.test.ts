@@ -89,3 +89,24 @@ t.test('DELETE honours If-Match', async (t) => {
   t.equal((await ann.call('DELETE', `/me/physiology/${id}`, undefined, { 'if-match': '"another"' })).status, 412)
   t.equal((await ann.call('DELETE', `/me/physiology/${id}`, undefined, { 'if-match': String(etag) })).status, 204)
 })
+
+t.test('the load of a recording goes by what held on its day', async (t) => {
+  const ann = await runner()
+  const points = Array.from({ length: 1801 }, (_, second) => {
+    // 1000 m in 300 s, due north.
+    const latitude = 50 + second * (1000 / 300) / 111_195.0802
+    return `<trkpt lat="${latitude.toFixed(8)}" lon="8"><time>${new Date(Date.UTC(2025, 2, 1, 6, 0, second)).toISOString()}</time></trkpt>`
+  })
+  const file = (name: string) => Buffer.from(`<?xml version="1.0"?><gpx version="1.1" creator="${name}" xmlns="http://www.topografix.com/GPX/1/1"><trk><type>running</type><trkseg>${points.join('')}</trkseg></trk></gpx>`)
+  const imported = async (name: string) => {
+    const { status, body } = await ann.call('POST', '/activities/import?allow_duplicate=true', file(name), { 'content-type': 'application/gpx+xml' })
+    t.equal(status, 201)
+    return body.activity
+  }
+  t.match(await imported('before any settings'), { load: null, load_model: null })
+  await ann.call('POST', '/me/physiology', { valid_from: '2025-03-01', threshold_pace_s_per_km: 270 })
+  await ann.call('POST', '/me/physiology', { valid_from: '2025-03-02', threshold_pace_s_per_km: 200 })
+  const { load, load_model } = await imported('by the threshold of its day')
+  t.equal(load_model, 'rtss')
+  t.ok(Math.abs(load - 40.5) < 0.2, `${load}, where 40.5 is the reference`)
+})
