@@ -112,12 +112,12 @@ function addExamples (document: ApiDocument): void {
   const resolve = resolveIn(document)
   const illustrate = (medium: Media, name = '') => {
     const { schema } = medium
-    // A cursor is good only from the list that gave it.
-    if (schema === undefined || name === 'cursor' || medium.example !== undefined || medium.examples !== undefined || isBytes(schema)) return
+    if (schema === undefined || medium.example !== undefined || medium.examples !== undefined || isBytes(schema)) return
     medium.example = exampleOf(schema, resolve, name)
   }
   for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
-    for (const parameter of operation.parameters ?? []) if (parameter.$ref === undefined) illustrate(parameter as Media, parameter.name)
+    // The page of the documentation sends an example: one of a filter would be in the way of whoever only tries.
+    for (const parameter of operation.parameters ?? []) if (parameter.required === true) illustrate(parameter as Media, parameter.name)
     const contents = [operation.requestBody?.content, ...Object.values(operation.responses).map(({ content }) => content)]
     for (const content of contents) for (const medium of Object.values(content ?? {})) illustrate(medium)
   }
