@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 
 export interface Host { host: string, port: number }
@@ -45,6 +46,26 @@ export function parseAddress (url: string): Address {
     sslMode,
     tls: sslMode === 'disable' ? {} : tlsOptions(sslMode, query),
     parameters: Object.fromEntries(['application_name', 'options'].flatMap((name) => query.has(name) ? [[name, query.get(name) as string]] : []))
+  }
+}
+
+/**
+ * The address as options of the driver, for a connection that it makes itself: by its own reading of the URL several hosts, `sslrootcert` and
+ * whatever else the server does not know would end in a refusal.
+ */
+export function driverAddress ({ hosts, primaryOnly, user, password, database, sslMode, tls, parameters }: Address): object {
+  const [first] = hosts
+  return {
+    host: hosts.map(({ host }) => host),
+    port: hosts.map(({ port }) => port),
+    path: first?.host.startsWith('/') ? `${first.host}/.s.PGSQL.${first.port}` : undefined,
+    user,
+    password,
+    database,
+    // `host` is whom the certificate has to name where it is an address: Node would ask for "localhost". A name goes before it.
+    ssl: sslMode === 'disable' ? false : sslMode === 'prefer' ? 'prefer' : { ...tls, host: hosts.find(({ host }) => isIP(host) !== 0)?.host },
+    target_session_attrs: primaryOnly ? 'read-write' : undefined,
+    connection: parameters
   }
 }
 

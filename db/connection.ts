@@ -60,9 +60,11 @@ export class Connection {
   static async open (options: ConnectionOptions): Promise<Connection> {
     const deadline = performance.now() + options.connectTimeoutMs
     let failure: unknown
+    let left = options.address.hosts.length
     for (const host of options.address.hosts) {
       try {
-        return await Connection.#openTo(host, options, Math.max(1, deadline - performance.now()))
+        // A silent host leaves the others their share of the time.
+        return await Connection.#openTo(host, options, Math.max(1, (deadline - performance.now()) / left--))
       } catch (error) {
         failure = error
       }

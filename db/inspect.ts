@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
-import { parseAddress } from './address.ts'
+import { driverAddress, parseAddress } from './address.ts'
 import { pending } from './migrate.ts'
 
 /** How a database looks from outside: for `npm run check`, which must get an answer whatever state it is in. */
@@ -62,24 +62,14 @@ export async function inspectDatabase (url: string, { timeoutMs }: { timeoutMs: 
 
 /** Without prepared statements, so that it works behind PgBouncer too. */
 function connect (url: string, timeoutMs: number): postgres.Sql {
-  const { hosts, user, password, database, sslMode, tls, parameters } = parseAddress(url)
-  // The driver takes lists of hosts and ports, which its types do not know.
-  const options: object = {
-    host: hosts.map(({ host }) => host),
-    port: hosts.map(({ port }) => port),
-    path: hosts[0]?.host.startsWith('/') ? `${hosts[0].host}/.s.PGSQL.${hosts[0].port}` : undefined,
-    user,
-    password,
-    database,
-    ssl: sslMode === 'disable' ? false : sslMode === 'prefer' ? 'prefer' : tls,
-    connection: parameters,
+  return postgres({
+    ...driverAddress(parseAddress(url)),
     max: 1,
     prepare: false,
     fetch_types: false,
     connect_timeout: timeoutMs / 1000,
     onnotice: () => {}
-  }
-  return postgres(options)
+  })
 }
 
 interface Row {

@@ -3,6 +3,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
+import { driverAddress, parseAddress } from './address.ts'
 import type { DatabaseLog } from './embedded/error.ts'
 
 /** Why the database is not in the form the code expects, and what to do. */
@@ -127,7 +128,8 @@ function connect (url: string, log: DatabaseLog): Session {
   let lose: (error: Error) => void = () => {}
   const lost = new Promise<never>((_resolve, reject) => { lose = reject })
   lost.catch(() => {})
-  const driver = postgres(url, {
+  const driver = postgres({
+    ...driverAddress(parseAddress(url)),
     max: 1,
     fetch_types: false,
     prepare: false,

@@ -58,3 +58,12 @@ export async function findChunk (sql: Sql, userId: string, recordingId: string, 
   `
   return row?.bytes
 }
+
+/** The pieces of an original one after the other: never more than one in memory. */
+export async function * readRecording (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }): AsyncGenerator<Buffer> {
+  for (let position = 0; position * CHUNK_BYTES < size_bytes; position++) {
+    const chunk = await findChunk(sql, userId, recording_id, position)
+    if (chunk === undefined) throw new Error(`Piece ${position} of recording ${recording_id} is not there`)
+    yield chunk
+  }
+}

@@ -35,7 +35,8 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
       if (answer[0] === 78) {
         return address.sslMode === 'prefer' ? done(socket) : failed(new Error('The server does not do TLS'))
       }
-      secured = tls.connect({ ...address.tls, socket, servername: net.isIP(host.host) === 0 ? host.host : undefined })
+      // `host` is whom the certificate has to name: without it, and with an address for which there is no `servername`, Node asks for "localhost".
+      secured = tls.connect({ ...address.tls, socket, host: host.host, servername: net.isIP(host.host) === 0 ? host.host : undefined })
       secured.once('error', failed)
       secured.once('close', failed)
       secured.once('secureConnect', () => done(secured as tls.TLSSocket))

@@ -1,4 +1,4 @@
-import { isRetryable, DatabaseError, statementError } from './database-error.ts'
+import { DatabaseError, isRetryable, statementError, withoutData } from './database-error.ts'
 import type { Connection } from './connection.ts'
 import type { Session } from './session.ts'
 
@@ -127,7 +127,7 @@ export function retriesExhausted (name: string, cause: unknown): DatabaseError {
 
 function interrupted (reason: Interruption, name: string, ms: number, cause: unknown): DatabaseError {
   const why = { query_timeout: 'took too long', cancelled: 'was cancelled', closed: 'was cut off: the pool is being closed' }[reason]
-  return new DatabaseError(reason, `Statement ${name} ${why} and was ended after ${Math.round(ms)} ms`, statementError(cause, name))
+  return new DatabaseError(reason, `Statement ${name} ${why} and was ended after ${Math.round(ms)} ms`, withoutData(cause, name))
 }
 
 /** The driver's array is of a class of its own, which strict comparisons tell from an array, and keeps the statement alive. 40 ns. */

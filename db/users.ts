@@ -1,4 +1,4 @@
-import type { User } from '../schemas/me.ts'
+import type { User, UserChange } from '../schemas/me.ts'
 import { fragment, type Sql } from './sql.ts'
 
 /** An account as it is kept: what its owner sees, and what only the service does. */
@@ -13,15 +13,14 @@ const columns = fragment`
 
 export interface NewUser {
   id: string
-  email: string
-  /** The address in the one form under which two spellings are the same. */
-  address: string
+  /** As it was written; null where no address is known to be this person's. */
+  email: string | null
   password_hash: string | null
   name: string | undefined
   timezone: string | undefined
 }
 
-/** Takes the address for a new account; undefined where it is taken already, also when two ask at once. */
+/** Takes the address for a new account; false where it is taken already, also when two ask at once. */
 export async function claimAddress (sql: Sql, address: string, userId: string): Promise<boolean> {
   const rows = await sql`/* claimAddress */
     insert into emails (address, user_id)
@@ -53,6 +52,65 @@ export async function findUserByAddress (sql: Sql, address: string): Promise<Use
     select ${columns} from users where user_id = (select user_id from emails where address = ${address})
   `
   return row
+}
+
+/** Writes what `change` has over the account as it was read; undefined where somebody else was faster, or it is gone. */
+export async function updateUser (sql: Sql, user: UserRow, change: UserChange): Promise<UserRow | undefined> {
+  const next = { ...user, ...change }
+  const [row] = await sql<UserRow>`/* updateUser */
+    update users
+    set name = ${next.name}, timezone = ${next.timezone}, first_weekday = ${next.first_weekday}, units = ${next.units},
+      revision = revision + 1, updated_at = now()
+    where user_id = ${user.id} and revision = ${user.revision}
+    returning ${columns}
+  `
+  return row
+}
+
+/** Puts another hash in the place of the one that was checked; false where that is not the account's any more. */
+export async function replacePasswordHash (sql: Sql, userId: string, checked: string, passwordHash: string): Promise<boolean> {
+  const rows = await sql`/* replacePasswordHash */
+    update users set password_hash = ${passwordHash} where user_id = ${userId} and password_hash = ${checked}
+    returning user_id
+  `
+  return rows.length === 1
+}
+
+/** What somebody is known by outside of this service. */
+export interface Identity {
+  issuer: string
+  subject: string
+}
+
+/** Takes an identity for a new account; false where it is taken already, also when two ask at once. */
+export async function claimIdentity (sql: Sql, { issuer, subject }: Identity, userId: string): Promise<boolean> {
+  const rows = await sql`/* claimIdentity */
+    insert into identities (issuer, subject, user_id)
+    values (${issuer}, ${subject}, ${userId})
+    on conflict do nothing
+    returning user_id
+  `
+  return rows.length === 1
+}
+
+export async function findUserIdByIdentity (sql: Sql, { issuer, subject }: Identity): Promise<string | undefined> {
+  const [row] = await sql<{ user_id: string }>`/* findUserIdByIdentity */
+    select user_id from identities where issuer = ${issuer} and subject = ${subject}
+  `
+  return row?.user_id
+}
+
+/** Deletes an account with all that is its own, and what it was found by; answers the identities it had. */
+export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]> {
+  await sql`/* deleteUser */
+    delete from users where user_id = ${userId}
+  `
+  await sql`/* releaseAddress */
+    delete from emails where user_id = ${userId}
+  `
+  return await sql<{ issuer: string, subject: string }>`/* releaseIdentities */
+    delete from identities where user_id = ${userId} returning issuer, subject
+  `
 }
 
 /** Makes others who would change this runner's things wait their turn until the transaction ends; undefined where there is no such account any more. */

@@ -10,15 +10,19 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The database for this request: its lines carry the request's context, and it stops when the request does. */
     readonly sql: Sql
+    /** The transaction that all of the request's statements are part of, for as long as there is one. */
+    transactionSql: Sql | undefined
   }
 }
 
 /** Gives each request its own face of the database, made when it is first used, and lets running statements finish before the service says it is closed. */
 export default fp<{ database: Database }>(async function databaseAccess (app, { database }) {
   app.decorate('database', database)
+  app.decorateRequest('transactionSql', undefined)
   app.decorateRequest('sql', {
     getter () {
-      const { exchange } = this
+      const { exchange, transactionSql } = this
+      if (transactionSql !== undefined) return transactionSql
       const sql = (exchange.work ?? database.forRequest({ log: this.server.logger.bind(exchange) })) as ReturnType<Database['forRequest']>
       exchange.work = sql
       return sql

@@ -12,6 +12,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Answers what the HTTP parser refused: there is no request, only a socket. */
     answerClientError (error: NodeJS.ErrnoException, socket: Socket): void
+    /** All that are open, also those on which no request was made: Node tells only of others. */
+    connections: ReadonlySet<Socket>
   }
 }
 
@@ -31,6 +33,13 @@ export default fp(async function protocol (app) {
     if (raw.headers.host === undefined && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
     else if ((raw.url as string).length > MAX_URL_BYTES) done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`))
     else done()
+  })
+
+  const connections = new Set<Socket>()
+  app.decorate('connections', connections)
+  app.server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
   })
 
   const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Exchange, speakerOf, type Ended, type RouteHandle } from '../src/http/exchange.ts'
@@ -98,10 +98,9 @@ export default fp(async function requestContext (app) {
     exchange.durationMs = performance.now() - exchange.startedMs
     // Refused by a hook of the scope, as whoever is not signed in, it never came to the hook of its route.
     if (exchange.route === unmatched) exchange.route = exchange.request.routeOptions.config.handle ?? unmatched
-    // A response that was not handed to the system whole has not been received whole; a request that broke off has nobody left to read it.
     if (exchange.refusedWith !== undefined) {
       exchange.status = exchange.refusedWith
-    } else if (this.writableFinished && exchange.request.raw.errored === null) {
+    } else if (this.writableEnded && !isGone(exchange.request.raw)) {
       exchange.status = this.statusCode
     } else {
       exchange.aborted = true
@@ -115,3 +114,8 @@ export default fp(async function requestContext (app) {
     for (const listener of listeners) listener(exchange)
   }
 }, { name: 'request-context' })
+
+/** Whether nobody is left to read an answer. Node calls one finished whose connection was reset under it; the connection knows better. */
+function isGone ({ errored, socket }: IncomingMessage): boolean {
+  return errored !== null || socket.destroyed
+}

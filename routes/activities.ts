@@ -1,18 +1,18 @@
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
 import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { findActivity, listActivities } from '../db/activities.ts'
-import { CHUNK_BYTES, findChunk, findOriginal } from '../db/recordings.ts'
-import type { Sql } from '../db/sql.ts'
+import { findOriginal, readRecording } from '../db/recordings.ts'
 import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, ImportedActivity } from '../schemas/activities.ts'
 import { errors } from '../schemas/error.ts'
 import { AppError, notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { sendTagged } from '../src/http/etag.ts'
 import { MAX_RECORDING_BYTES, readAll, safeFileName } from '../src/http/upload.ts'
-import { importActivity, type Decode, type Upload } from '../src/workflows/import-activity.ts'
+import { readImport, storeImport, type Decode, type Upload } from '../src/workflows/import-activity.ts'
 
 const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
 const MEDIA_TYPES = { fit: 'application/vnd.ant.fit', gpx: 'application/gpx+xml', tcx: 'application/vnd.garmin.tcx+xml' } as const
@@ -32,6 +32,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
 
   app.post('/import', {
     bodyLimit: MAX_RECORDING_BYTES,
+    config: { idempotency: 'by_handler' },
     schema: {
       summary: 'Import one recording',
       description: 'FIT, GPX or TCX: the format is told from the bytes. The raw body, gzip by Content-Encoding, or one file as multipart/form-data.',
@@ -43,16 +44,26 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
   }, async (request, reply) => {
     const started = performance.now()
     const tell = (format: string, outcome: string) => imported(format, outcome, (performance.now() - started) / 1000)
-    try {
-      const upload = { ...await receive(request), allowDuplicate: request.query.allow_duplicate }
-      const { isNew, format, answer } = await importActivity(request.sql, request.user.id, decode, upload)
-      tell(format, isNew ? 'imported' : 'duplicate')
-      if (isNew) request.log.info({ activity_id: answer.activity.id, format }, 'activity imported')
-      return await reply.code(isNew ? 201 : 200).header('location', `/api/v1/activities/${answer.activity.id}`).send(answer)
-    } catch (error) {
-      tell('unknown', error instanceof AppError && error.code === 'DUPLICATE_ACTIVITY' ? 'duplicate' : 'failed')
-      throw error
+    const step = async <T>(work: () => Promise<T>): Promise<T> => {
+      try {
+        return await work()
+      } catch (error) {
+        tell('unknown', error instanceof AppError && error.code === 'DUPLICATE_ACTIVITY' ? 'duplicate' : 'failed')
+        throw error
+      }
     }
+    const { user, query: { allow_duplicate } } = request
+    const upload = { ...await step(() => receive(request)), allowDuplicate: allow_duplicate }
+    return await app.idempotently(request, reply, {
+      fingerprint: [upload.sha256, upload.fileName ?? ''],
+      prepare: () => step(() => readImport(request.sql, user.id, decode, upload)),
+      work: async (read, reply) => {
+        const { isNew, format, answer } = await step(() => storeImport(request.sql, user.id, read, upload))
+        tell(format, isNew ? 'imported' : 'duplicate')
+        if (isNew) request.log.info({ activity_id: answer.activity.id, format }, 'activity imported')
+        return reply.code(isNew ? 201 : 200).header('location', `/api/v1/activities/${answer.activity.id}`).send(answer)
+      }
+    })
   })
 
   app.get('/', {
@@ -100,7 +111,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       .header('etag', `"${original.sha256}"`)
       .header('cache-control', 'private, no-cache')
       .header('content-disposition', `attachment; filename="${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`)
-      .send(Readable.from(chunks(sql, user.id, original)))
+      .send(Readable.from(readRecording(sql, user.id, original)))
   })
 }
 
@@ -120,14 +131,5 @@ async function receive (request: FastifyRequest): Promise<Omit<Upload, 'allowDup
 
 function withBytes (bytes: Buffer, fileName: string | null) {
   if (bytes.length === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
-  return { bytes, fileName }
-}
-
-/** The pieces of an original one after the other: never more than one in memory. */
-async function * chunks (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }): AsyncGenerator<Buffer> {
-  for (let position = 0; position * CHUNK_BYTES < size_bytes; position++) {
-    const chunk = await findChunk(sql, userId, recording_id, position)
-    if (chunk === undefined) throw new Error(`Piece ${position} of recording ${recording_id} is not there`)
-    yield chunk
-  }
+  return { bytes, sha256: createHash('sha256').update(bytes).digest(), fileName }
 }

@@ -7,7 +7,7 @@ import { errors } from '../schemas/error.ts'
 import { NewPlan, Plan, PlanChange, PlanPage, PlanParams, PlanQuery } from '../schemas/plans.ts'
 import { notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { etagOf, preconditionFailed, requireMatch, sendTagged } from '../src/http/etag.ts'
+import { preconditionFailed, requireMatch, sendTagged, tag } from '../src/http/etag.ts'
 import { changePlan, checkPlan } from '../src/workflows/plans.ts'
 
 /** Training plans. */
@@ -23,7 +23,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     checkPlan(body)
     const plan = await insertPlan(sql, user.id, uuidv7(), body)
     log.info({ plan_id: plan.id }, 'plan created')
-    return reply.code(201).header('location', `/api/v1/plans/${plan.id}`).header('etag', etagOf(plan)).send(plan)
+    return reply.code(201).header('location', `/api/v1/plans/${plan.id}`).send(tag(reply, plan))
   })
 
   app.get('/', {
@@ -65,7 +65,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const plan = await existing(sql, user.id, params.plan_id)
     requireMatch(request, plan)
     const changed = await changePlan(sql, user.id, plan, body)
-    return reply.header('etag', etagOf(changed)).send(changed)
+    return tag(reply, changed)
   })
 
   app.delete('/:plan_id', {

@@ -1,8 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { TimeZone, User } from './me.ts'
+import { Password, TimeZone, User } from './me.ts'
 
 export const Email = Type.String({ minLength: 3, maxLength: 254, format: 'email-address', description: 'At most 254 characters; compared without regard to case' })
-export const Password = Type.String({ minLength: 10, maxLength: 200, description: '10 to 200 characters' })
 
 export const Registration = Type.Object({
   email: Email,
@@ -19,8 +18,9 @@ export const Login = Type.Object({
 }, { additionalProperties: false })
 export type Login = Static<typeof Login>
 
+/** Any string: what is no token is answered as one that is not valid (any more). */
 export const RefreshToken = Type.Object({
-  refresh_token: Type.String({ minLength: 1, maxLength: 200 })
+  refresh_token: Type.String({ minLength: 1, maxLength: 1000 })
 }, { additionalProperties: false })
 export type RefreshToken = Static<typeof RefreshToken>
 

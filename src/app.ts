@@ -6,27 +6,36 @@ import database from '../plugins/database.ts'
 import deadlines from '../plugins/deadlines.ts'
 import errorEnvelope from '../plugins/error-envelope.ts'
 import health from '../plugins/health.ts'
+import idempotency from '../plugins/idempotency.ts'
+import jobs from '../plugins/jobs.ts'
 import logging from '../plugins/logging.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import protocol from '../plugins/protocol.ts'
+import rateLimit from '../plugins/rate-limit.ts'
 import requestContext from '../plugins/request-context.ts'
+import revocations from '../plugins/revocations.ts'
 import security from '../plugins/security.ts'
 import shedding from '../plugins/shedding.ts'
 import validation from '../plugins/validation.ts'
 import { activityRoutes } from '../routes/activities.ts'
+import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { authRoutes } from '../routes/auth.ts'
+import { exportRoutes } from '../routes/export.ts'
 import { meRoutes } from '../routes/me.ts'
 import { operationsRoutes } from '../routes/operations.ts'
+import { physiologyRoutes } from '../routes/physiology.ts'
 import { planRoutes } from '../routes/plans.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config.ts'
 import type { Availability } from './http/availability.ts'
 import type { HealthCheck } from './http/health-monitor.ts'
+import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { DecodingPool } from './workers/decoding.ts'
+import { accountOf } from './workflows/accounts.ts'
 
 /** What the process has and the app is built on. */
 export interface Parts {
@@ -71,9 +80,12 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
+  await app.register(jobs, { jobs: sweeps(parts.database.sql) })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
-  await app.register(authentication, { accessTokens: parts.accessTokens })
+  await app.register(rateLimit, config.rateLimit)
+  await app.register(revocations)
+  await app.register(authentication, { accessTokens: parts.accessTokens, oidc: config.auth.oidc, accountOf })
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
@@ -81,7 +93,11 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
-      await signedIn.register(meRoutes, { prefix: '/me' })
+      await signedIn.register(idempotency)
+      await signedIn.register(meRoutes, { prefix: '/me', keys: parts })
+      await signedIn.register(exportRoutes, { prefix: '/me/export' })
+      await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
+      await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, {
         prefix: '/activities',

@@ -4,8 +4,9 @@ import type { Command } from './commands/command.ts'
 import { explainWith } from './commands/explain.ts'
 import { migrate } from './commands/migrate.ts'
 import { ConfigError, describeProblems } from './config.ts'
+import { ERROR_CATALOGUE } from './error-catalogue.ts'
 
-const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, explain: explainWith() }))
+const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, explain: explainWith(ERROR_CATALOGUE) }))
 
 const HELP = [
   'Usage: npm run VERB -- [ARGUMENTS]',

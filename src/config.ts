@@ -62,6 +62,8 @@ export interface Config {
     /** The first signs, all are accepted. Absent (never in production): the one that `loadOrMakeSecret(dataDir)` answers. */
     secrets?: string[]
     oidc?: { issuer: string, audience: string }
+    /** What hashing a password costs, by Argon2id. */
+    passwords: { memoryKiB: number, passes: number, parallelism: number }
   }
   metrics: { /** Absent: open to all. */ token?: string }
   docs: { enabled: boolean }
@@ -184,7 +186,8 @@ function group (settings: Settings, cwd: string): Config {
       secrets: settings.JWT_SECRET,
       oidc: settings.OIDC_ISSUER !== undefined && settings.OIDC_AUDIENCE !== undefined
         ? { issuer: settings.OIDC_ISSUER, audience: settings.OIDC_AUDIENCE }
-        : undefined
+        : undefined,
+      passwords: { memoryKiB: settings.ARGON2_MEMORY_KIB, passes: settings.ARGON2_PASSES, parallelism: settings.ARGON2_PARALLELISM }
     },
     metrics: { token: settings.METRICS_TOKEN },
     docs: { enabled: settings.DOCS_ENABLED },

@@ -44,7 +44,7 @@ export const ERROR_CATALOGUE = {
   },
   FORBIDDEN: {
     status: 403,
-    cause: 'The API key used does not have the scope the call needs.',
+    cause: 'The API key used does not have the scope the call needs, or the call takes no key at all: those that make keys, change the password or delete the account.',
     remedy: 'Use a key with the scope `write`, or an access token.'
   },
   NOT_FOUND: {

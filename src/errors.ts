@@ -1,6 +1,6 @@
 /**
  * The closed list of what can go wrong, in the words that clients read as `error_code`. Statuses, causes and remedies stand in one
- * table, in `plugins/error-envelope.ts`.
+ * table, in `src/error-catalogue.ts`.
  */
 export const ERROR_CODES = [
   'VALIDATION_ERROR', 'MALFORMED_JSON', 'BAD_REQUEST', 'PLAN_NOT_FEASIBLE',

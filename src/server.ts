@@ -31,9 +31,7 @@ await main()
 async function main (): Promise<void> {
   const config = configure()
   const sink = createSink({ directory: config.log.dir, json: config.log.json })
-  await sink.ready
   const logger = createLogger({ level: config.log.level, sink })
-  installCrashHandlers(logger, sink)
   const closers: Closers = []
   const stop = new AbortController()
   onStopSignal(
@@ -47,6 +45,8 @@ async function main (): Promise<void> {
       process.exit(1)
     }
   )
+  installCrashHandlers(logger, sink)
+  await sink.ready
   let code = 0
   try {
     code = await serve(config, logger, sink, closers, stop.signal)
@@ -79,6 +79,7 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   for (const warning of [...config.warnings, ...await prepareDirectories(config)]) logger.warning(warning.message, { error_code: warning.error_code })
   const secrets = config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)]
   const databaseUrl = url ?? await embeddedUrl(config, logger, closers)
+  const stopped = aborted(stop)
   if (stop.aborted) return 0
 
   const metrics = new Metrics(config.app)
@@ -88,8 +89,8 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   closers.push(() => decoding.close())
   const availability = new Availability()
   availability.onChange((state, reason) => logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason }))
-  const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => undefined } })
-  const app = await buildApp({ config, logger, availability, database, metrics, decoding, checks, accessTokens: new AccessTokens(secrets), passwords: new Passwords() })
+  const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => app.jobs.problem() } })
+  const app = await buildApp({ config, logger, availability, database, metrics, decoding, checks, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
   metrics.watchPool(() => database.stats())
   metrics.watchHealth(() => app.health.last())
   metrics.watchLog(() => ({ lines: { ...logger.lines }, writeErrors: { ...sink.writeErrors } }))
@@ -97,14 +98,17 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   await app.listen({ host: server.host, port: server.port })
   const address = app.server.address()
   logger.info('listening', { host: server.host, port: typeof address === 'object' && address !== null ? address.port : server.port, version: config.app.version })
-  if (migrateOnStart) await untilDone(() => migrate(migrationUrl ?? databaseUrl, { log: logger }), stop, availability, logger, 'migrating')
-  else await untilDone(() => refusePending(database.sql), stop, availability, logger, 'migrations are not applied yet')
-  availability.clear('start')
+  const prepared = migrateOnStart
+    ? await untilDone(() => migrate(migrationUrl ?? databaseUrl, { log: logger }), stopped, availability, logger, 'migrating')
+    : await untilDone(() => refusePending(database.sql), stopped, availability, logger, 'migrations are not applied yet')
+  if (prepared) availability.clear('start')
 
-  await aborted(stop)
+  await stopped
+  // Nobody sends requests yet to a process that was never ready.
+  const drainDelayMs = availability.state === 'starting' ? 0 : server.drainDelayMs
   const complete = await within(
-    drain(app, { logger, availability, drainDelayMs: server.drainDelayMs, deadlineMs: server.requestTimeoutMs }),
-    server.drainDelayMs + server.requestTimeoutMs + CLOSE_MS
+    drain(app, { logger, availability, drainDelayMs, deadlineMs: server.requestTimeoutMs }),
+    drainDelayMs + server.requestTimeoutMs + CLOSE_MS
   )
   availability.stop()
   return complete === true ? 0 : 1
@@ -121,20 +125,22 @@ async function refusePending (sql: Parameters<typeof pending>[0]): Promise<void>
   if (versions.length > 0) throw new Error(`${versions.length} migrations are not applied: run the migration first`)
 }
 
-/** Tries until it works or the process is to stop: a database may come later than the service. */
-async function untilDone (work: () => Promise<unknown>, stop: AbortSignal, availability: Availability, logger: RootLogger, reason: string): Promise<void> {
+/**
+ * Tries until it works or the process is to stop, which does not wait for a try under way: it may be waiting for another process that
+ * migrates. Answers whether it worked. A database may come later than the service.
+ */
+async function untilDone (work: () => Promise<unknown>, stopped: Promise<void>, availability: Availability, logger: RootLogger, reason: string): Promise<boolean> {
   availability.block('start', reason)
   let told = ''
-  while (!stop.aborted) {
+  for (;;) {
     try {
-      await work()
-      return
+      return await Promise.race([work().then(() => true), stopped.then(() => false)])
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       if (message !== told) logger.named('app.db').warning('the database is not ready for use yet', { reason: message })
       told = message
     }
-    await Promise.race([aborted(stop), new Promise((resolve) => { setTimeout(resolve, RETRY_MS) })])
+    await Promise.race([stopped, new Promise((resolve) => { setTimeout(resolve, RETRY_MS) })])
   }
 }
 

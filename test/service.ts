@@ -17,6 +17,7 @@ import { createLogger } from '../src/log/logger.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import { DecodingPool } from '../src/workers/decoding.ts'
 import { createDatabase } from './database.ts'
+import { problemsIn } from './log-check.ts'
 
 export interface Ending { teardown (end: () => unknown): unknown }
 
@@ -61,8 +62,16 @@ export interface Answer {
 /** Cheap, as what it protects is not worth more. */
 const TEST_COST = { memoryKiB: 1024, passes: 1, parallelism: 1 }
 
-/** Ready, with every plugin and route; closed when the test ends. `env` is what the process would be started with. */
-export async function startService (t: Ending, { env = {}, parts = {} }: { env?: Record<string, string>, parts?: Partial<Parts> } = {}): Promise<Service> {
+export interface ServiceOptions {
+  /** As the process would be started with. */
+  env?: Record<string, string>
+  parts?: Partial<Parts>
+  /** Adds to the instance before it is ready: routes that do what no route of ours does. */
+  boot? (app: FastifyInstance): void
+}
+
+/** Ready, with every plugin and route; closed when the test ends. */
+export async function startService (t: Ending, { env = {}, parts = {}, boot }: ServiceOptions = {}): Promise<Service> {
   const databaseUrl = env.DATABASE_URL ?? await createDatabase(t)
   const config = readConfig({ NODE_ENV: 'test', RATE_LIMIT_MAX: '0', RATE_LIMIT_AUTH_MAX: '0', LOG_LEVEL: 'DEBUG', DATABASE_URL: databaseUrl, MAX_POOL_SIZE: '5', ...env }, tmpdir())
   const lines: LogLine[] = []
@@ -77,17 +86,24 @@ export async function startService (t: Ending, { env = {}, parts = {} }: { env?:
   t.teardown(async () => {
     await app.close()
     await decoding.close()
+    refuse(problemsIn(lines))
   })
+  boot?.(app)
   await app.ready()
   availability.clear('start')
   await app.health.ready()
   return { app, database, databaseUrl, config, lines, runner: (email) => signUp(app, email) }
 }
 
+/** Whatever a test is about, every line logged meanwhile is one of ours, and holds no secret. */
+function refuse (problems: string[]): void {
+  if (problems.length > 0) throw new Error(`Lines of the log are not as they must be: ${problems.slice(0, 5).join('; ')}`)
+}
+
 /** As `app.inject`, with the body read. */
 export async function inject (app: FastifyInstance, options: InjectOptions): Promise<Answer> {
   const response = await app.inject(options)
-  const isJson = String(response.headers['content-type']).startsWith('application/json')
+  const isJson = response.body !== '' && String(response.headers['content-type']).startsWith('application/json')
   return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body, raw: response.rawPayload }
 }
 
@@ -130,6 +146,7 @@ export async function startProcess (t: Ending, env: Record<string, string> = {},
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
+    refuse(problemsIn(lines))
     await rm(directory, { recursive: true, force: true })
   })
   let stderr = ''

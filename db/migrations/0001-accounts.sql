@@ -24,7 +24,7 @@ create table emails (
 create table refresh_tokens (
   user_id uuid not null references users on delete cascade,
   token_id uuid not null,
-  family_id uuid not null,
+  session_id uuid not null,
   secret_hash bytea not null,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
@@ -32,5 +32,5 @@ create table refresh_tokens (
   primary key (user_id, token_id)
 );
 
-create index refresh_tokens_family on refresh_tokens (user_id, family_id);
+create index refresh_tokens_session on refresh_tokens (user_id, session_id);
 create index refresh_tokens_expiry on refresh_tokens (expires_at);

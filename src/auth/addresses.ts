@@ -5,7 +5,7 @@ import { domainToASCII } from 'node:url'
  * name servers have it. Dots and `+tags` stay: that they do not count is the rule of some providers only.
  */
 export function canonicalAddress (email: string): string {
-  const composed = email.normalize('NFKC').toLowerCase()
+  const composed = email.normalize('NFKC').toLowerCase().normalize('NFKC')
   const at = composed.lastIndexOf('@')
   const domain = composed.slice(at + 1)
   return `${composed.slice(0, at)}@${domainToASCII(domain) || domain}`

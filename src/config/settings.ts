@@ -139,6 +139,9 @@ export const Settings = Type.Object({
   })),
   OIDC_ISSUER: Type.Optional(text({ section: 'Security', reads: 'issuer', example: 'https://login.example.com/realms/runners', expected: 'an https:// address without query or fragment (http:// outside production)', description: 'An OpenID Connect provider whose tokens are accepted too; with `OIDC_AUDIENCE`.' })),
   OIDC_AUDIENCE: Type.Optional(text({ section: 'Security', example: 'running-trainer', maxLength: 255, expected: 'up to 255 printable characters', description: "The `aud` that the provider's tokens must carry; with `OIDC_ISSUER`." })),
+  ARGON2_MEMORY_KIB: integer(1024, 4_194_304, { section: 'Security', default: 19_456, description: 'KiB of memory that hashing a password takes (Argon2id). Where a hash was made for less, it is made anew at the next login.' }),
+  ARGON2_PASSES: integer(1, 100, { section: 'Security', default: 2, description: 'Passes over that memory.' }),
+  ARGON2_PARALLELISM: integer(1, 16, { section: 'Security', default: 1, description: 'Lanes it is filled in.' }),
   RATE_LIMIT_MAX: integer(0, 1_000_000, { section: 'Security', default: 600, description: 'Requests a minute for each user, or each address where nobody is signed in; 0 turns the limit off.' }),
   RATE_LIMIT_AUTH_MAX: integer(0, 1_000_000, { section: 'Security', default: 10, description: 'Attempts a minute at `/auth/*` for each address and for each e-mail; 0 turns the limit off.' }),
 

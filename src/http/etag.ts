@@ -6,12 +6,17 @@ export function etagOf ({ id, revision }: { id: string, revision: number }): str
   return `"${id.slice(-12)}-${revision}"`
 }
 
+/** Puts the ETag of what is answered on it: caches may keep it, for its owner, if they ask each time. */
+export function tag<Row extends { id: string, revision: number }> (reply: FastifyReply, row: Row): Row {
+  reply.header('etag', etagOf(row)).header('cache-control', 'private, no-cache')
+  return row
+}
+
 /** Answers one resource with its ETag; 304 where the caller has it already. */
 export function sendTagged<Row extends { id: string, revision: number }> (request: FastifyRequest, reply: FastifyReply, row: Row): Row | undefined {
-  const etag = etagOf(row)
-  reply.header('etag', etag).header('cache-control', 'private, no-cache')
+  tag(reply, row)
   const known = request.headers['if-none-match']
-  if (known === undefined || !names(known.replaceAll('W/', ''), etag)) return row
+  if (known === undefined || !names(known.replaceAll('W/', ''), etagOf(row))) return row
   reply.code(304)
   return undefined
 }

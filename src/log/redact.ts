@@ -30,7 +30,7 @@ export function isSecretName (name: string): boolean {
 }
 
 /** Cheap, and true of every text in which one of the patterns below could be found. */
-const SUSPICIOUS = /@|%40|eyJ|rt_|bearer|basic|passw|secret|token|api.?key|authorization|cookie/i
+const SUSPICIOUS = /@|%40|eyJ|rtr?_|bearer|basic|passw|secret|token|api.?key|authorization|cookie/i
 
 /*
  * Each is linear: an e-mail address begins where a word does (the look-behind), so no character is tried as a beginning twice.
@@ -39,7 +39,7 @@ const SUSPICIOUS = /@|%40|eyJ|rt_|bearer|basic|passw|secret|token|api.?key|autho
 const PATTERNS: Array<[RegExp, string]> = [
   [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"']*@/gi, `$1${REDACTED}@`],
   [/\beyJ[\w-]{4,}(?:\.[\w-]*)+/g, REDACTED],
-  [/\brt_[\w-]{6,}/g, REDACTED],
+  [/\brtr?_[\w-]{6,}/g, REDACTED],
   [/\b(bearer)\s+[\w.~+/=-]{6,}/gi, `$1 ${REDACTED}`],
   [/\b(basic)\s+[a-z0-9+/]{8,}={0,2}(?![\w])/gi, `$1 ${REDACTED}`],
   [/\b((?:password|passwd|secret|(?:access_|refresh_)?token|api[-_]?key|authorization|(?:set-)?cookie)["']?\s{0,4}[=:]\s{0,4}["']?)(?!\[redacted\])[^\s"',;&)}\]]{1,4096}/gi, `$1${REDACTED}`],

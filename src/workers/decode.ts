@@ -5,12 +5,15 @@ import { decode, formatOf } from '../domain/files/decode.ts'
 import type { FileFormat } from '../domain/files/decode.ts'
 import { transferables } from '../domain/recording.ts'
 import type { Recording } from '../domain/recording.ts'
+import { gradedSpeedOf } from '../domain/training/pace.ts'
 import { summaryOf } from '../domain/training/summary.ts'
 import type { ActivitySummary } from '../domain/training/summary.ts'
 
 export interface DecodedActivity {
   summary: ActivitySummary
   recording: Recording
+  /** Normalized graded speed in m/s, null where there is no distance. */
+  gradedSpeedMPerS: number | null
 }
 
 /** A file read. The bytes are the caller's own, back from the thread. */
@@ -35,7 +38,9 @@ export type DecodeReply =
 /** The work of a decoding thread: bytes in; summaries, columns and the same bytes out, moved and not copied. */
 export default function decodeTask ({ bytes }: DecodeTask): unknown {
   try {
-    const activities = decode(bytes).map((recording) => ({ summary: summaryOf(recording), recording }))
+    const activities = decode(bytes).map((recording) => ({
+      summary: summaryOf(recording), recording, gradedSpeedMPerS: gradedSpeedOf(recording.columns, recording.pauses)
+    }))
     const warnings = activities.flatMap(({ recording }) => recording.warnings)
     const decoded: Decoded = { format: formatOf(bytes)!, activities, warnings: [...new Set(warnings)], bytes }
     return moved({ decoded }, [bytes.buffer, ...activities.flatMap(({ recording }) => transferables(recording))])

@@ -1,16 +1,22 @@
-import { createHash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { findOverlapping, insertActivity, listActivitiesOfRecording, type ActivityRow, type NewActivity } from '../../db/activities.ts'
+import { listPhysiologyUntil } from '../../db/physiology.ts'
 import { CHUNK_BYTES, findRecordingByBytes, insertChunk, insertRecording } from '../../db/recordings.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { lockUser } from '../../db/users.ts'
 import type { ImportedActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
+import { settingsOn, type BodySettings } from '../domain/physiology.ts'
+import { loadOf, trainingImpulse } from '../domain/training/load.ts'
+import { activeTimeS } from '../domain/training/moving.ts'
+import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
 import type { Decoded, DecodedActivity } from '../workers/decoding.ts'
 
 export interface Upload {
   bytes: Buffer
+  /** Of the plain bytes: they are handed on to be read, and are not here any more then. */
+  sha256: Buffer
   fileName: string | null
   allowDuplicate: boolean
 }
@@ -24,15 +30,22 @@ export interface Import {
   answer: ImportedActivity
 }
 
+/** A recording that is read and not stored yet, or what came of the same bytes before. */
+export type ReadImport = { before: Import } | { decoded: Decoded }
+
+/** Looks whether the bytes are here already, and reads them where they are not: slow, and nothing is written. */
+export async function readImport (sql: Sql, userId: string, decode: Decode, { bytes, sha256 }: Upload): Promise<ReadImport> {
+  const before = await findBefore(sql, userId, sha256)
+  return before === undefined ? { decoded: await decode(bytes) } : { before }
+}
+
 /**
  * Makes activities of a recording and keeps the original. The same bytes again change nothing; the same run from other bytes is refused,
  * unless the caller wants it.
  */
-export async function importActivity (sql: Sql, userId: string, decode: Decode, { bytes, fileName, allowDuplicate }: Upload): Promise<Import> {
-  const sha256 = createHash('sha256').update(bytes).digest()
-  const before = await findBefore(sql, userId, sha256)
-  if (before !== undefined) return before
-  const { format, activities, warnings, bytes: original } = await decode(bytes)
+export async function storeImport (sql: Sql, userId: string, read: ReadImport, { sha256, fileName, allowDuplicate }: Upload): Promise<Import> {
+  if ('before' in read) return read.before
+  const { format, activities, warnings, bytes: original } = read.decoded
   const recording = { recording_id: uuidv7(), format, sha256, size_bytes: original.length, file_name: fileName }
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
@@ -45,7 +58,11 @@ export async function importActivity (sql: Sql, userId: string, decode: Decode, 
     for (let position = 0; position * CHUNK_BYTES < original.length; position++) {
       await insertChunk(sql, userId, recording.recording_id, position, original.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES))
     }
-    for (const activity of activities) await insertActivity(sql, userId, toStore(activity, recording, user.timezone))
+    for (const activity of activities) {
+      const day = localDate(Date.parse(activity.summary.start_time), user.timezone)
+      const settings = settingsOn(day, await listPhysiologyUntil(sql, userId, day))
+      await insertActivity(sql, userId, { ...toStore(activity, recording), timezone: user.timezone, local_date: day, ...recordedLoad(activity, settings) })
+    }
     const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
     return { isNew: true, format, answer: { ...answerOf(rows), warnings } }
   })
@@ -79,14 +96,23 @@ async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedAc
   }
 }
 
-function toStore ({ summary, recording: { deviceName } }: DecodedActivity, { recording_id, format }: Original, timezone: string): NewActivity {
+/** The load by what was recorded, for a body as it was on that day. */
+function recordedLoad ({ summary, recording: { columns, pauses }, gradedSpeedMPerS }: DecodedActivity, settings: BodySettings) {
+  const activeS = activeTimeS(columns.timeS, pauses)
+  const { load, load_model } = loadOf({
+    sport: summary.sport,
+    seconds: activeS.at(-1) ?? null,
+    gradedSpeedMPerS,
+    impulse: (range, sex) => trainingImpulse(activeS, columns.heartRateBpm, range, sex),
+    perceivedEffort: null
+  }, settings)
+  return { load: rounded(load, 2), load_model }
+}
+
+function toStore ({ summary, recording: { deviceName } }: DecodedActivity, { recording_id, format }: Original): Omit<NewActivity, 'timezone' | 'local_date' | 'load' | 'load_model'> {
   return {
     ...summary,
     id: uuidv7(),
-    timezone,
-    local_date: localDate(Date.parse(summary.start_time), timezone),
-    load: null,
-    load_model: null,
     perceived_effort: null,
     is_race: false,
     notes: null,

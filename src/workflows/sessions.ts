@@ -1,49 +1,104 @@
 import { v7 as uuidv7 } from 'uuid'
-import { insertRefreshToken } from '../../db/refresh-tokens.ts'
+import {
+  deleteSession, extendSession, findRefreshToken, insertRefreshToken, insertSession, useRefreshToken, type RefreshTokenRow
+} from '../../db/refresh-tokens.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
-import { claimAddress, findUserByAddress, insertUser, type UserRow } from '../../db/users.ts'
-import type { Login, Registration, Session } from '../../schemas/auth.ts'
+import { findUser, findUserByAddress, replacePasswordHash, type UserRow } from '../../db/users.ts'
+import type { Login, Session } from '../../schemas/auth.ts'
 import { ACCESS_TOKEN_S, type AccessTokens } from '../auth/access-tokens.ts'
 import { canonicalAddress } from '../auth/addresses.ts'
 import type { Passwords } from '../auth/passwords.ts'
-import { REFRESH_TOKEN_MS, makeRefreshToken } from '../auth/refresh-tokens.ts'
+import { REFRESH_TOKEN_MS, makeRefreshToken, readRefreshToken, sameSecret, type KeyedToken } from '../auth/refresh-tokens.ts'
+import { sessionSubject, type Revocations } from '../auth/revocations.ts'
 import { AppError } from '../errors.ts'
+import { revoke } from './revocations.ts'
 
 export interface Keys {
   passwords: Passwords
   accessTokens: AccessTokens
-}
-
-/** Makes the account and its first session. Of twenty who ask for one address at once, one gets it. */
-export async function signUp (sql: Sql, keys: Keys, { email, password, name, timezone }: Registration): Promise<Session> {
-  const passwordHash = await keys.passwords.hash(password)
-  const id = uuidv7()
-  const address = canonicalAddress(email)
-  return await transaction(sql, async (sql) => {
-    if (!await claimAddress(sql, address, id)) throw new AppError('CONFLICT', 'There is an account with this e-mail address already', { details: { field: 'email' } })
-    const user = await insertUser(sql, { id, email, address, password_hash: passwordHash, name, timezone })
-    return await openSession(sql, keys, user)
-  })
+  revocations: Revocations
 }
 
 /** A new session for whoever knows the password; the same answer, after the same time, whether the address is known or not. */
 export async function logIn (sql: Sql, keys: Keys, { email, password }: Login): Promise<Session> {
-  const user = await findUserByAddress(sql, canonicalAddress(email))
-  if (!await keys.passwords.verify(user?.password_hash, password) || user === undefined) {
-    throw new AppError('INVALID_CREDENTIALS', 'E-mail address and password do not belong together')
+  const address = canonicalAddress(email)
+  // Once more where the hash was replaced meanwhile: it may be the same password, hashed anew by another login.
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    const user = await findUserByAddress(sql, address)
+    if (!await keys.passwords.verify(user?.password_hash, password) || user === undefined) break
+    const current = await strengthen(sql, keys, user, password)
+    const session = await transaction(sql, async (sql) => await openSession(sql, keys, current))
+    if (session !== undefined) return session
   }
-  return await openSession(sql, keys, user)
+  throw wrongPassword()
 }
 
-async function openSession (sql: Sql, { accessTokens }: Keys, user: UserRow): Promise<Session> {
+/** Hashes a password anew that was hashed when a hash cost less. */
+async function strengthen (sql: Sql, { passwords }: Keys, user: UserRow, password: string): Promise<UserRow> {
+  const checked = user.password_hash as string
+  if (!passwords.isWeak(checked)) return user
+  const passwordHash = await passwords.hash(password)
+  return await replacePasswordHash(sql, user.id, checked, passwordHash) ? { ...user, password_hash: passwordHash } : user
+}
+
+/** Undefined where the account's password is no longer the one that was checked, or the account is gone. */
+export async function openSession (sql: Sql, keys: Keys, user: UserRow): Promise<Session | undefined> {
+  const sessionId = uuidv7()
+  if (!await insertSession(sql, user.id, sessionId, user.password_hash, nextExpiry())) return undefined
+  return await giveTokens(sql, keys, user, sessionId)
+}
+
+/**
+ * A new pair of tokens for the refresh token, which is used up by it. A token that was used before has been seen by two: nobody can tell which
+ * of them is its owner, so the session ends for both, with all tokens it has. Of two who use one at the same moment the second is such a one.
+ */
+export async function refresh (sql: Sql, keys: Keys, token: string): Promise<Session> {
+  const outcome = await transaction(sql, async (sql) => {
+    const found = await findSession(sql, token)
+    if (found === undefined || found.expired) return undefined
+    const { userId, tokenId, session_id: sessionId } = found
+    // Holds the session: whoever else would use, revoke or end it waits from here on.
+    if (!await extendSession(sql, userId, sessionId, nextExpiry())) return undefined
+    if (!await useRefreshToken(sql, userId, tokenId)) {
+      await deleteSession(sql, userId, sessionId)
+      return { ended: await revoke(sql, [sessionSubject(sessionId)], ACCESS_TOKEN_S) }
+    }
+    const user = await findUser(sql, userId)
+    return user === undefined ? undefined : { session: await giveTokens(sql, keys, user, sessionId) }
+  })
+  if (outcome?.ended !== undefined) keys.revocations.add(outcome.ended)
+  if (outcome?.session === undefined) throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid (any more)', { headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' } })
+  return outcome.session
+}
+
+/** Ends the session the token belongs to, also a used one; whatever is no token has nothing to end. */
+export async function logOut (sql: Sql, { revocations }: Keys, token: string): Promise<void> {
+  const ended = await transaction(sql, async (sql) => {
+    const found = await findSession(sql, token)
+    if (found === undefined) return []
+    await deleteSession(sql, found.userId, found.session_id)
+    return await revoke(sql, [sessionSubject(found.session_id)], ACCESS_TOKEN_S)
+  })
+  revocations.add(ended)
+}
+
+async function findSession (sql: Sql, token: string): Promise<(KeyedToken & RefreshTokenRow) | undefined> {
+  const read = readRefreshToken(token)
+  const row = read === undefined ? undefined : await findRefreshToken(sql, read.userId, read.tokenId)
+  return read !== undefined && row !== undefined && sameSecret(row.secret_hash, read.secretHash) ? { ...read, ...row } : undefined
+}
+
+async function giveTokens (sql: Sql, { accessTokens }: Keys, user: UserRow, sessionId: string): Promise<Session> {
   const tokenId = uuidv7()
   const { token, secretHash } = makeRefreshToken(user.id, tokenId)
-  await insertRefreshToken(sql, {
-    user_id: user.id,
-    token_id: tokenId,
-    family_id: tokenId,
-    secret_hash: secretHash,
-    expires_at: new Date(Date.now() + REFRESH_TOKEN_MS).toISOString()
-  })
-  return { user, access_token: await accessTokens.issue(user.id), token_type: 'Bearer', expires_in: ACCESS_TOKEN_S, refresh_token: token }
+  await insertRefreshToken(sql, { user_id: user.id, token_id: tokenId, session_id: sessionId, secret_hash: secretHash, expires_at: nextExpiry() })
+  return { user, access_token: await accessTokens.issue(user.id, sessionId), token_type: 'Bearer', expires_in: ACCESS_TOKEN_S, refresh_token: token }
+}
+
+function nextExpiry (): string {
+  return new Date(Date.now() + REFRESH_TOKEN_MS).toISOString()
+}
+
+export function wrongPassword (message = 'E-mail address and password do not belong together'): AppError {
+  return new AppError('INVALID_CREDENTIALS', message)
 }

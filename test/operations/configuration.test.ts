@@ -40,7 +40,7 @@ t.test('an empty environment gives the defaults', async (t) => {
     health: { intervalMs: 30_000 },
     security: { allowedOrigins: '*', hsts: false },
     rateLimit: { max: 600, authMax: 10 },
-    auth: { secrets: undefined, oidc: undefined },
+    auth: { secrets: undefined, oidc: undefined, passwords: { memoryKiB: 19_456, passes: 2, parallelism: 1 } },
     metrics: { token: undefined },
     docs: { enabled: true }
   })

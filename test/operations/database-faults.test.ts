@@ -223,12 +223,16 @@ t.test('closing ends though a backend was killed in the middle of a query', asyn
 })
 
 t.test('a server that takes no more connections does not stop those there are', async (t) => {
-  await admin`create role narrow login connection limit 2`
-  const { sql, stats, ping } = openDatabase(t, url.replace('postgres@', 'narrow@'), { poolSize: 5 })
+  const role = `narrow_${process.pid}`
+  await admin.unsafe(`create role ${role} login password 'narrow' connection limit 2`)
+  t.teardown(() => admin.unsafe(`drop role ${role}`))
+  const asRole = new URL(url)
+  Object.assign(asRole, { username: role, password: 'narrow' })
+  const { sql, stats, ping } = openDatabase(t, asRole.href, { poolSize: 5 })
   t.match(await Promise.all(Array.from({ length: 10 }, (_, i) => sql`select ${i}::int as i, pg_sleep(0.01)`)), Array.from({ length: 10 }, (_, i) => [{ i }]))
   t.equal(stats().idle, 2)
   t.equal(await kindOf(ping()), 'too_many_connections')
-  const error = await rejection(openDatabase(t, url.replace('postgres@', 'narrow@')).sql`select 1`)
+  const error = await rejection(openDatabase(t, asRole.href).sql`select 1`)
   t.match(error, { kind: 'too_many_connections', cause: { code: '53300' } })
   await untilIdle({ stats } as never)
 })

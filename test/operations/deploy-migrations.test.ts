@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs'
 import t from 'tap'
 import { lint } from './migration-lint.ts'
 
@@ -72,4 +73,10 @@ t.test('what locks a table for long, or takes away what is in use, is found, and
     t.equal(found.length, 1, `${name}: ${found.join('; ')}`)
     t.match(found[0], expected, name)
   }
+})
+
+t.test('every migration of the service can run while the version before it serves', async (t) => {
+  const names = readdirSync('db/migrations').filter((name) => name.endsWith('.sql'))
+  t.ok(names.length > 0)
+  for (const name of names) t.same(lint(readFileSync(`db/migrations/${name}`, 'utf8')), [], name)
 })

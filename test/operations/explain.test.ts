@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t from 'tap'
+import { ERROR_CATALOGUE } from '../../src/error-catalogue.ts'
 import { explainWith } from '../../src/commands/explain.ts'
 import { logFiles, searchLines } from '../../src/commands/log-search.ts'
 import { findStory } from '../../src/commands/story.ts'
@@ -117,7 +118,7 @@ t.test('the command tells the story to people', async (t) => {
   const { status, stdout } = spawnSync(process.execPath, [CLI, 'explain', ERROR.toUpperCase()], { encoding: 'utf8', cwd, env: { PORT: 'bad, but of no concern here' } })
   t.equal(status, 0)
   t.match(stdout, new RegExp(`^Error ${ERROR}: DATABASE_ERROR\n`))
-  for (const part of ['when        2024-01-15T10:30:00.130Z', 'asked       POST /api/v1/plans', 'answered    503', 'took        130.2 ms', 'request_id  req-1', '  Caused by: Error: ECONNRESET', '112.5 ms  insertPlan', 'All 3 lines of the request', '10:30:00.120     +120 ms  WARNING   app.db  slow query']) {
+  for (const part of ['when        2024-01-15T10:30:00.130Z', 'asked       POST /api/v1/plans', 'answered    503', 'took        130.2 ms', 'request_id  req-1', '  Caused by: Error: ECONNRESET', '112.5 ms  insertPlan', 'All 3 lines of the request', 'What DATABASE_ERROR means (503)', ERROR_CATALOGUE.DATABASE_ERROR.remedy, '10:30:00.120     +120 ms  WARNING   app.db  slow query']) {
     t.ok(stdout.includes(part), part)
   }
 

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
@@ -170,6 +172,19 @@ t.test('the service\'s own migrations apply to an empty database', async (t) => 
   t.same(await pending(sql), [])
   t.same((await migrate(url, { log })).applied, [])
   t.equal(applied.length, (await sql`select from schema_migrations`).length)
+})
+
+t.test('a URL as libpq reads it is good for migrating too: a host that is gone before one that is there, and a root certificate', async (t) => {
+  const url = await createDatabase(t, { migrated: false })
+  const { host } = new URL(url)
+  const dir = t.testdir({ ...TWO, 'root.pem': 'of no use without TLS\n' })
+  const gone = createServer().listen(0, '127.0.0.1')
+  await once(gone, 'listening')
+  const { port } = gone.address() as AddressInfo
+  gone.close()
+  await once(gone, 'close')
+  const several = `${url.replace(host, `127.0.0.1:${port},${host}`)}?target_session_attrs=read-write&sslmode=prefer&sslrootcert=${encodeURIComponent(join(dir, 'root.pem'))}&connect_timeout=5`
+  t.same(await migrate(several, { log: listener().log, dir }), { applied: ['0001-first', '0002-second'] })
 })
 
 t.test('a database for a test has the service\'s schema, and is gone after it', async (t) => {

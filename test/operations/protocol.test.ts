@@ -131,6 +131,16 @@ t.test('a client that goes away is counted and logged once, as 499, and its quer
   t.equal(service.lines.filter(({ request_id, message }) => request_id === id && message === 'request completed').length, 1)
 })
 
+t.test('a client that goes away in the middle of a large answer has not had it', async (t) => {
+  const { app, lines } = await startService(t, { boot: (app) => { app.get('/large', async () => 'x'.repeat(50_000_000)) } })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as { port: number }).port, '127.0.0.1')
+  socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(socket, 'data')
+  socket.destroy()
+  t.match(await until(() => lines.find(({ path, message }) => path === '/large' && message === 'request completed')), { status_code: 499, extra: { aborted: true } })
+})
+
 /** Waits, a turn of the event loop at a time, until there is something. */
 async function until<T> (look: () => T | undefined): Promise<T> {
   for (;;) {

@@ -1,0 +1,70 @@
+import type { ApiKey } from '../schemas/api-keys.ts'
+import { fragment, type Sql } from './sql.ts'
+
+export interface NewApiKeyRow {
+  key_id: string
+  name: string
+  can_write: boolean
+  secret_hash: Buffer
+  expires_at: string | undefined
+}
+
+/** What decides whether a key lets in. */
+export interface ApiKeyAccess {
+  can_write: boolean
+  secret_hash: Buffer
+  expired: boolean
+  /** Whether its last use is written down as of the past minute. */
+  used_lately: boolean
+}
+
+const columns = fragment`
+  key_id as id, name, case when can_write then '["read","write"]'::jsonb else '["read"]'::jsonb end as scopes,
+  created_at, expires_at, last_used_at
+`
+
+/** Undefined where the account has as many keys as it may. To be asked for under `lockUser`. */
+export async function insertApiKey (sql: Sql, userId: string, key: NewApiKeyRow, most: number): Promise<ApiKey | undefined> {
+  const [row] = await sql<ApiKey>`/* insertApiKey */
+    insert into api_keys (user_id, key_id, name, can_write, secret_hash, expires_at)
+    select ${userId}::uuid, ${key.key_id}::uuid, ${key.name}::text, ${key.can_write}::boolean, ${key.secret_hash}::bytea, ${key.expires_at ?? null}::timestamptz
+    where (select count(*) from api_keys where user_id = ${userId}) < ${most}
+    returning ${columns}
+  `
+  return row
+}
+
+/** Newest first. One more than asked is answered where there is more. */
+export async function listApiKeys (sql: Sql, userId: string, limit: number, after: string | undefined): Promise<ApiKey[]> {
+  return await sql<ApiKey>`/* listApiKeys */
+    select ${columns} from api_keys
+    where user_id = ${userId} ${after === undefined ? fragment`` : fragment`and key_id < ${after}`}
+    order by key_id desc
+    limit ${limit + 1}
+  `
+}
+
+export async function findApiKeyAccess (sql: Sql, userId: string, keyId: string): Promise<ApiKeyAccess | undefined> {
+  const [row] = await sql<ApiKeyAccess>`/* findApiKeyAccess */
+    select can_write, secret_hash, coalesce(expires_at <= now(), false) as expired,
+      coalesce(last_used_at > now() - interval '1 minute', false) as used_lately
+    from api_keys where user_id = ${userId} and key_id = ${keyId}
+  `
+  return row
+}
+
+/** Notes that a key is in use, once a minute. */
+export async function touchApiKey (sql: Sql, userId: string, keyId: string): Promise<void> {
+  await sql`/* touchApiKey */
+    update api_keys set last_used_at = now()
+    where user_id = ${userId} and key_id = ${keyId} and (last_used_at is null or last_used_at <= now() - interval '1 minute')
+  `
+}
+
+/** Whether there was such a key. */
+export async function deleteApiKey (sql: Sql, userId: string, keyId: string): Promise<boolean> {
+  const rows = await sql`/* deleteApiKey */
+    delete from api_keys where user_id = ${userId} and key_id = ${keyId} returning key_id
+  `
+  return rows.length === 1
+}

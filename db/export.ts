@@ -1,0 +1,83 @@
+import { fragment, identifier, type Fragment, type Sql } from './sql.ts'
+
+type KeyType = 'uuid' | 'integer' | 'text' | 'date' | 'bytea'
+
+/** A table of which a runner is given every row. */
+export interface ExportedTable {
+  table: string
+  /** What follows `user_id` in its primary key. */
+  key: Array<readonly [column: string, type: KeyType]>
+  /** Columns that are kept back: hashes of secrets. */
+  hidden?: string[]
+}
+
+/** Everything of a runner's that is rows. A table that is neither here nor below fails a test. */
+export const EXPORTED_TABLES: ExportedTable[] = [
+  { table: 'plans', key: [['plan_id', 'uuid']] },
+  { table: 'activities', key: [['activity_id', 'uuid']] },
+  { table: 'physiology', key: [['physiology_id', 'uuid']] },
+  { table: 'recordings', key: [['recording_id', 'uuid']] },
+  { table: 'api_keys', key: [['key_id', 'uuid']], hidden: ['secret_hash'] },
+  { table: 'identities', key: [['issuer', 'text'], ['subject', 'text']] },
+  { table: 'sessions', key: [['session_id', 'uuid']] }
+]
+
+/** Tables with a `user_id` that have no file of their own, and why. */
+export const NOT_EXPORTED: Record<string, string> = {
+  users: 'is user.json',
+  emails: 'the address is in user.json',
+  recording_chunks: 'the originals, in their folder',
+  refresh_tokens: 'hashes of secrets',
+  idempotency_keys: 'can be read by nobody but who has the key'
+}
+
+const TYPES: Record<KeyType, Fragment> = { uuid: fragment`uuid`, integer: fragment`integer`, text: fragment`text`, date: fragment`date`, bytea: fragment`bytea` }
+
+/** Some rows as they are stored, but for what is hidden, in the order of the key; those after `after`, the last of the page before. */
+export async function listRows (sql: Sql, userId: string, { table, key, hidden = [] }: ExportedTable, limit: number, after?: Record<string, unknown>): Promise<Array<Record<string, unknown>>> {
+  const columns = list(key.map(([column]) => identifier(column)))
+  const beyond = after === undefined
+    ? fragment``
+    : fragment`and (${columns}) > (${list(key.map(([column, type]) => fragment`${String(after[column])}::${TYPES[type]}`))})`
+  const rows = await sql<{ record: Record<string, unknown> }>`/* listRows */
+    select to_jsonb(t) - ${['user_id', ...hidden]}::text[] as record
+    from ${identifier(table)} t
+    where user_id = ${userId} ${beyond}
+    order by ${columns}
+    limit ${limit}
+  `
+  return rows.map(({ record }) => record)
+}
+
+/** All that is kept of the account itself, but for the hash of the password. */
+export async function findAccount (sql: Sql, userId: string): Promise<Record<string, unknown> | undefined> {
+  const [row] = await sql<{ record: Record<string, unknown> }>`/* findAccount */
+    select to_jsonb(u) - 'password_hash' as record from users u where user_id = ${userId}
+  `
+  return row?.record
+}
+
+export interface Original {
+  recording_id: string
+  format: string
+  size_bytes: number
+  /** The day of the first activity in it, else the day it came. */
+  day: string
+}
+
+/** Some originals, the oldest id first; those after `after`. */
+export async function listOriginals (sql: Sql, userId: string, limit: number, after?: string): Promise<Original[]> {
+  return await sql<Original>`/* listOriginals */
+    select r.recording_id, r.format, r.size_bytes, coalesce(
+      (select min(a.local_date) from activities a where a.user_id = r.user_id and a.recording_id = r.recording_id), r.created_at::date
+    ) as day
+    from recordings r
+    where r.user_id = ${userId} ${after === undefined ? fragment`` : fragment`and r.recording_id > ${after}::uuid`}
+    order by r.recording_id
+    limit ${limit}
+  `
+}
+
+function list (parts: Fragment[]): Fragment {
+  return parts.reduce((all, part) => fragment`${all}, ${part}`)
+}

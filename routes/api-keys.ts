@@ -1,0 +1,51 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { deleteApiKey, listApiKeys } from '../db/api-keys.ts'
+import { ApiKeyPage, ApiKeyParams, ApiKeyQuery, MadeApiKey, NewApiKey } from '../schemas/api-keys.ts'
+import { NoContent } from '../schemas/common.ts'
+import { errors } from '../schemas/error.ts'
+import { notFound } from '../src/errors.ts'
+import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
+import { createApiKey } from '../src/workflows/api-keys.ts'
+
+/** Keys for programs that ask in a runner's name. They cannot make or delete keys themselves. */
+export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.post('/', {
+    config: { personal: true },
+    schema: {
+      summary: 'Make an API key',
+      description: 'The key is shown this once. With the scope `read` alone it may not write; no key may make or delete keys, change the password or delete the account. At most 100 keys.',
+      tags: ['Accounts'],
+      body: NewApiKey,
+      response: { 201: MadeApiKey, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+    }
+  }, async ({ sql, user, body, log }, reply) => {
+    const made = await createApiKey(sql, user.id, body)
+    log.info({ api_key_id: made.id }, 'API key made')
+    return reply.code(201).send(made)
+  })
+
+  app.get('/', {
+    schema: {
+      summary: 'My API keys, newest first',
+      tags: ['Accounts'],
+      querystring: ApiKeyQuery,
+      response: { 200: ApiKeyPage, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query: { cursor, limit } }) => {
+    const [after] = cursor === undefined ? [] : readCursor(cursor, UUID)
+    return pageOf(await listApiKeys(sql, user.id, limit, after), limit, ({ id }) => cursorOf(id))
+  })
+
+  app.delete('/:key_id', {
+    config: { personal: true },
+    schema: {
+      summary: 'Delete an API key; it is refused from then on',
+      tags: ['Accounts'],
+      params: ApiKeyParams,
+      response: { 204: NoContent, ...errors(401, 403, 404, 422, 429) }
+    }
+  }, async ({ sql, user, params: { key_id } }, reply) => {
+    if (!await deleteApiKey(sql, user.id, key_id)) throw notFound('API key')
+    return reply.code(204).send(null)
+  })
+}

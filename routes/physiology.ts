@@ -1,0 +1,64 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { v7 as uuidv7 } from 'uuid'
+import { deletePhysiology, findPhysiology, insertPhysiology, listPhysiology } from '../db/physiology.ts'
+import { NoContent } from '../schemas/common.ts'
+import { errors } from '../schemas/error.ts'
+import { NewPhysiology, Physiology, PhysiologyPage, PhysiologyParams, PhysiologyQuery } from '../schemas/physiology.ts'
+import { contradiction } from '../src/domain/physiology.ts'
+import { AppError, invalid, notFound } from '../src/errors.ts'
+import { cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
+import { requireMatch, tag } from '../src/http/etag.ts'
+
+const DAY = /^\d{4}-\d\d-\d\d$/
+
+/** What a runner's body could do, from which day on. What is said is not changed afterwards, so that it has one revision. */
+export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/', {
+    schema: {
+      summary: 'My physiology settings, the latest day first',
+      tags: ['Accounts'],
+      querystring: PhysiologyQuery,
+      response: { 200: PhysiologyPage, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query: { cursor, limit } }) => {
+    const [after] = cursor === undefined ? [] : readCursor(cursor, DAY)
+    return pageOf(await listPhysiology(sql, user.id, { limit, after }), limit, ({ valid_from }) => cursorOf(valid_from))
+  })
+
+  app.post('/', {
+    schema: {
+      summary: 'Say what holds from a day on',
+      description: 'An activity is judged by what held on its day: each value from the latest settings not after it that have it. One for each day.',
+      tags: ['Accounts'],
+      body: NewPhysiology,
+      response: { 201: Physiology, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+    }
+  }, async ({ sql, user, body }, reply) => {
+    const problem = contradiction(body)
+    if (problem !== undefined) throw invalid(problem.field, problem.message)
+    const made = await insertPhysiology(sql, user.id, uuidv7(), body)
+    if (made === undefined) throw new AppError('CONFLICT', 'There are settings from that day on already: delete them first')
+    tag(reply, inItsRevision(made))
+    return reply.code(201).send(made)
+  })
+
+  app.delete('/:physiology_id', {
+    schema: {
+      summary: 'Take settings back',
+      tags: ['Accounts'],
+      params: PhysiologyParams,
+      response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
+    }
+  }, async (request, reply) => {
+    const { sql, user, params: { physiology_id } } = request
+    const settings = await findPhysiology(sql, user.id, physiology_id)
+    if (settings === undefined) throw notFound('settings')
+    requireMatch(request, inItsRevision(settings))
+    if (!await deletePhysiology(sql, user.id, physiology_id)) throw notFound('settings')
+    return reply.code(204).send(null)
+  })
+}
+
+function inItsRevision (settings: Physiology) {
+  return { ...settings, revision: 1 }
+}

@@ -1,0 +1,97 @@
+import type { BodySettings } from '../physiology.ts'
+import type { Sport } from '../sports.ts'
+import { METRES_PER_KM } from '../units.ts'
+
+export type LoadModel = 'rtss' | 'hrtss' | 'session_rpe'
+
+export interface HeartRateRange {
+  resting: number
+  max: number
+}
+
+/** a and b of Banister's weight; where the sex is not known, the mean of both. */
+const WEIGHTS = { male: { a: 0.64, b: 1.92 }, female: { a: 0.86, b: 1.67 }, unknown: { a: 0.75, b: 1.795 } } as const
+
+/** Values farther apart than this, in seconds, have a gap between them. */
+const LONGEST_GAP_S = 60
+/** Our own convention: an hour at this effort, of 10, is a load of 100, as an hour at threshold is for the other models. */
+const EFFORT_OF_100 = 7
+
+/** How much a minute at `heartRateBpm` counts: x·a·e^(b·x), x = (hr − rest) / (max − rest) held to 0…1, so that one bad reading cannot carry the sum. */
+function weight (heartRateBpm: number, { resting, max }: HeartRateRange, sex: string | null): number {
+  const { a, b } = WEIGHTS[sex === 'male' || sex === 'female' ? sex : 'unknown']
+  const x = Math.max(0, Math.min(1, (heartRateBpm - resting) / (max - resting)))
+  return x * a * Math.exp(b * x)
+}
+
+/**
+ * Training impulse (TRIMP) in Banister's arbitrary units: Σ Δt · x · a · e^(b·x), Δt in minutes of time on the running timer, `activeS`. The heart
+ * rate between two values is their mean. Gaps, of over a minute, are skipped and never count as zero; null where nothing was measured for any time.
+ *
+ * Banister, E. W. (1991), in: Physiological Testing of Elite Athletes.
+ */
+export function trainingImpulse (activeS: Float64Array, heartRateBpm: Float64Array, range: HeartRateRange, sex: string | null): number | null {
+  let impulse: number | null = null
+  let last = -1
+  for (let i = 0; i < heartRateBpm.length; i++) {
+    if (!(heartRateBpm[i]! > 0)) continue
+    if (last >= 0) {
+      const stepS = activeS[i]! - activeS[last]!
+      if (stepS > 0 && stepS <= LONGEST_GAP_S) impulse = (impulse ?? 0) + stepS / 60 * weight((heartRateBpm[i]! + heartRateBpm[last]!) / 2, range, sex)
+    }
+    last = i
+  }
+  return impulse
+}
+
+/** The same of `seconds` at one heart rate: of what has a mean and no samples. */
+export function steadyImpulse (seconds: number, heartRateBpm: number, range: HeartRateRange, sex: string | null): number {
+  return seconds / 60 * weight(heartRateBpm, range, sex)
+}
+
+/** Heart-rate stress: the impulse in hundredths of that of an hour at threshold heart rate. */
+export function heartRateStress (impulse: number, thresholdBpm: number, range: HeartRateRange, sex: string | null): number {
+  return 100 * impulse / steadyImpulse(3600, thresholdBpm, range, sex)
+}
+
+/** Running stress: hours · IF² · 100, IF being normalized graded speed over threshold speed, both in m/s. */
+export function runningStress (seconds: number, gradedSpeedMPerS: number, thresholdSpeedMPerS: number): number {
+  return seconds / 3600 * (gradedSpeedMPerS / thresholdSpeedMPerS) ** 2 * 100
+}
+
+/** Foster's session RPE, effort · minutes, scaled so that an hour at 7 is 100. Effort 0 is a load of 0. */
+export function sessionStress (seconds: number, effort: number): number {
+  return effort * seconds / 60 / (EFFORT_OF_100 * 60) * 100
+}
+
+/** What a load can be told from; what is not known is null. */
+export interface Exertion {
+  sport: Sport
+  /** With the timer running; null where there is none. */
+  seconds: number | null
+  gradedSpeedMPerS: number | null
+  /** The training impulse for a range and a sex, by samples or by a mean. */
+  impulse (range: HeartRateRange, sex: string | null): number | null
+  /** 0 to 10. */
+  perceivedEffort: number | null
+}
+
+/**
+ * The load of one activity and which model gave it, by what held of the runner's body on its day: running stress where there are a speed and a
+ * threshold pace, else heart-rate stress, else session RPE, else null. Threshold pace is of running and says nothing of another sport.
+ */
+export function loadOf (exertion: Exertion, settings: BodySettings): { load: number | null, load_model: LoadModel | null } {
+  const { sport, seconds, gradedSpeedMPerS, impulse, perceivedEffort } = exertion
+  const { sex, max_heart_rate_bpm: max, resting_heart_rate_bpm: resting, threshold_heart_rate_bpm: threshold, threshold_pace_s_per_km: pace } = settings
+  if (sport === 'running' && seconds !== null && gradedSpeedMPerS !== null && pace !== null) {
+    return { load: runningStress(seconds, gradedSpeedMPerS, METRES_PER_KM / pace), load_model: 'rtss' }
+  }
+  // Settings of different days may contradict each other: then they tell nothing.
+  if (max !== null && resting !== null && threshold !== null && resting < max && resting < threshold) {
+    const range = { resting, max }
+    const sum = impulse(range, sex)
+    if (sum !== null) return { load: heartRateStress(sum, threshold, range, sex), load_model: 'hrtss' }
+  }
+  if (seconds !== null && perceivedEffort !== null) return { load: sessionStress(seconds, perceivedEffort), load_model: 'session_rpe' }
+  return { load: null, load_model: null }
+}

@@ -1,0 +1,102 @@
+import { v7 as uuidv7 } from 'uuid'
+import { deleteOtherSessions } from '../../db/refresh-tokens.ts'
+import { transaction, type Sql } from '../../db/sql.ts'
+import {
+  claimAddress, claimIdentity, deleteUser, findUserIdByIdentity, insertUser, replacePasswordHash, updateUser, type UserRow
+} from '../../db/users.ts'
+import type { Registration, Session } from '../../schemas/auth.ts'
+import { isEmailAddress, isTimeZone } from '../../schemas/formats.ts'
+import type { Farewell, PasswordChange, UserChange } from '../../schemas/me.ts'
+import { ACCESS_TOKEN_S } from '../auth/access-tokens.ts'
+import { canonicalAddress } from '../auth/addresses.ts'
+import type { IdentityToken } from '../auth/oidc.ts'
+import { identitySubject, sessionSubject, userSubject } from '../auth/revocations.ts'
+import { AppError } from '../errors.ts'
+import { preconditionFailed } from '../http/etag.ts'
+import { revoke } from './revocations.ts'
+import { openSession, wrongPassword, type Keys } from './sessions.ts'
+
+/** The longest a token of an identity provider is reckoned to live, in seconds. */
+const IDENTITY_TOKEN_S = 24 * 3600
+
+/** Makes the account and its first session. Of twenty who ask for one address at once, one gets it. */
+export async function signUp (sql: Sql, keys: Keys, { email, password, name, timezone }: Registration): Promise<Session> {
+  const passwordHash = await keys.passwords.hash(password)
+  const id = uuidv7()
+  const address = canonicalAddress(email)
+  return await transaction(sql, async (sql) => {
+    if (!await claimAddress(sql, address, id)) throw new AppError('CONFLICT', 'There is an account with this e-mail address already', { details: { field: 'email' } })
+    const user = await insertUser(sql, { id, email, password_hash: passwordHash, name, timezone })
+    return await openSession(sql, keys, user) as Session
+  })
+}
+
+/** Changes an account as it was read; whoever was faster in between is not overwritten. */
+export async function changeAccount (sql: Sql, user: UserRow, change: UserChange): Promise<UserRow> {
+  const changed = await updateUser(sql, user, change)
+  if (changed === undefined) throw preconditionFailed()
+  return changed
+}
+
+/**
+ * Another password, and the end of all sessions but the one it is changed from (`sessionId`). API keys stay: they are listed, and deleted, one by
+ * one.
+ */
+export async function changePassword (sql: Sql, keys: Keys, user: UserRow, sessionId: string | undefined, change: PasswordChange): Promise<void> {
+  if (!await keys.passwords.verify(user.password_hash, change.current_password)) throw wrongPassword('The password is not that of the account')
+  const passwordHash = await keys.passwords.hash(change.new_password)
+  const ended = await transaction(sql, async (sql) => {
+    // First, as it keeps out whoever is logging in with the old one: their session is either among those that end, or never begins.
+    if (!await replacePasswordHash(sql, user.id, user.password_hash as string, passwordHash)) throw wrongPassword('The password is not that of the account')
+    const sessions = await deleteOtherSessions(sql, user.id, sessionId)
+    return await revoke(sql, sessions.map(sessionSubject), ACCESS_TOKEN_S)
+  })
+  keys.revocations.add(ended)
+}
+
+/**
+ * Deletes the account and everything that is its own. Whoever has a password must say it; an account without one was made by an identity
+ * provider's token, and the token is enough. A token of before makes no new account.
+ */
+export async function closeAccount (sql: Sql, keys: Keys, user: UserRow, { password }: Farewell): Promise<void> {
+  if (user.password_hash !== null) {
+    if (password === undefined) throw missing('password')
+    if (!await keys.passwords.verify(user.password_hash, password)) throw wrongPassword('The password is not that of the account')
+  }
+  const ended = await transaction(sql, async (sql) => {
+    const identities = await deleteUser(sql, user.id)
+    return [
+      ...await revoke(sql, [userSubject(user.id)], IDENTITY_TOKEN_S),
+      ...await revoke(sql, identities.map(({ issuer, subject }) => identitySubject(issuer, subject)), IDENTITY_TOKEN_S, { pastOnly: true })
+    ]
+  })
+  keys.revocations.add(ended)
+}
+
+/**
+ * The account of somebody an identity provider vouches for, made at first sight. It is never one that was there before: an e-mail address is
+ * taken over from the provider only where it says that it has checked it, and no account has it.
+ */
+export async function accountOf (sql: Sql, identity: IdentityToken): Promise<string> {
+  const known = await findUserIdByIdentity(sql, identity)
+  if (known !== undefined) return known
+  return await transaction(sql, async (sql) => {
+    const id = uuidv7()
+    if (!await claimIdentity(sql, identity, id)) return await findUserIdByIdentity(sql, identity) as string
+    const { email, name, timezone } = identity
+    const isOwn = email !== undefined && isEmailAddress(email) && await claimAddress(sql, canonicalAddress(email), id)
+    await insertUser(sql, {
+      id,
+      email: isOwn ? email : null,
+      password_hash: null,
+      name: name === undefined || name === '' || name.length > 100 || name.includes('\0') ? undefined : name,
+      timezone: timezone !== undefined && isTimeZone(timezone) ? timezone : undefined
+    })
+    return id
+  })
+}
+
+function missing (field: string): AppError {
+  const problem = { field, location: 'body', message: 'is required' }
+  return new AppError('REQUEST_VALIDATION_ERROR', `${field} is required`, { details: { field, errors: [problem] } })
+}

@@ -1,0 +1,16 @@
+declare module 'yazl' {
+  import type { EventEmitter } from 'node:events'
+  import type { Readable } from 'node:stream'
+
+  interface EntryOptions {
+    mtime?: Date
+    compress?: boolean
+  }
+
+  /** Writes a ZIP as it is read: entries go out in the order they were added. */
+  export class ZipFile extends EventEmitter {
+    readonly outputStream: Readable
+    addReadStream (stream: Readable, name: string, options?: EntryOptions): void
+    end (): void
+  }
+}
