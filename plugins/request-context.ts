@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Exchange, speakerOf, type Ended, type RouteHandle } from '../src/http/exchange.ts'
+import { InFlight } from '../src/http/in-flight.ts'
 import { traceOf } from '../src/http/trace.ts'
 
 declare module 'fastify' {
@@ -12,7 +13,7 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     /** The requests that are being answered now. */
-    inFlight: Set<Exchange>
+    inFlight: InFlight
     /** Calls `listener` once for every request that ends, however it ends, also for those that never reached a route. */
     onExchangeEnd (listener: (ended: Ended) => void): void
     /** Tells all who listen that a request has ended which no Exchange was made for. */
@@ -25,6 +26,8 @@ declare module 'fastify' {
     probe?: boolean
     /** The address is itself a secret: the log has its pattern. */
     secretPath?: boolean
+    /** Set by this plugin: what is known of the route. */
+    handle?: RouteHandle
   }
 }
 
@@ -46,7 +49,7 @@ function requestId (request: { headers: Record<string, string | string[] | undef
  */
 export default fp(async function requestContext (app) {
   const listeners: Array<(ended: Ended) => void> = []
-  const inFlight = new Set<Exchange>()
+  const inFlight = new InFlight()
 
   app.setGenReqId(requestId)
   app.decorateRequest('exchange', null as unknown as Exchange)
@@ -65,6 +68,7 @@ export default fp(async function requestContext (app) {
       secretPath: route.config?.secretPath === true,
       speaker: speakerOf(route.url)
     }
+    route.config = { ...route.config, handle }
     const own = route.onRequest === undefined ? [] : [route.onRequest].flat()
     route.onRequest = [function matched (request, _reply, done) {
       request.exchange.route = handle
@@ -93,6 +97,8 @@ export default fp(async function requestContext (app) {
     const exchange = this[exchangeOf] as Exchange
     inFlight.delete(exchange)
     exchange.durationMs = performance.now() - exchange.startedMs
+    // Refused by a hook of the scope, as whoever is not signed in, it never came to the hook of its route.
+    if (exchange.route === unmatched) exchange.route = exchange.request.routeOptions.config.handle ?? unmatched
     if (exchange.refusedWith !== undefined) {
       exchange.status = exchange.refusedWith
     } else if (this.writableEnded && !isGone(exchange.request.raw)) {

@@ -76,6 +76,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
+  await app.register(openapi, { ...config.app, ...config.docs })
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
@@ -85,7 +86,6 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(rateLimit, config.rateLimit)
   await app.register(revocations)
   await app.register(authentication, { accessTokens: parts.accessTokens, oidc: config.auth.oidc, accountOf })
-  await app.register(openapi, { ...config.app, ...config.docs })
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
