@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Exchange, speakerOf, type Ended, type RouteHandle } from '../src/http/exchange.ts'
+import { InFlight } from '../src/http/in-flight.ts'
 import { traceOf } from '../src/http/trace.ts'
 
 declare module 'fastify' {
@@ -12,7 +13,7 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     /** The requests that are being answered now. */
-    inFlight: Set<Exchange>
+    inFlight: InFlight
     /** Calls `listener` once for every request that ends, however it ends, also for those that never reached a route. */
     onExchangeEnd (listener: (ended: Ended) => void): void
     /** Tells all who listen that a request has ended which no Exchange was made for. */
@@ -48,7 +49,7 @@ function requestId (request: { headers: Record<string, string | string[] | undef
  */
 export default fp(async function requestContext (app) {
   const listeners: Array<(ended: Ended) => void> = []
-  const inFlight = new Set<Exchange>()
+  const inFlight = new InFlight()
 
   app.setGenReqId(requestId)
   app.decorateRequest('exchange', null as unknown as Exchange)

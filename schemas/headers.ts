@@ -43,21 +43,18 @@ export const REQUEST_HEADERS = {
   RequestId: {
     name: 'X-Request-ID',
     description: 'An id of the caller’s own for this request: 1 to 128 of `A–Z a–z 0–9 . _ : -`. Anything else is replaced by a new one.',
-    schema: { type: 'string' },
-    example: 'import-2024-03-01.7'
+    schema: { type: 'string' }
   },
   IfMatch: {
     name: 'If-Match',
     description: 'The ETag of the state that is to be changed, or `*`: where it is not the present one, nothing is done and the answer is 412.',
-    schema: { type: 'string' },
-    example: '"2f3e0c9a4b11-1"'
+    schema: { type: 'string' }
   },
   IfNoneMatch: {
     name: 'If-None-Match',
     description: 'The ETag of what the caller has: where it is the present one, the answer is 304.',
-    schema: { type: 'string' },
-    example: '"2f3e0c9a4b11-1"'
+    schema: { type: 'string' }
   }
-} as const satisfies Record<string, Header & { name: string }>
+} as const satisfies Record<string, Omit<Header, 'example'> & { name: string }>
 
 export type RequestHeader = keyof typeof REQUEST_HEADERS

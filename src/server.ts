@@ -5,6 +5,7 @@ import { buildApp } from './app.ts'
 import { AccessTokens } from './auth/access-tokens.ts'
 import { Passwords } from './auth/passwords.ts'
 import { loadOrMakeSecret } from './auth/secret-file.ts'
+import { exchangeFigures, isWorker, join, lead, logName, type Orders } from './cluster.ts'
 import { ConfigError, describeProblems, readConfig, type Config } from './config.ts'
 import { prepareDirectories, usesDataDirectory } from './config/directories.ts'
 import { healthChecks } from './health-checks.ts'
@@ -30,7 +31,10 @@ await main()
 
 async function main (): Promise<void> {
   const config = configure()
-  const sink = createSink({ directory: config.log.dir, json: config.log.json })
+  const orders = isWorker ? await join() : undefined
+  const leads = config.server.workers > 1 && orders === undefined
+  const name = leads ? 'app-primary' : logName(orders?.number ?? 1)
+  const sink = createSink({ directory: config.log.dir, json: config.log.json, name })
   const logger = createLogger({ level: config.log.level, sink })
   const closers: Closers = []
   const stop = new AbortController()
@@ -49,7 +53,7 @@ async function main (): Promise<void> {
   await sink.ready
   let code = 0
   try {
-    code = await serve(config, logger, sink, closers, stop.signal)
+    code = leads ? await leadWorkers(config, logger, sink, closers, stop.signal) : await serve(config, logger, sink, closers, stop.signal, orders)
   } catch (error) {
     code = error instanceof ConfigError ? EXIT_CONFIG : 1
     logger.critical('the service cannot start', { error, error_code: error instanceof ConfigError ? 'CONFIGURATION' : 'START_FAILED' })
@@ -73,16 +77,29 @@ function configure (): Config {
   }
 }
 
-/** Starts everything, serves until told to stop, and lets what is under way finish; answers the exit code. */
-async function serve (config: Config, logger: RootLogger, sink: Sink, closers: Closers, stop: AbortSignal): Promise<number> {
-  const { server, database: { url, migrationUrl, migrateOnStart } } = config
+/** Prepares what the workers share, and lets them serve; answers the exit code. */
+async function leadWorkers (config: Config, logger: RootLogger, sink: Sink, closers: Closers, stop: AbortSignal): Promise<number> {
+  await prepare(config, logger)
+  const databaseUrl = config.database.url === undefined ? await embeddedUrl(config, logger, closers) : undefined
+  return await lead({ workers: config.server.workers, databaseUrl, logger, sink, stop })
+}
+
+/** Says what is to be said of the configuration, makes the folders, and answers the secrets, made where there are none. */
+async function prepare (config: Config, logger: RootLogger): Promise<string[]> {
   for (const warning of [...config.warnings, ...await prepareDirectories(config)]) logger.warning(warning.message, { error_code: warning.error_code })
-  const secrets = config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)]
-  const databaseUrl = url ?? await embeddedUrl(config, logger, closers)
+  return config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)]
+}
+
+/** Starts everything, serves until told to stop, and lets what is under way finish; answers the exit code. A worker gets its orders. */
+async function serve (config: Config, logger: RootLogger, sink: Sink, closers: Closers, stop: AbortSignal, orders?: Orders): Promise<number> {
+  const { server, database: { url, migrationUrl, migrateOnStart } } = config
+  const secrets = orders === undefined ? await prepare(config, logger) : config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)]
+  const databaseUrl = url ?? orders?.databaseUrl ?? await embeddedUrl(config, logger, closers)
   const stopped = aborted(stop)
   if (stop.aborted) return 0
 
   const metrics = new Metrics(config.app)
+  if (orders !== undefined) metrics.registry.everybody = exchangeFigures(() => metrics.registry.getMetricsAsJSON())
   const database = createDatabase({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
   closers.push(() => database.close({ timeoutMs: 5000 }))
   const decoding = new DecodingPool()

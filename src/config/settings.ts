@@ -76,7 +76,7 @@ export const Settings = Type.Object({
   }),
   HOST: text({ section: 'Process', default: '0.0.0.0', pattern: '^[A-Za-z0-9._:%-]+$', maxLength: 253, expected: 'an address or a host name, without scheme, port or brackets', description: 'Where the service listens.' }),
   PORT: integer(0, 65535, { section: 'Process', default: 8000, description: 'The port it listens on; 0 takes any free one, whose number is logged.' }),
-  WORKERS: integer(1, 64, { section: 'Process', default: 1, description: 'Processes that share the port. Each has its own connection pool of `MAX_POOL_SIZE`.' }),
+  WORKERS: integer(1, 64, { section: 'Process', default: 1, description: 'Processes that share the port. Each has its own connection pool of `MAX_POOL_SIZE` and log file: `app.log`, `app-2.log` and so on; whichever is asked for `/metrics` answers for all.' }),
   TRUST_PROXY: Type.Union([Type.Literal(false), Type.Integer({ minimum: 1, maximum: 100 }), Type.Array(Type.String())], {
     section: 'Process',
     reads: 'proxies',

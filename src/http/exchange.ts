@@ -76,6 +76,9 @@ export class Exchange implements Ended {
   work: Cancellable | undefined = undefined
   /** Whether its time was up before its handler was done. */
   expired = false
+  /** Its neighbours among the requests in flight. */
+  previous: Exchange | undefined = undefined
+  next: Exchange | undefined = undefined
   /** The status it was answered with past Node's response, where what it sent broke off in a way that leaves no other. */
   refusedWith: number | undefined = undefined
 

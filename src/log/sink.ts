@@ -36,6 +36,8 @@ export interface SinkStatus {
 export interface Sink extends LineWriter {
   /** Takes one line, newline included. It is written within `flushDelayMs`, sooner when many come. */
   write (line: string): void
+  /** Whole lines of another process, as it would write them to standard output itself: they go there, and not to the file. */
+  relay (lines: Buffer): void
   /** Writes everything now: for every way out of the process. */
   flushSync (): void
   /** Writes everything and lets go of the file and the timers. Lines that still come go to the console alone. */
@@ -98,6 +100,10 @@ class ChunkingSink implements Sink {
       this.#isScheduled = true
       this.#delay.refresh()
     }
+  }
+
+  relay (lines: Buffer): void {
+    this.#console?.write(lines)
   }
 
   flushSync (): void {

@@ -1,5 +1,6 @@
-import { Counter, Gauge, Registry, type CounterConfiguration, type GaugeConfiguration } from 'prom-client'
+import { Counter, Gauge, type CounterConfiguration, type GaugeConfiguration } from 'prom-client'
 import { CounterFamily, DurationHistogram, type Count, type Durations } from './families.ts'
+import { SharedRegistry } from './shared-registry.ts'
 
 const QUERY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const IMPORT_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -18,7 +19,7 @@ interface PoolFigures {
 
 /** Everything one process counts that does not come from requests: they are in one registry of their own, so that two processes or two tests never share. */
 export class Metrics {
-  readonly registry = new Registry()
+  readonly registry = new SharedRegistry()
   readonly #queries = new CounterFamily('db_queries_total', 'Statements by the function they stand in and how they ended', this.registry)
   readonly #querySeconds = new DurationHistogram('db_query_duration_seconds', 'How long statements took, by the function they stand in', QUERY_SECONDS, this.registry)
   readonly #acquireSeconds = new DurationHistogram('db_pool_acquire_seconds', 'How long statements waited for a connection', QUERY_SECONDS, this.registry).of({})
@@ -27,7 +28,7 @@ export class Metrics {
   readonly #perQuery = new Map<string, { durations: Durations, outcomes: Map<string, Count> }>()
 
   constructor ({ version }: { version: string }) {
-    gauge({ name: 'build_info', help: 'What runs here', labelNames: ['version', 'node'], registers: [this.registry] })
+    gauge({ name: 'build_info', help: 'What runs here', labelNames: ['version', 'node'], aggregator: 'first', registers: [this.registry] })
       .set({ version, node: process.version }, 1)
   }
 
@@ -76,6 +77,7 @@ export class Metrics {
       name: 'health_check_status',
       help: 'Health checks: 1 healthy, 0.5 degraded, 0 unhealthy',
       labelNames: ['check'],
+      aggregator: 'min',
       registers: [this.registry],
       collect () {
         for (const { name, status } of last()) this.set({ check: name }, status === 'healthy' ? 1 : status === 'degraded' ? 0.5 : 0)

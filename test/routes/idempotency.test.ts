@@ -223,6 +223,15 @@ t.test('neither the key nor the answer can be read from the database', async (t)
   }
 })
 
+t.test('an API key that is shown once is shown again to who asks with the same key', async (t) => {
+  const ann = await runner()
+  const key = randomUUID()
+  const first = await post(ann, { name: 'Watch', scopes: ['read'] }, key, '/api-keys')
+  t.equal(first.status, 201)
+  t.same((await post(ann, { name: 'Watch', scopes: ['read'] }, key, '/api-keys')).body, first.body)
+  t.equal((await ann.call('GET', '/api-keys')).body.items.length, 1)
+})
+
 t.test('anonymous calls know no user a key could belong to, and ignore it', async (t) => {
   const email = `${randomUUID()}@example.org`
   const register = () => inject(app, { method: 'POST', url: '/api/v1/auth/register', payload: { email, password: 'correct horse battery' }, headers: { 'idempotency-key': 'one' } })

@@ -65,8 +65,8 @@ function complete (operation: Operation, method: string, path: string): void {
 /** Of an answer that is no error. */
 function describe (response: Response, { status, method, operation, isApi }: { status: string, method: string, operation: Operation, isApi: boolean }): void {
   const headers: ResponseHeader[] = ['RequestId']
-  if (status === '201') headers.push('Location')
-  if (isApi && (status === '304' || (status < '300' && isResource(response)))) headers.push('ETag')
+  if (status === '201' || status === '202' || (status === '200' && operation.responses[201] !== undefined)) headers.push('Location')
+  if (isApi && (status === '304' || (status < '300' && (isResource(response) || isFile(response))))) headers.push('ETag')
   if (method === 'post' && operation.parameters?.some(({ name }) => name?.toLowerCase() === 'idempotency-key') === true) headers.push('IdempotentReplayed')
   if (isApi) headers.push(...RATE_LIMIT)
   response.headers = { ...headersOf(headers), ...response.headers }
@@ -76,12 +76,16 @@ function describe (response: Response, { status, method, operation, isApi }: { s
 const DESCRIPTIONS: Record<string, string> = { 200: 'Here it is.', 201: 'Made.', 202: 'Taken; it is being worked on.', 503: 'Not at the moment.' }
 
 function isEnvelope ({ content, description }: Response): boolean {
-  return description === '' || content?.['application/json']?.schema?.$ref === '#/components/schemas/ErrorEnvelope'
+  return description === '' || Object.values(content ?? {})[0]?.schema?.$ref === '#/components/schemas/ErrorEnvelope'
 }
 
 /** One thing with an id of its own, which has a state that an ETag can name. */
 function isResource ({ content }: Response): boolean {
   return content?.['application/json']?.schema?.properties?.id !== undefined
+}
+
+function isFile ({ content = {} }: Response): boolean {
+  return Object.keys(content).some((type) => type !== 'application/json')
 }
 
 function addParameter (operation: Operation, key: RequestHeader): void {
@@ -112,7 +116,8 @@ function addExamples (document: ApiDocument): void {
     medium.example = exampleOf(schema, resolve, name)
   }
   for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
-    for (const parameter of operation.parameters ?? []) if (parameter.$ref === undefined) illustrate(parameter as Media, parameter.name)
+    // The page of the documentation sends an example: one of a filter would be in the way of whoever only tries.
+    for (const parameter of operation.parameters ?? []) if (parameter.required === true) illustrate(parameter as Media, parameter.name)
     const contents = [operation.requestBody?.content, ...Object.values(operation.responses).map(({ content }) => content)]
     for (const content of contents) for (const medium of Object.values(content ?? {})) illustrate(medium)
   }

@@ -72,7 +72,6 @@ const BY_NAME: Record<string, unknown> = {
   sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
   limit: 50,
   next_cursor: null,
-  cursor: 'WyIwMThkMGMyZSJd',
   q: 'morning',
   first_weekday: 1,
   version: '1.0.0',
