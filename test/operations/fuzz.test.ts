@@ -23,7 +23,9 @@ const service = await startService(t, { env: { REQUEST_TIMEOUT: '2' } })
 await service.app.listen({ port: 0, host: '127.0.0.1' })
 const { port } = service.app.server.address() as { port: number }
 
-/** How long a connection may stay open at the most: many times REQUEST_TIMEOUT. */
+/** After so long it is said again: what came before may have taken it for the end of its body. Longer than REQUEST_TIMEOUT. */
+const AGAIN_MS = 4000
+/** How long a connection may stay open at the most. */
 const PATIENCE_MS = 30_000
 
 /** All that one connection is answered; destroyed, with a mark at the end that no answer is, where the service keeps it open. */
@@ -33,6 +35,7 @@ async function send (bytes: Buffer): Promise<string> {
   socket.on('data', (chunk) => chunks.push(chunk))
   socket.on('error', () => {})
   const closed = once(socket, 'close')
+  const again = setInterval(() => { if (socket.writable) socket.write(LAST) }, AGAIN_MS)
   const patience = setTimeout(() => {
     chunks.push(Buffer.from('KEPT OPEN'))
     socket.destroy()
@@ -40,6 +43,7 @@ async function send (bytes: Buffer): Promise<string> {
   socket.write(bytes)
   socket.write(LAST)
   await closed
+  clearInterval(again)
   clearTimeout(patience)
   return Buffer.concat(chunks).toString('latin1')
 }
