@@ -11,7 +11,7 @@ import { errors } from '../schemas/error.ts'
 import { AppError, notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { sendTagged } from '../src/http/etag.ts'
-import { MAX_RECORDING_BYTES, readAll, safeFileName } from '../src/http/upload.ts'
+import { MAX_RECORDING_BYTES, readAll, refuseForm, safeFileName } from '../src/http/upload.ts'
 import { readImport, storeImport, type Decode, type Upload } from '../src/workflows/import-activity.ts'
 
 const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
@@ -124,9 +124,13 @@ async function receive (request: FastifyRequest): Promise<Omit<Upload, 'allowDup
     if (!(request.body instanceof Readable)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
     return withBytes(await readAll(request.body, encoding), null)
   }
+<<<<<<< HEAD
+  const part = await request.file().catch(refuseForm)
+=======
   const part = await request.file().catch((error: unknown) => { throw formError(error) })
+>>>>>>> rel
   if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
-  const bytes = await readAll(part.file, undefined)
+  const bytes = await readAll(part.file, undefined).catch(refuseForm)
   if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
   return withBytes(bytes, safeFileName(part.filename))
 }

@@ -241,7 +241,7 @@ t.test('anonymous calls know no user a key could belong to, and ignore it', asyn
 
 t.test('the documentation names the header and what can come of it', async (t) => {
   const { body } = await inject(app, { method: 'GET', url: '/docs/json' })
-  for (const path of ['/api/v1/plans/', '/api/v1/me/physiology/', '/api/v1/activities/import']) {
+  for (const path of ['/api/v1/plans', '/api/v1/me/physiology', '/api/v1/activities/import']) {
     const { parameters, responses } = body.paths[path].post
     t.match(parameters.find(({ name }: { name: string }) => name === 'idempotency-key'), { in: 'header', required: false })
     t.hasProps(responses, ['409', '422'])
