@@ -2,6 +2,7 @@ import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
 import { AppError } from '../src/errors.ts'
 import { AdmissionLimit } from '../src/http/admission.ts'
+import type { Exchange } from '../src/http/exchange.ts'
 
 const ADAPT_MS = 100
 
@@ -27,9 +28,29 @@ export default fp(async function shedding (app) {
     app.addHook('onClose', async () => clearInterval(adapting))
   })
 
-  app.addHook('onRequest', function shed (_request, _reply, done) {
+  app.addHook('onRequest', function shed ({ exchange }, _reply, done) {
     if (app.availability.state === 'starting') done(new AppError('SERVICE_UNAVAILABLE', 'The service is starting'))
-    else if (!admission.admits(app.inFlight.size - 1)) done(new AppError('SERVICE_UNAVAILABLE', 'The service has more to do than it can: try again in a moment'))
-    else done()
+    else done(isLetIn(exchange) ? undefined : tooBusy())
   })
+
+  // A body may have taken its time, and no place for as long: now there must be one.
+  app.addHook('preValidation', function shedArrived ({ exchange, body }, _reply, done) {
+    done(body === undefined || isLetIn(exchange) ? undefined : tooBusy())
+  })
+
+  function isLetIn (exchange: Exchange): boolean {
+    const others = app.inFlight.size - 1
+    return admission.admits(others < admission.limit ? others : othersAtWork(exchange))
+  }
+
+  /** Without those that are still being sent, which are no work yet: a few hundred clients that never end theirs would keep out all others. */
+  function othersAtWork (exchange: Exchange): number {
+    let count = 0
+    for (const other of app.inFlight) if (other !== exchange && other.request.raw.complete) count++
+    return count
+  }
 }, { name: 'shedding', dependencies: ['availability', 'error-envelope', 'database'] })
+
+function tooBusy (): AppError {
+  return new AppError('SERVICE_UNAVAILABLE', 'The service has more to do than it can: try again in a moment')
+}
