@@ -124,20 +124,11 @@ async function receive (request: FastifyRequest): Promise<Omit<Upload, 'allowDup
     if (!(request.body instanceof Readable)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
     return withBytes(await readAll(request.body, encoding), null)
   }
-<<<<<<< HEAD
   const part = await request.file().catch(refuseForm)
-=======
-  const part = await request.file().catch((error: unknown) => { throw formError(error) })
->>>>>>> rel
   if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
   const bytes = await readAll(part.file, undefined).catch(refuseForm)
   if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
   return withBytes(bytes, safeFileName(part.filename))
-}
-
-/** What is wrong with a form, where it is the form: its parser's own complaints have no code. */
-function formError (error: unknown): unknown {
-  return error instanceof Error && !('code' in error) ? new AppError('BAD_REQUEST', 'The form cannot be read', { cause: error }) : error
 }
 
 function withBytes (bytes: Buffer, fileName: string | null) {
