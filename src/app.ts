@@ -34,6 +34,7 @@ import type { HealthCheck } from './http/health-monitor.ts'
 import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import type { DecodingPool } from './workers/decoding.ts'
 import { accountOf } from './workflows/accounts.ts'
 
@@ -44,10 +45,12 @@ export interface Parts {
   availability: Availability
   database: Database
   metrics: Metrics
-  decoding: DecodingPool
+  decoding: Pick<DecodingPool, 'decode'>
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
+  /** Absent: no tracing. */
+  tracing?: Tracing | undefined
 }
 
 /** The root instance: every plugin and every route, in order. */
@@ -71,6 +74,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   app.server.maxConnections = 10_000
 
   await app.register(requestContext)
+  if (parts.tracing !== undefined) await app.register(parts.tracing.plugin)
   await app.register(logging, { logger })
   await app.register(security, config.security)
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
@@ -102,7 +106,10 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(activityRoutes, {
         prefix: '/activities',
         decode: (bytes) => parts.decoding.decode(bytes),
-        imported: (format, outcome, seconds) => parts.metrics.imported(format, outcome, seconds)
+        imported (format, outcome, seconds) {
+          parts.metrics.imported(format, outcome, seconds)
+          parts.tracing?.imported(format, outcome, seconds)
+        }
       })
     })
   }, { prefix: '/api/v1' })

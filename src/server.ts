@@ -15,6 +15,7 @@ import { createLogger, type RootLogger } from './log/logger.ts'
 import { createSink, type Sink } from './log/sink.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { drain, onStopSignal } from './process.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import { DecodingPool } from './workers/decoding.ts'
 
 /** EX_CONFIG of sysexits.h: the configuration is not one to start with. */
@@ -100,14 +101,16 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
 
   const metrics = new Metrics(config.app)
   if (orders !== undefined) metrics.registry.everybody = exchangeFigures(() => metrics.registry.getMetricsAsJSON())
-  const database = createDatabase({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
+  const tracing = await tracingOf(config, logger, closers)
+  const plainDatabase = createDatabase({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
+  const database = tracing?.database(plainDatabase) ?? plainDatabase
   closers.push(() => database.close({ timeoutMs: 5000 }))
   const decoding = new DecodingPool()
   closers.push(() => decoding.close())
   const availability = new Availability()
   availability.onChange((state, reason) => logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason }))
   const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => app.jobs.problem() } })
-  const app = await buildApp({ config, logger, availability, database, metrics, decoding, checks, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
+  const app = await buildApp({ config, logger, availability, database, metrics, checks, tracing, decoding: { decode: tracing?.decode((bytes) => decoding.decode(bytes)) ?? ((bytes) => decoding.decode(bytes)) }, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
   metrics.watchPool(() => database.stats())
   metrics.watchHealth(() => app.health.last())
   metrics.watchLog(() => ({ lines: { ...logger.lines }, writeErrors: { ...sink.writeErrors } }))
@@ -129,6 +132,15 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   )
   availability.stop()
   return complete === true ? 0 : 1
+}
+
+/** Where tracing is off, nothing of it is loaded. */
+async function tracingOf ({ tracing, app: { version } }: Config, logger: RootLogger, closers: Closers): Promise<Tracing | undefined> {
+  if (tracing === undefined) return undefined
+  const { startTracing } = await import('./tracing/tracing.ts')
+  const started = startTracing({ ...tracing, version, log: logger.named('app.tracing') })
+  closers.push(() => started.close())
+  return started
 }
 
 async function embeddedUrl ({ dataDir }: Config, logger: RootLogger, closers: Closers): Promise<string> {

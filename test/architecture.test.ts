@@ -10,7 +10,7 @@ const LAYERS: Array<[name: string, holds: RegExp]> = [
   ['process', /^src\/(server|cli|app|process|cluster|health-checks)\.ts$|^src\/commands\//],
   ['offer', /^(routes|plugins)\//],
   ['workflows', /^src\/workflows\//],
-  ['keep', /^db\/|^src\/(workers|jobs|config|metrics)\/|^src\/config\.ts$|^src\/http\//],
+  ['keep', /^db\/|^src\/(workers|jobs|config|metrics|tracing)\/|^src\/config\.ts$|^src\/http\//],
   ['means', /^src\/(auth|log)\//],
   ['speak', /^schemas\//],
   ['know', /^src\/domain\//],

@@ -177,6 +177,13 @@ t.test('who asks too often is told so as documented', async (t) => {
   }
 })
 
+t.test('another method of a path there is is 405 with the methods of that very path', async (t) => {
+  for (const [method, url, allow] of [['QUERY', '/health', 'GET, HEAD, OPTIONS'], ['GET', '/api/v1/activities/import', 'OPTIONS, POST'], ['PUT', '/api/v1/activities/import', 'OPTIONS, POST']] as const) {
+    const { status, headers } = await inject(service.app, { method: method as 'GET', url, headers: { authorization: `Bearer ${runner.access_token}` } })
+    t.same([status, headers.allow], [405, allow], `${method} ${url}`)
+  }
+})
+
 /** What a valid body may meet all the same: rules between fields and states, never the schema. */
 const RULES = new Set([400, 401, 403, 404, 409, 412])
 
