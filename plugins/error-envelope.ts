@@ -5,7 +5,7 @@ import { ErrorEnvelope } from '../schemas/error.ts'
 import { AppError } from '../src/errors.ts'
 import { errorAnswer, type Verdict } from '../src/http/failure.ts'
 import { RouteTable } from '../src/http/route-table.ts'
-import { TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
+import { property, TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
 import { exceptionText } from '../src/log/exception.ts'
 
 declare module 'fastify' {
@@ -22,7 +22,7 @@ export interface ErrorEnvelopeOptions {
   showExceptions: boolean
 }
 
-const BODY_TYPE = new Set(['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', 'FST_ERR_CTP_INVALID_MEDIA_TYPE'])
+const BODY_TYPE = new Set<unknown>(['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', 'FST_ERR_CTP_INVALID_MEDIA_TYPE'])
 
 /** One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods. */
 export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { showExceptions }) {
@@ -32,14 +32,14 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     // Fastify looks at the body's type before it says that there is no such route.
-    const reason = (request.is404 && BODY_TYPE.has(error?.code)) || isOtherPath(error, request) ? noRoute(request) : error
+    const reason = (request.is404 && BODY_TYPE.has(property(error, 'code'))) || isOtherPath(error, request) ? noRoute(request) : error
     answer(verdictOf(reason), reason, request, reply)
   })
   app.setNotFoundHandler((request) => { throw noRoute(request) })
 
   /** `GET /activities/import` is no activity with an id that is wrong, but another method of a path there is. */
-  function isOtherPath (error: FastifyError | undefined, { method, exchange }: FastifyRequest): boolean {
-    if (error?.validationContext !== 'params') return false
+  function isOtherPath (error: unknown, { method, exchange }: FastifyRequest): boolean {
+    if (property(error, 'validationContext') !== 'params') return false
     return routes.methodsOf(exchange.path)?.split(', ').includes(method) === false
   }
 
