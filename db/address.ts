@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 
 export interface Host { host: string, port: number }
@@ -61,7 +62,8 @@ export function driverAddress ({ hosts, primaryOnly, user, password, database, s
     user,
     password,
     database,
-    ssl: sslMode === 'disable' ? false : sslMode === 'prefer' ? 'prefer' : tls,
+    // `host` is whom the certificate has to name where it is an address: Node would ask for "localhost". A name goes before it.
+    ssl: sslMode === 'disable' ? false : sslMode === 'prefer' ? 'prefer' : { ...tls, host: hosts.find(({ host }) => isIP(host) !== 0)?.host },
     target_session_attrs: primaryOnly ? 'read-write' : undefined,
     connection: parameters
   }

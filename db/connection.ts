@@ -5,6 +5,7 @@ import { connectError, DatabaseError, statementError } from './database-error.ts
 import { endSocket, openSocket, requestCancel } from './socket.ts'
 import type { BackendKey } from './socket.ts'
 import type { Interruption, Rows, Statement } from './statement.ts'
+import { statementText } from './statement-text.ts'
 import { TYPES } from './values.ts'
 
 /** `transaction`: PgBouncer hands the server's connection on after each transaction, so nothing may be kept on it. */
@@ -21,6 +22,9 @@ export interface ConnectionOptions {
 }
 
 type Driver = postgres.Sql<Record<string, unknown>>
+
+/** Prepared once for each connection, unless a pooler forbids, and with its parameters apart from its text. */
+const EXTENDED = { prepare: true, simple: false } as postgres.UnsafeQueryOptions
 
 /** How long an interrupted statement may take to end before its socket is destroyed, and how often the server is asked meanwhile. */
 const GRACE_MS = 500
@@ -195,12 +199,15 @@ export class Connection {
       queueMicrotask(() => this.#finish(statement, undefined, this.#lost))
       return
     }
-    const query = typeof statement.strings === 'string'
-      ? this.#driver.unsafe(statement.strings)
-      : this.#driver(statement.strings, ...statement.values as never[])
-    query.then(
+    this.#query(statement).then(
       (rows) => this.#finish(statement, rows as Rows, undefined),
       (error: unknown) => this.#finish(statement, undefined, error))
+  }
+
+  #query ({ strings, values }: Statement): PromiseLike<unknown> {
+    if (typeof strings === 'string') return this.#driver.unsafe(strings)
+    const plain = statementText(strings, values)
+    return plain === undefined ? this.#driver(strings, ...values as never[]) : this.#driver.unsafe(plain.text, plain.parameters as never[], EXTENDED)
   }
 
   #finish (statement: Statement, rows: Rows | undefined, error: unknown): void {

@@ -80,12 +80,17 @@ export async function useRefreshToken (sql: Sql, userId: string, tokenId: string
   return rows.length === 1
 }
 
-/** Sessions and used tokens that are of no use any more; answers how many rows were deleted. */
-export async function deleteExpiredSessions (sql: Sql): Promise<number> {
-  const [row] = await sql<{ deleted: number }>`/* deleteExpiredSessions */
-    with gone as (delete from sessions where expires_at < now() returning 1),
-      used as (delete from refresh_tokens where expires_at < now() returning 1)
-    select (select count(*) from gone) + (select count(*) from used) as deleted
+/** Deletes so many at the most of the sessions that nobody can go on with any more, and answers how many it were. */
+export async function deleteExpiredSessions (sql: Sql, limit: number): Promise<number> {
+  const [row] = await sql<{ count: number }>`/* deleteExpiredSessions */
+    with gone as (
+      delete from sessions
+      where (user_id, session_id) in (
+        select user_id, session_id from sessions where expires_at <= now() order by expires_at limit ${limit} for update skip locked
+      )
+      returning 1
+    )
+    select count(*) as count from gone
   `
-  return row?.deleted ?? 0
+  return row?.count ?? 0
 }

@@ -52,10 +52,15 @@ export async function listRevocations (sql: Sql, since: string | undefined): Pro
   return { rows: rows.filter(({ subject }) => subject !== null), readAt }
 }
 
-/** What no living token can contradict any more; answers how many were deleted. */
-export async function deleteExpiredRevocations (sql: Sql): Promise<number> {
-  const [row] = await sql<{ deleted: number }>`/* deleteExpiredRevocations */
-    with gone as (delete from revocations where expires_at < now() returning 1) select count(*) as deleted from gone
+/** Deletes so many at the most of those that no living token can contradict any more, and answers how many it were. */
+export async function deleteExpiredRevocations (sql: Sql, limit: number): Promise<number> {
+  const [row] = await sql<{ count: number }>`/* deleteExpiredRevocations */
+    with gone as (
+      delete from revocations
+      where subject in (select subject from revocations where expires_at <= now() order by expires_at limit ${limit} for update skip locked)
+      returning 1
+    )
+    select count(*) as count from gone
   `
-  return row?.deleted ?? 0
+  return row?.count ?? 0
 }

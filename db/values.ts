@@ -140,7 +140,16 @@ const driver = postgres({
   socket: () => { throw new TypeError('A fragment is a piece of SQL, no statement: put it into one') }
 } as postgres.Options<Record<string, never>>)
 
-const Fragments = driver``.constructor as unknown as abstract new () => unknown
+type Class<T> = abstract new () => T
+
+const Fragments = driver``.constructor as unknown as Class<{ strings: readonly string[], args: readonly unknown[] }>
+const Names = driver('name').constructor as unknown as Class<{ value: string }>
+const Records = driver([{}]).constructor as unknown as Class<object>
+
+/** What the values among a statement's are, other than values. */
+export const isFragment = (value: object) => value instanceof Fragments
+export const isName = (value: object) => value instanceof Names
+export const isRecord = (value: object) => value instanceof Records
 
 /** Makes values ready for the driver, in place. `undefined` is a programming error and says which value of which statement it is. */
 export function prepareValues (values: unknown[], statement: string): void {
@@ -160,9 +169,17 @@ function prepareObject (value: object): unknown {
 
 /** A piece of SQL to be interpolated: `fragment\`and status = ${status}\``; an empty one, `fragment\`\``, is nothing. */
 export function fragment (strings: TemplateStringsArray, ...values: Value[]): Fragment {
-  prepareValues(values, 'fragment')
-  return driver(strings, ...values as never[]) as unknown as Fragment
+  if (values.length > 0) {
+    prepareValues(values, 'fragment')
+    return driver(strings, ...values as never[]) as unknown as Fragment
+  }
+  let known = constants.get(strings)
+  if (known === undefined) constants.set(strings, known = driver(strings) as unknown as Fragment)
+  return known
 }
+
+/** Fragments without values, by the place in the code: making one costs as much as a promise. */
+const constants = new WeakMap<TemplateStringsArray, Fragment>()
 
 /** A value as JSON, for a `::jsonb` column. `json(null)` is SQL's NULL. */
 export function json (value: unknown): Fragment {

@@ -5,7 +5,7 @@ import { ErrorEnvelope } from '../schemas/error.ts'
 import { AppError } from '../src/errors.ts'
 import { errorAnswer, type Verdict } from '../src/http/failure.ts'
 import { RouteTable } from '../src/http/route-table.ts'
-import { TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
+import { property, TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
 import { exceptionText } from '../src/log/exception.ts'
 
 declare module 'fastify' {
@@ -22,19 +22,32 @@ export interface ErrorEnvelopeOptions {
   showExceptions: boolean
 }
 
+const BODY_TYPE = new Set<unknown>(['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', 'FST_ERR_CTP_INVALID_MEDIA_TYPE'])
+
 /** One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods. */
 export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { showExceptions }) {
   const routes = new RouteTable()
   app.addSchema(ErrorEnvelope)
   app.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url))
 
-  app.setErrorHandler((error, request, reply) => answer(verdictOf(error), error, request, reply))
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = routes.methodsOf(request.exchange.path)
-    if (allowed === undefined) throw new AppError('NOT_FOUND', 'There is nothing at this path')
-    reply.header('allow', allowed)
-    throw new AppError('METHOD_NOT_ALLOWED', `This path knows ${allowed} only`)
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    // Fastify looks at the body's type before it says that there is no such route.
+    const reason = (request.is404 && BODY_TYPE.has(property(error, 'code'))) || isOtherPath(error, request) ? noRoute(request) : error
+    answer(verdictOf(reason), reason, request, reply)
   })
+  app.setNotFoundHandler((request) => { throw noRoute(request) })
+
+  /** `GET /activities/import` is no activity with an id that is wrong, but another method of a path there is. */
+  function isOtherPath (error: unknown, { method, exchange }: FastifyRequest): boolean {
+    if (property(error, 'validationContext') !== 'params') return false
+    return routes.methodsOf(exchange.path)?.split(', ').includes(method) === false
+  }
+
+  function noRoute (request: FastifyRequest): AppError {
+    const allowed = routes.methodsOf(request.exchange.path)
+    if (allowed === undefined) return new AppError('NOT_FOUND', 'There is nothing at this path')
+    return new AppError('METHOD_NOT_ALLOWED', `This path knows ${allowed} only`, { headers: { allow: allowed } })
+  }
 
   app.decorate('answerFrameworkError', (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     app.beginExchange(request, reply)

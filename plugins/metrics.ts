@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { Type } from '@sinclair/typebox'
 import fastifyMetrics from 'fastify-metrics'
 import fp from 'fastify-plugin'
 import * as promClient from 'prom-client'
@@ -54,7 +55,14 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
       method: 'GET',
       url: '/metrics',
       config: { probe: true },
-      schema: { summary: 'Metrics', description: 'Prometheus text format, version 0.0.4.', tags: ['Operations'], security: token === undefined ? [] : [{ metricsToken: [] }] },
+      schema: {
+        summary: 'Metrics',
+        description: 'Prometheus text format, version 0.0.4.',
+        tags: ['Operations'],
+        security: token === undefined ? [] : [{ metricsToken: [] }],
+        produces: ['text/plain'],
+        response: { 200: Type.String({ description: 'Every metric there is', examples: ['# HELP build_info What runs here\n# TYPE build_info gauge\nbuild_info{version="1.0.0",node="v22.12.0"} 1\n'] }) }
+      },
       onRequest: (request, _reply, done) => done(mayScrape(request.headers.authorization, token) ? undefined : denied()),
       handler: async () => undefined
     }

@@ -1,7 +1,9 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifySchema } from 'fastify'
+import { completeDocument } from '../src/http/api-document/complete.ts'
+import type { ApiDocument } from '../src/http/api-document/document.ts'
 
 export interface OpenapiOptions {
   name: string
@@ -22,10 +24,22 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
         license: { name: 'MIT', identifier: 'MIT' }
       },
       servers: [{ url: '/' }],
-      tags: [{ name: 'Accounts' }, { name: 'Plans' }, { name: 'Activities' }, { name: 'Operations' }],
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, metricsToken: { type: 'http', scheme: 'bearer' } } },
+      tags: [
+        { name: 'Accounts', description: 'Who somebody is, and how they sign in.' },
+        { name: 'Plans', description: 'What is to be run.' },
+        { name: 'Activities', description: 'What was run.' },
+        { name: 'Operations', description: 'For those who operate the service.' }
+      ],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'An access token, which lives 15 minutes, or an API key (`rt_…`).' },
+          metricsToken: { type: 'http', scheme: 'bearer', description: 'The METRICS_TOKEN of this service.' }
+        }
+      },
       security: [{ bearer: [] }]
     },
+    transform: ({ schema, url }) => ({ schema: withBytes(schema), url: url === '/' ? url : url.replace(/\/$/, '') }),
+    transformObject: (parts) => 'openapiObject' in parts ? completeDocument(parts.openapiObject as ApiDocument) as object : parts.swaggerObject,
     refResolver: { buildLocalReference: (json, _base, _fragment, index) => typeof json.$id === 'string' ? json.$id : `Schema${index}` }
   })
   // The page sets styles from its script and shows images it carries: that much more than `default-src 'self'`, and no script but its own.
@@ -41,6 +55,15 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
     }
   })
 }, { name: 'openapi', dependencies: ['security', 'error-envelope'] })
+
+/** A body that no schema describes is bytes: of each type the route takes as they are, or as the one file of a form. */
+function withBytes (schema: FastifySchema): FastifySchema {
+  if (schema?.consumes === undefined || schema.body !== undefined) return schema
+  const file = { type: 'string', contentMediaType: 'application/octet-stream', description: 'The file' }
+  const form = { type: 'object', required: ['file'], properties: { file } }
+  const content = Object.fromEntries(schema.consumes.map((type) => [type, { schema: type === 'multipart/form-data' ? form : { format: 'binary' } }]))
+  return { ...schema, body: { content } }
+}
 
 function widen (reply: FastifyReply, policy: string): void {
   reply.header('content-security-policy', policy)

@@ -29,7 +29,9 @@ const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
  * expectations, CONNECT. Each gets the envelope, an id, the security headers, one log line and one count, as any other request does.
  */
 export default fp(async function protocol (app) {
-  app.addHook('onRequest', function sound ({ raw }, _reply, done) {
+  app.addHook('onRequest', function sound ({ raw }, reply, done) {
+    // Node's parser stops at an upgrade it was offered, also where nobody takes it: what follows on the connection would never be read.
+    if (raw.headers.upgrade !== undefined) reply.header('connection', 'close')
     if (raw.headers.host === undefined && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
     else if ((raw.url as string).length > MAX_URL_BYTES) done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`))
     else done()
@@ -39,8 +41,16 @@ export default fp(async function protocol (app) {
   app.decorate('connections', connections)
   app.server.on('connection', (socket: Socket) => {
     connections.add(socket)
-    socket.once('close', () => connections.delete(socket))
+    socket.once('close', () => {
+      connections.delete(socket)
+      if (app.inFlight.size > 0) setImmediate(abandon, socket)
+    })
   })
+
+  /** Answers in line behind another on the same connection end with it, and Node tells nobody: their requests would be in flight for ever. */
+  function abandon (socket: Socket): void {
+    for (const { request, reply } of [...app.inFlight]) if (request.raw.socket === socket) reply.raw.emit('close')
+  }
 
   const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
 
@@ -52,15 +62,13 @@ export default fp(async function protocol (app) {
     }
     const pending = [...app.inFlight].filter(({ request }) => request.raw.socket === socket)
     const broken = pending.find(({ request }) => !request.raw.complete)
-    if (broken !== undefined) {
-      refuseBroken(broken, socket, refusalOf(error))
-      return
-    }
-    const refuse = () => { refuseSocket(socket, refusalOf(error)) }
+    const refuse = broken === undefined
+      ? () => { refuseSocket(socket, refusalOf(error)) }
+      : () => { refuseBroken(broken, socket, refusalOf(error)) }
     // Answers to requests before it on the same connection go first, and whole.
-    const last = pending.at(-1)
-    if (last === undefined) refuse()
-    else last.reply.raw.once('close', refuse)
+    const before = pending.filter((exchange) => exchange !== broken).at(-1)
+    if (before === undefined) refuse()
+    else before.reply.raw.once('close', refuse)
   })
 
   /**

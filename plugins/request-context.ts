@@ -20,14 +20,14 @@ declare module 'fastify' {
     exchangeEnded (ended: Ended): void
     /** Gives a request its context where no hook does: before the router has found a route. */
     beginExchange (request: FastifyRequest, reply: FastifyReply): Exchange
-    /** What is known of the route of a request, for who asks before the route's own hooks have run. */
-    routeHandle (request: FastifyRequest): RouteHandle
   }
   interface FastifyContextConfig {
     /** Told at DEBUG only, and neither limited nor shed: a probe. */
     probe?: boolean
     /** The address is itself a secret: the log has its pattern. */
     secretPath?: boolean
+    /** Set by this plugin: what is known of the route. */
+    handle?: RouteHandle
   }
 }
 
@@ -50,7 +50,6 @@ function requestId (request: { headers: Record<string, string | string[] | undef
 export default fp(async function requestContext (app) {
   const listeners: Array<(ended: Ended) => void> = []
   const inFlight = new InFlight()
-  const handles = new Map<string, RouteHandle>()
 
   app.setGenReqId(requestId)
   app.decorateRequest('exchange', null as unknown as Exchange)
@@ -58,7 +57,6 @@ export default fp(async function requestContext (app) {
   app.decorate('onExchangeEnd', (listener: (ended: Ended) => void) => { listeners.push(listener) })
   app.decorate('exchangeEnded', ended)
   app.decorate('beginExchange', begin)
-  app.decorate('routeHandle', ({ raw, routeOptions }: FastifyRequest) => handles.get(`${raw.method} ${routeOptions.url}`) ?? unmatched)
 
   // A route's own hook knows its pattern from a closure: `request.routeOptions` makes an object at each look.
   app.addHook('onRoute', (route: RouteOptions) => {
@@ -70,7 +68,7 @@ export default fp(async function requestContext (app) {
       secretPath: route.config?.secretPath === true,
       speaker: speakerOf(route.url)
     }
-    for (const each of [route.method].flat()) handles.set(`${each} ${route.url}`, handle)
+    route.config = { ...route.config, handle }
     const own = route.onRequest === undefined ? [] : [route.onRequest].flat()
     route.onRequest = [function matched (request, _reply, done) {
       request.exchange.route = handle
@@ -99,6 +97,8 @@ export default fp(async function requestContext (app) {
     const exchange = this[exchangeOf] as Exchange
     inFlight.delete(exchange)
     exchange.durationMs = performance.now() - exchange.startedMs
+    // Refused by a hook of the scope, as whoever is not signed in, it never came to the hook of its route.
+    if (exchange.route === unmatched) exchange.route = exchange.request.routeOptions.config.handle ?? unmatched
     if (exchange.refusedWith !== undefined) {
       exchange.status = exchange.refusedWith
     } else if (this.writableEnded && !isGone(exchange.request.raw)) {

@@ -23,6 +23,9 @@ export interface SheddingOptions {
 }
 
 const ADAPT_MS = 100
+/** How often it is counted, while it matters, whose requests have not arrived whole; and from when on a body has taken its time. */
+const COUNT_MS = 20
+const SLOW_BODY_MS = 100
 
 /**
  * Refuses work that could not be done in time, so that what is taken is done. At twice what a server can do it refuses as often as it serves, so that
@@ -53,16 +56,40 @@ export default fp<SheddingOptions>(async function shedding (app, { databaseDelay
 
   app.addHook('onRequest', function shed (request, reply, done) {
     if (app.availability.state === 'starting' && isSheddable(request)) refuse(request, reply, starting)
-    else if (app.inFlight.size > admission.limit && isSheddable(request)) {
-      admission.refused()
-      refuse(request, reply, overloaded)
-    } else done()
+    else if (isFull() && isSheddable(request)) refuse(request, reply, overloaded)
+    else done()
   })
+
+  // A body may have taken its time, and no place for as long: now there must be one.
+  app.addHook('preValidation', function shedArrived (request, _reply, done) {
+    const isLate = request.body !== undefined && performance.now() - request.exchange.startedMs > SLOW_BODY_MS
+    done(isLate && isFull() && isSheddable(request) ? overloaded.error : undefined)
+  })
+
+  function isFull (): boolean {
+    if (app.inFlight.size <= admission.limit || atWork() <= admission.limit) return false
+    admission.refused()
+    return true
+  }
+
+  let arriving = 0
+  let countedMs = -Infinity
+
+  /** Without those that are still being sent, which are no work yet: a few hundred clients that never end theirs would keep out all others. */
+  function atWork (): number {
+    const nowMs = performance.now()
+    if (nowMs - countedMs > COUNT_MS) {
+      countedMs = nowMs
+      arriving = 0
+      for (const { request } of app.inFlight) if (!request.raw.complete) arriving++
+    }
+    return app.inFlight.size - arriving
+  }
 
   function refuse (request: FastifyRequest, reply: FastifyReply, { error, verdict }: Refusal): void {
     const { status, headers, body, failure } = errorAnswer(verdict, error)
     request.exchange.failure = failure
-    request.exchange.route = app.routeHandle(request)
+    request.exchange.route = request.routeOptions.config.handle ?? request.exchange.route
     reply.hijack()
     reply.raw.writeHead(status, { ...app.securityHeaders(request.raw.headers.origin), ...headers, 'x-request-id': request.id, 'content-length': Buffer.byteLength(body) })
     reply.raw.end(body)

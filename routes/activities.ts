@@ -10,8 +10,8 @@ import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, Imp
 import { errors } from '../schemas/error.ts'
 import { AppError, notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { sendTagged } from '../src/http/etag.ts'
-import { MAX_RECORDING_BYTES, readAll, safeFileName } from '../src/http/upload.ts'
+import { isNotModified, sendTagged } from '../src/http/etag.ts'
+import { MAX_RECORDING_BYTES, readAll, refuseForm, safeFileName } from '../src/http/upload.ts'
 import { readImport, storeImport, type Decode, type Upload } from '../src/workflows/import-activity.ts'
 
 const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
@@ -101,17 +101,19 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       params: ActivityParams,
       response: { 200: Type.Unsafe<Readable>({ type: 'string', format: 'binary', description: 'The bytes' }), ...errors(401, 404, 422, 429) }
     }
-  }, async ({ sql, user, params: { activity_id } }, reply) => {
+  }, async (request, reply) => {
+    const { sql, user, params: { activity_id } } = request
     const original = await findOriginal(sql, user.id, activity_id)
     if (original === undefined) throw notFound('file')
     const name = original.file_name ?? `${activity_id}.${original.format}`
+    const etag = `"${original.sha256}"`
+    reply.header('etag', etag).header('cache-control', 'private, no-cache')
+    if (isNotModified(request, reply, etag)) return
     return reply
       .type(MEDIA_TYPES[original.format as keyof typeof MEDIA_TYPES])
       .header('content-length', original.size_bytes)
-      .header('etag', `"${original.sha256}"`)
-      .header('cache-control', 'private, no-cache')
       .header('content-disposition', `attachment; filename="${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`)
-      .send(Readable.from(readRecording(sql, user.id, original)))
+      .send(Readable.from(request.method === 'HEAD' ? [] : readRecording(sql, user.id, original)))
   })
 }
 
@@ -120,11 +122,13 @@ async function receive (request: FastifyRequest): Promise<Omit<Upload, 'allowDup
   const encoding = request.headers['content-encoding']
   if (!request.isMultipart()) {
     if (request.body === undefined) throw new AppError('UNREADABLE_FILE', 'The body is empty')
-    return withBytes(await readAll(request.body as Readable, encoding), null)
+    // JSON, which the rest of the API speaks, has been read already.
+    if (!(request.body instanceof Readable)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
+    return withBytes(await readAll(request.body, encoding), null)
   }
-  const part = await request.file()
+  const part = await request.file().catch(refuseForm)
   if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
-  const bytes = await readAll(part.file, undefined)
+  const bytes = await readAll(part.file, undefined).catch(refuseForm)
   if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
   return withBytes(bytes, safeFileName(part.filename))
 }

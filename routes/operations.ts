@@ -1,5 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply } from 'fastify'
 import { Alive, Health, NotReady, Ready, Welcome } from '../schemas/operations.ts'
+import { prefersHtml } from '../src/http/accept.ts'
+import { ASSETS, healthPage } from '../src/http/health-page/page.ts'
 
 export interface OperationsOptions {
   name: string
@@ -31,14 +34,21 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
 
   app.get('/health', {
     config,
-    schema: { summary: 'Health in detail', tags, security: [], response: { 200: Health, 503: Health } }
-  }, async (_request, reply) => {
+    schema: { summary: 'Health in detail', description: 'As a live page for people where `Accept` prefers `text/html`.', tags, security: [], response: { 200: Health, 503: Health } }
+  }, async (request, reply) => {
     const { status, checks } = await app.health.report()
-    return reply
-      .code(status === 'unhealthy' ? 503 : 200)
-      .header('cache-control', 'no-store')
-      .send({ status, timestamp: new Date().toISOString(), uptime_seconds: Math.round(process.uptime() * 1000) / 1000, version, checks })
+    const health = { status, timestamp: new Date().toISOString(), uptime_seconds: Math.round(process.uptime() * 1000) / 1000, version, checks }
+    reply.code(status === 'unhealthy' ? 503 : 200).header('cache-control', 'no-store').header('vary', vary(reply))
+    if (!prefersHtml(request.headers.accept)) return reply.send(health)
+    const page: string = healthPage({ ...health, name })
+    return reply.type('text/html; charset=utf-8').send(page as never)
   })
+
+  for (const [file, { type, bytes }] of Object.entries(ASSETS)) {
+    app.get(`/health/${file}`, { config, schema: { hide: true } }, (_request, reply) => {
+      reply.type(type).header('cache-control', 'no-cache').send(bytes)
+    })
+  }
 
   app.get('/', {
     schema: { summary: 'What this service is', tags, security: [], response: { 200: Welcome } }
@@ -48,4 +58,10 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
     description: 'An open, API-first training service for runners',
     links: { documentation: '/docs', openapi: '/docs/json', health: '/health', metrics: '/metrics', api: '/api/v1' }
   }))
+}
+
+/** What the answer depends on: CORS may have named the origin already. */
+function vary (reply: FastifyReply): string {
+  const before = reply.getHeader('vary')
+  return before === undefined ? 'Accept' : `${String(before)}, Accept`
 }

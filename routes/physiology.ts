@@ -7,7 +7,7 @@ import { NewPhysiology, Physiology, PhysiologyPage, PhysiologyParams, Physiology
 import { contradiction } from '../src/domain/physiology.ts'
 import { AppError, invalid, notFound } from '../src/errors.ts'
 import { cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { etagOf, requireMatch } from '../src/http/etag.ts'
+import { requireMatch, tag } from '../src/http/etag.ts'
 
 const DAY = /^\d{4}-\d\d-\d\d$/
 
@@ -38,7 +38,8 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     if (problem !== undefined) throw invalid(problem.field, problem.message)
     const made = await insertPhysiology(sql, user.id, uuidv7(), body)
     if (made === undefined) throw new AppError('CONFLICT', 'There are settings from that day on already: delete them first')
-    return reply.code(201).header('etag', etagOf(inItsRevision(made))).send(made)
+    tag(reply, inItsRevision(made))
+    return reply.code(201).send(made)
   })
 
   app.delete('/:physiology_id', {

@@ -3,7 +3,7 @@ import { nullable } from './common.ts'
 
 export const Alive = Type.Object({ status: Type.Literal('alive') })
 export const Ready = Type.Object({ status: Type.Literal('ready') })
-export const NotReady = Type.Object({ status: Type.Literal('not_ready'), reason: Type.String() })
+export const NotReady = Type.Object({ status: Type.Literal('not_ready'), reason: Type.String({ examples: ['the database does not answer'] }) })
 
 const HealthStatus = Type.String({ enum: ['healthy', 'degraded', 'unhealthy'] })
 

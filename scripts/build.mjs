@@ -33,4 +33,5 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', all ? 'tsconfig.json'
 if (status !== 0) process.exit(status ?? 1)
 rmSync('dist/db/migrations', { recursive: true, force: true })
 cpSync('db/migrations', 'dist/db/migrations', { recursive: true })
+for (const name of ['view.css', 'view.js', 'view.svg']) cpSync(`src/http/health-page/${name}`, `dist/src/http/health-page/${name}`)
 writeFileSync(STAMP, `${started.toISOString()}\n`)

@@ -34,6 +34,7 @@ import type { HealthCheck } from './http/health-monitor.ts'
 import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import type { DecodingPool } from './workers/decoding.ts'
 import { accountOf } from './workflows/accounts.ts'
 
@@ -44,10 +45,12 @@ export interface Parts {
   availability: Availability
   database: Database
   metrics: Metrics
-  decoding: DecodingPool
+  decoding: Pick<DecodingPool, 'decode'>
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
+  /** Absent: no tracing. */
+  tracing?: Tracing | undefined
 }
 
 /** The root instance: every plugin and every route, in order. */
@@ -71,12 +74,14 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   app.server.maxConnections = 10_000
 
   await app.register(requestContext)
+  if (parts.tracing !== undefined) await app.register(parts.tracing.plugin)
   await app.register(shedding, { databaseDelayMs: () => parts.database.stats().oldestWaitMs })
   await app.register(logging, { logger })
   await app.register(security, config.security)
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
+  await app.register(openapi, { ...config.app, ...config.docs })
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
@@ -86,7 +91,6 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(rateLimit, config.rateLimit)
   await app.register(revocations)
   await app.register(authentication, { accessTokens: parts.accessTokens, oidc: config.auth.oidc, accountOf })
-  await app.register(openapi, { ...config.app, ...config.docs })
 
   await app.register(operationsRoutes, config.app)
   await app.register(async (api) => {
@@ -103,7 +107,10 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(activityRoutes, {
         prefix: '/activities',
         decode: (bytes) => parts.decoding.decode(bytes),
-        imported: (format, outcome, seconds) => parts.metrics.imported(format, outcome, seconds)
+        imported (format, outcome, seconds) {
+          parts.metrics.imported(format, outcome, seconds)
+          parts.tracing?.imported(format, outcome, seconds)
+        }
       })
     })
   }, { prefix: '/api/v1' })

@@ -67,6 +67,8 @@ export interface Config {
   }
   metrics: { /** Absent: open to all. */ token?: string }
   docs: { enabled: boolean }
+  /** Absent: no tracing. */
+  tracing?: { endpoint: string, serviceName: string, ratio: number }
   /** To be logged once at start. */
   warnings: ConfigWarning[]
 }
@@ -191,6 +193,9 @@ function group (settings: Settings, cwd: string): Config {
     },
     metrics: { token: settings.METRICS_TOKEN },
     docs: { enabled: settings.DOCS_ENABLED },
+    tracing: settings.OTEL_EXPORTER_OTLP_ENDPOINT === undefined || settings.OTEL_SDK_DISABLED
+      ? undefined
+      : { endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT, serviceName: settings.OTEL_SERVICE_NAME, ratio: settings.OTEL_TRACES_SAMPLER_ARG },
     warnings: []
   }
 }

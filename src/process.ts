@@ -2,28 +2,11 @@ import type { RootLogger } from './log/logger.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Availability } from './http/availability.ts'
 
-/** Signals of one Ctrl-C come to a process twice when npm, in the same terminal, passes on its own: they count as one within this time. */
-const SAME_SIGNAL_MS = 50
 const SWEEP_MS = 100
 /** Connections on which nothing was ever said, as browsers and load balancers open them ahead, are given this long once the listener is closed. */
 const SILENT_MS = 1000
 /** What is cut off gets its answer within this time, or none. */
 const LAST_WORDS_MS = 250
-
-/** Calls `first` at the first SIGTERM or SIGINT, and `again` at the next that is not the same one twice. */
-export function onStopSignal (first: (signal: NodeJS.Signals) => void, again: (signal: NodeJS.Signals) => void): void {
-  let firstMs: number | undefined
-  const hear = (signal: NodeJS.Signals) => {
-    if (firstMs === undefined) {
-      firstMs = performance.now()
-      first(signal)
-    } else if (performance.now() - firstMs > SAME_SIGNAL_MS) {
-      again(signal)
-    }
-  }
-  process.on('SIGTERM', hear)
-  process.on('SIGINT', hear)
-}
 
 export interface DrainOptions {
   logger: RootLogger

@@ -16,14 +16,17 @@ export interface HttpCall {
   headers?: Record<string, string>
   /** Sent as JSON. */
   body?: unknown
+  /** Sent as they are, as `type`. */
+  bytes?: Buffer
+  type?: string
   agent?: Agent | false
   /** After so long without an answer the caller goes away, and the call rejects. Default 30 s. */
   patienceMs?: number
 }
 
 /** One request over the network, by an HTTP client that knows nothing of the service. Rejects where there is no whole answer. */
-export async function ask (port: number, path: string, { method = 'GET', headers = {}, body, agent = false, patienceMs = 30_000 }: HttpCall = {}): Promise<HttpAnswer> {
-  const payload = body === undefined ? undefined : JSON.stringify(body)
+export async function ask (port: number, path: string, { method = 'GET', headers = {}, body, bytes, type = 'application/json', agent = false, patienceMs = 30_000 }: HttpCall = {}): Promise<HttpAnswer> {
+  const payload = body === undefined ? bytes : Buffer.from(JSON.stringify(body))
   const sent = request({
     host: '127.0.0.1',
     port,
@@ -31,7 +34,7 @@ export async function ask (port: number, path: string, { method = 'GET', headers
     method,
     agent,
     signal: AbortSignal.timeout(patienceMs),
-    headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }), ...headers }
+    headers: { ...(payload === undefined ? {} : { 'content-type': type, 'content-length': String(payload.length) }), ...headers }
   })
   sent.end(payload)
   const [response] = await once(sent, 'response') as [IncomingMessage]

@@ -48,7 +48,7 @@ export class Issuer {
     await once(this.#server, 'close')
   }
 
-  async addKey (kid: string, alg = 'RS256'): Promise<KeyPair> {
+  async addKey (kid: string, alg = 'ES256'): Promise<KeyPair> {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
     const pair = { kid, privateKey, jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig' } }
     this.keys.push(pair)
@@ -64,10 +64,10 @@ export class Issuer {
 }
 
 /** One that listens and has a key; stopped when the test ends. */
-export async function startIssuer (t: Ending): Promise<Issuer> {
+export async function startIssuer (t: Ending, alg?: string): Promise<Issuer> {
   const issuer = new Issuer()
   await issuer.start()
-  await issuer.addKey('first')
+  await issuer.addKey('first', alg)
   t.teardown(async () => await issuer.stop())
   return issuer
 }

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -17,6 +17,7 @@ import { createLogger } from '../src/log/logger.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import { DecodingPool } from '../src/workers/decoding.ts'
 import { createDatabase } from './database.ts'
+import { spawnNode } from './plain-node.ts'
 import { problemsIn } from './log-check.ts'
 
 export interface Ending { teardown (end: () => unknown): unknown }
@@ -141,7 +142,7 @@ export async function startProcess (t: Ending, env: Record<string, string> = {},
   const directory = await mkdtemp(join(tmpdir(), 'running-trainer-'))
   const own: Record<string, string> = { NODE_ENV: 'test', HOST: '127.0.0.1', PORT: '0', RATE_LIMIT_MAX: '0', RATE_LIMIT_AUTH_MAX: '0', LOG_DIR: join(directory, 'logs'), DATA_DIR: join(directory, 'data') }
   if (env.DATABASE_URL === undefined) own.DATABASE_URL = await createDatabase(t)
-  const child = spawn(process.execPath, [SERVER], { cwd: directory, env: { PATH: process.env.PATH ?? '', ...own, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawnNode([SERVER], { cwd: directory, env: { PATH: process.env.PATH ?? '', ...own, ...env } })
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   t.teardown(async () => {
     child.kill('SIGKILL')

@@ -152,7 +152,11 @@ export const Settings = Type.Object({
   DATABASE_ACQUIRE_TIMEOUT: seconds(0, LONGEST_TIMER_S, { section: 'Timeouts', default: 5, description: 'The longest a statement waits for a connection of the pool.' }),
   DATABASE_CONNECT_TIMEOUT: seconds(0, LONGEST_TIMER_S, { section: 'Timeouts', default: 5, description: 'The longest a connection may take to be made.' }),
 
-  METRICS_TOKEN: Type.Optional(text({ section: 'Monitoring', secret: true, pattern: '^[\\x21-\\x7e]+$', minLength: 16, defaultText: 'none: `/metrics` is open', expected: 'at least 16 characters, printable ASCII without spaces', description: '`/metrics` then asks for `Authorization: Bearer …`.' }))
+  METRICS_TOKEN: Type.Optional(text({ section: 'Monitoring', secret: true, pattern: '^[\\x21-\\x7e]+$', minLength: 16, defaultText: 'none: `/metrics` is open', expected: 'at least 16 characters, printable ASCII without spaces', description: '`/metrics` then asks for `Authorization: Bearer …`.' })),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(text({ section: 'Monitoring', pattern: '^https?://[^\\s?#@]+$', maxLength: 2048, defaultText: 'none: no tracing', example: 'http://localhost:4318', expected: 'an http:// or https:// address without credentials, query or fragment', description: 'Turns tracing on: spans of requests, statements and imports go to `/v1/traces` below it, as OTLP over HTTP. Headers for it are in `OTEL_EXPORTER_OTLP_HEADERS`, as OpenTelemetry has them.' })),
+  OTEL_SDK_DISABLED: yesNo({ section: 'Monitoring', default: false, description: '`true` leaves tracing off, whatever the endpoint.' }),
+  OTEL_SERVICE_NAME: text({ section: 'Monitoring', default: 'running-trainer', maxLength: 100, expected: 'up to 100 printable characters', description: 'The name the spans go by.' }),
+  OTEL_TRACES_SAMPLER_ARG: Type.Number({ section: 'Monitoring', reads: 'seconds', minimum: 0, maximum: 1, default: 1, expected: 'a part from 0 to 1', description: 'The part of the traces begun here that is kept; of others their caller has decided.' })
 }, { additionalProperties: false })
 export type Settings = Static<typeof Settings>
 

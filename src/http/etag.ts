@@ -15,10 +15,15 @@ export function tag<Row extends { id: string, revision: number }> (reply: Fastif
 /** Answers one resource with its ETag; 304 where the caller has it already. */
 export function sendTagged<Row extends { id: string, revision: number }> (request: FastifyRequest, reply: FastifyReply, row: Row): Row | undefined {
   tag(reply, row)
+  return isNotModified(request, reply, etagOf(row)) ? undefined : row
+}
+
+/** Whether the caller has what the tag stands for already, by `If-None-Match`: then the answer is 304, and has no body. */
+export function isNotModified (request: FastifyRequest, reply: FastifyReply, etag: string): boolean {
   const known = request.headers['if-none-match']
-  if (known === undefined || !names(known.replaceAll('W/', ''), etagOf(row))) return row
+  if (known === undefined || !names(known.replaceAll('W/', ''), etag)) return false
   reply.code(304)
-  return undefined
+  return true
 }
 
 /**

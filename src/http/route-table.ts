@@ -23,15 +23,18 @@ export class RouteTable {
   /** As the `Allow` header has them; undefined where no route has this path. */
   methodsOf (path: string): string | undefined {
     const parts = split(path)
-    const found = new Set<string>()
-    for (const { segments, methods } of this.#byLength.get(parts.length)?.values() ?? []) {
-      if (!segments.every((segment, index) => segment === undefined ? parts[index] !== '' : segment === parts[index])) continue
-      for (const method of methods) found.add(method)
-    }
-    if (found.size === 0) return undefined
-    found.add('OPTIONS')
-    return [...found].sort().join(', ')
+    const fitting = [...this.#byLength.get(parts.length)?.values() ?? []]
+      .filter(({ segments }) => segments.every((segment, index) => segment === undefined ? parts[index] !== '' : segment === parts[index]))
+    // `/activities/import` is its own path, and not an activity of that id.
+    const parameters = Math.min(...fitting.map(parametersOf))
+    const found = fitting.filter((entry) => parametersOf(entry) === parameters).flatMap(({ methods }) => [...methods])
+    if (found.length === 0) return undefined
+    return [...new Set([...found, 'OPTIONS'])].sort().join(', ')
   }
+}
+
+function parametersOf ({ segments }: Entry): number {
+  return segments.filter((segment) => segment === undefined).length
 }
 
 function split (path: string): string[] {

@@ -49,3 +49,12 @@ export function safeFileName (name: string | undefined): string | null {
   const clean = last.replace(/\p{C}/gu, '').trim().slice(0, 255)
   return clean === '' || /^\.+$/.test(clean) ? null : clean
 }
+
+/**
+ * What is wrong with a form, where it is the form: its reader says so by an Error of its own that has no code, unlike whatever else may go wrong.
+ * @throws AppError BAD_REQUEST, or the error itself
+ */
+export function refuseForm (error: unknown): never {
+  const isOfReader = error instanceof Error && error.constructor === Error && !('code' in error)
+  throw isOfReader ? new AppError('BAD_REQUEST', 'The multipart/form-data is not right: it has no boundary, or ends too early', { cause: error }) : error
+}

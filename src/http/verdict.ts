@@ -50,7 +50,8 @@ export const TOO_SLOW: Verdict = busy('REQUEST_TIMEOUT', 'The answer took too lo
 const INTERNAL: Verdict = { code: 'INTERNAL_ERROR', message: 'Something went wrong on our side; the error_id finds it in our log' }
 const UNREACHABLE: Verdict = busy('DATABASE_ERROR', 'The database cannot be used at the moment')
 
-function property (error: unknown, name: string): unknown {
+/** A property of whatever was thrown; undefined where it has none, or throws itself when it is asked. */
+export function property (error: unknown, name: string): unknown {
   try {
     return (typeof error === 'object' && error !== null) ? (error as Record<string, unknown>)[name] : undefined
   } catch {
@@ -63,6 +64,15 @@ function property (error: unknown, name: string): unknown {
  * carries.
  */
 export function verdictOf (error: unknown): Verdict {
+  try {
+    return verdictOfKnown(error)
+  } catch {
+    // What cannot even be looked at (a proxy, say) is nothing that is known here.
+    return INTERNAL
+  }
+}
+
+function verdictOfKnown (error: unknown): Verdict {
   if (error instanceof AppError) {
     const { retryAfterS }: ErrorEntry = ERROR_CATALOGUE[error.code]
     const headers: Record<string, string> = { ...error.headers }

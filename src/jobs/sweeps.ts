@@ -1,5 +1,7 @@
 import { deleteExpiredAnswers } from '../../db/idempotency.ts'
 import { deleteExpiredRefreshTokens, tryLockJob } from '../../db/jobs.ts'
+import { deleteExpiredSessions } from '../../db/refresh-tokens.ts'
+import { deleteExpiredRevocations } from '../../db/revocations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import type { Job } from './runner.ts'
 
@@ -11,7 +13,9 @@ const HOUR_MS = 3_600_000
 export function sweeps (sql: Sql): Job[] {
   return [
     sweep(sql, 'sweep-idempotency-keys', deleteExpiredAnswers),
-    sweep(sql, 'sweep-refresh-tokens', deleteExpiredRefreshTokens)
+    sweep(sql, 'sweep-refresh-tokens', deleteExpiredRefreshTokens),
+    sweep(sql, 'sweep-sessions', deleteExpiredSessions),
+    sweep(sql, 'sweep-revocations', deleteExpiredRevocations)
   ]
 }
 

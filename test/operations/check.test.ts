@@ -16,6 +16,7 @@ import { migrate } from '../../db/migrate.ts'
 import { diagnose } from '../../src/commands/check.ts'
 import type { Diagnosis } from '../../src/commands/check.ts'
 import { readConfig } from '../../src/config.ts'
+import { startProcess } from '../service.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 const SECRET = 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa'
@@ -245,4 +246,20 @@ t.test('whoever stops reading ends the command', async (t) => {
   const [status] = await once(child, 'close')
   t.equal(status, 0)
   t.equal(said, '')
+})
+
+t.test('of the service itself, the check tells what is so: well, without its database, and with another token', async (t) => {
+  const env = { NODE_ENV: 'production', JWT_SECRET: SECRET, METRICS_TOKEN: 'w7Kd03nfQp5sLx9z', SHUTDOWN_DRAIN_DELAY: '0' }
+  const asked = async (t: Test, given: Record<string, string>, port: number) => statuses(await diagnosisOf(t, { ...given, PORT: String(port) }))
+
+  const well = await startProcess(t, env)
+  const settings = { ...env, DATABASE_URL: 'postgres://u:p@127.0.0.1:1/d' }
+  const wanted = { liveness: 'ok', readiness: 'ok', health: 'ok', error_tracking: 'ok', security_headers: 'ok', monitoring: 'warning' }
+  t.match(await asked(t, settings, well.port), wanted)
+  t.match(await asked(t, { ...settings, METRICS_TOKEN: 'another one, as long'.replaceAll(/\W/g, '-') }, well.port), { ...wanted, monitoring: 'failed' })
+  t.match(await asked(t, { ...settings, NODE_ENV: 'development' }, well.port), { security_headers: 'ok' }, 'headers of production are no fault elsewhere')
+
+  const without = await startProcess(t, settings, { ready: false })
+  const { extra } = await without.line(({ message }) => message === 'listening')
+  t.match(await asked(t, settings, extra?.['port'] as number), { ...wanted, readiness: 'failed', health: 'failed' })
 })

@@ -99,6 +99,8 @@ t.test('values are read strictly', async (t) => {
     ['TRUST_PROXY', ['false', '0', '1', '10.0.0.1', '10.0.0.0/8, fd00::/8'], ['true', '-1', '101', '1.5', '10.0.0.0/33', '10.0.0', 'proxy.internal', '10.0.0.1,', 'fe80::1%eth0', '10.0.0.0/']],
     ['RATE_LIMIT_MAX', ['0', '600'], ['-1', 'none']],
     ['METRICS_TOKEN', ['x'.repeat(16)], ['x'.repeat(15), `${'x'.repeat(16)} y`]],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', ['http://localhost:4318', 'https://otel.example.com/base/'], ['localhost:4318', 'grpc://otel:4317', 'http://u:p@otel:4318', 'http://otel:4318?x=1']],
+    ['OTEL_TRACES_SAMPLER_ARG', ['0', '0.25', '1'], ['-1', '1.01', 'always']],
     ['API_VERSION', ['1.0.0', '2026-01-15+abc'], ['one two', 'x'.repeat(65)]],
     ['DATA_DIR', ['data', '/var/lib/trainer'], ['a\nb']],
     ['OIDC_ISSUER', [], ['login.example.com', 'ftp://login.example.com', 'https://login.example.com?x=1', 'https://a:b@login.example.com']],
@@ -210,7 +212,7 @@ t.test('the variables that a machine, a container, CI and Kubernetes set raise n
     HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy ALL_PROXY SSL_CERT_FILE SSL_CERT_DIR CI GITHUB_TOKEN GITHUB_REF GITHUB_SHA RUNNER_OS JAVA_HOME APP_HOME GOPATH PYTHONPATH
     KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT KUBERNETES_PORT KUBERNETES_PORT_443_TCP POSTGRES_PORT POSTGRES_SERVICE_HOST POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB
     POSTGRES_HOST PGHOST PGPORT PGUSER PGDATABASE PGDATA PGSSLMODE POD_NAME POD_IP NODE_NAME HOST_IP AWS_REGION AWS_PROFILE GOOGLE_CLOUD_PROJECT DYNO DEBIAN_FRONTEND DOCKER_HOST
-    OTEL_SERVICE_NAME OTEL_EXPORTER_OTLP_ENDPOINT UV_THREADPOOL_SIZE RUST_LOG LOG_FILE FORCE_COLOR NO_COLOR TAP_CHILD_ID APPDATA COMSPEC OS PATHEXT WINDIR ProgramData PUBLIC`
+    OTEL_RESOURCE_ATTRIBUTES OTEL_EXPORTER_OTLP_HEADERS OTEL_EXPORTER_OTLP_PROTOCOL OTEL_TRACES_SAMPLER UV_THREADPOOL_SIZE RUST_LOG LOG_FILE FORCE_COLOR NO_COLOR TAP_CHILD_ID APPDATA COMSPEC OS PATHEXT WINDIR ProgramData PUBLIC`
   const env = Object.fromEntries(common.split(/\s+/).map((name) => [name, 'x']))
   t.notOk(warningsOf(env).includes('CONFIG_UNKNOWN_VARIABLE'))
   t.same(Object.keys(env).filter((name) => nearMiss(name, SETTING_NAMES)), [])

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import tls from 'node:tls'
 import t from 'tap'
-import { parseAddress } from '../../db/address.ts'
+import { driverAddress, parseAddress } from '../../db/address.ts'
 import { createDatabase } from '../database.ts'
 import { bareDriver, kindOf, openDatabase, rejection } from './open-database.ts'
 
@@ -54,6 +54,9 @@ t.test('a connection is as safe as sslmode says', { skip: !OPENSSL && 'openssl i
   const refused = (query: string, host?: string) => kindOf(openDatabase(t, at(query, host)).sql`select 1`)
   t.equal(await refused('sslmode=verify-full'), 'unreachable', 'nobody vouches for it')
   t.equal(await refused(`sslmode=verify-full&sslrootcert=${front.certificate}`, '127.0.0.1'), 'unreachable', 'it has another name')
+  const asDriver = (host: string) => bareDriver(t, '', { ...driverAddress(parseAddress(at(`sslmode=verify-full&sslrootcert=${front.certificate}`, host))), max: 1 })
+  t.match(await asDriver('localhost')`select 1 as one`, [{ one: 1 }], 'also for connections that the driver makes itself')
+  t.match(await rejection(asDriver('127.0.0.1')`select 1`), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 
   await t.test('deadlines end a statement over it too', async (t) => {
     const { sql } = openDatabase(t, at('sslmode=require'), { queryTimeoutMs: 200 })

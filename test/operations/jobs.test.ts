@@ -128,8 +128,9 @@ t.test('what is expired goes, batch by batch, and what is not stays', async (t) 
     select ${ann.id}, sha256(i::text::bytea), sha256(''), '', now() - interval '1 minute' from generate_series(1, 2500) i
   `
   await sql`
-    insert into refresh_tokens (user_id, token_id, family_id, secret_hash, expires_at)
-    select ${ann.id}, gen_random_uuid(), gen_random_uuid(), '', now() - interval '1 minute' from generate_series(1, 1001)
+    insert into refresh_tokens (user_id, token_id, session_id, secret_hash, expires_at)
+    select user_id, gen_random_uuid(), session_id, sha256(''), now() - interval '1 minute'
+    from sessions, generate_series(1, 1001) where user_id = ${ann.id}
   `
   const count = async () => {
     const [row] = await sql`select (select count(*) from idempotency_keys)::integer as keys, (select count(*) from refresh_tokens)::integer as tokens`

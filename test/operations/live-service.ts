@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { spawnNode } from '../plain-node.ts'
 
 /** Why a test that needs the built service is left out, or false when the service is there. */
 export function notBuilt (folder: string): string | false {
@@ -63,10 +64,9 @@ export interface Start {
 export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000 }: Start): Promise<LiveService> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const child = spawn(process.execPath, ['dist/src/server.js'], {
+  const child = spawnNode(['dist/src/server.js'], {
     cwd: folder,
     env: { PATH: process.env.PATH!, HOST: '127.0.0.1', PORT: String(port), SHUTDOWN_DRAIN_DELAY: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid !== undefined && { uid, gid })
   })
   let output = ''

@@ -2,8 +2,10 @@ import { connect } from 'node:net'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { ERROR_CATALOGUE } from '../../src/error-catalogue.ts'
+import { openBooks } from '../books.ts'
 import { exchange, type RawAnswer } from '../raw-http.ts'
 import { startService } from '../service.ts'
+import { lockTable } from '../table-lock.ts'
 
 const SECURITY = {
   'x-content-type-options': 'nosniff',
@@ -99,6 +101,33 @@ t.test('an answer under way is whole before the next request on its connection i
   const answers = await exchange(port, 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE\r\n\r\n')
   t.match(answers.map(({ status }) => status), [200, 400])
   t.same(JSON.parse(answers[0]?.body ?? ''), { status: 'alive' })
+})
+
+t.test('a request whose body breaks is refused after the answers before it on its connection, which are whole', async (t) => {
+  const ann = await service.runner()
+  const broken = `POST /api/v1/plans HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ann.access_token}\r\n${JSON_BODY}Transfer-Encoding: chunked\r\n\r\nzz\r\n`
+  const answers = await exchange(port, `GET /api/v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ann.access_token}\r\n\r\nGET /nope HTTP/1.1\r\nHost: x\r\n\r\n${broken}`)
+  t.same(answers.map(({ status }) => status), [200, 404, 400])
+  t.equal(JSON.parse(answers[0]?.body ?? '').id, ann.id)
+  t.equal(JSON.parse(answers[2]?.body ?? '').error_code, 'BAD_REQUEST')
+})
+
+t.test('requests in line behind the last answer of a connection are not in flight for ever, and count as those of a client that is gone', async (t) => {
+  const ann = await service.runner()
+  const lock = await lockTable(t, service.databaseUrl, 'plans')
+  const books = await openBooks(service)
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`GET /api/v1/plans HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ann.access_token}\r\n\r\n`.repeat(20))
+  await lock.awaited()
+  await until(() => service.app.inFlight.size === 20 || undefined)
+  socket.resetAndDestroy()
+  await books.balance(t, 0)
+})
+
+t.test('an upgrade that nobody takes is the last request on its connection, as what follows it is never read', async (t) => {
+  const [answer, ...others] = await exchange(port, 'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n')
+  t.match(answer, { status: 200, headers: { connection: 'close' } })
+  t.same(others, [])
 })
 
 t.test('a connection on which nothing is ever said ends without an answer or a count', async (t) => {

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { createDatabase } from '../database.ts'
 import { readLog } from '../fixtures/log-directory.ts'
 import { ask, newPlan, signUp, type HttpAnswer } from '../http-client.ts'
+import { spawnNode } from '../plain-node.ts'
 import { startProcess, type LogLine, type ServiceProcess } from '../service.ts'
 import { lockTable } from '../table-lock.ts'
 import { ToxicProxy } from '../toxic-proxy.ts'
@@ -159,6 +160,24 @@ t.test('a request that has not come whole is no work: it is cut at the deadline,
   await stops(t, service, 0)
   const answers = await Promise.all([head.closed, body.closed])
   for (const answer of answers) t.match(answer, /^$|^HTTP\/1\.1 408 [^]*"error_code":"REQUEST_TIMEOUT"/)
+})
+
+t.test('a signal that comes while the service is still being loaded is heard once it is', async (t) => {
+  const program = `
+    const { StopSignals } = await import(${JSON.stringify(new URL('../../src/stop-signals.js', import.meta.url).href)})
+    const signals = new StopSignals()
+    process.once('SIGTERM', () => signals.on((signal) => { console.log('heard ' + signal) }, () => {}))
+    process.kill(process.pid, 'SIGTERM')
+    setTimeout(() => {}, ${PROMPT_MS})
+  `
+  const child = spawnNode(['--input-type=module', '-e', program], { env: { PATH: process.env.PATH } })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+    if (output.includes('heard')) child.kill('SIGKILL')
+  })
+  await once(child, 'exit')
+  t.match(output, 'heard SIGTERM')
 })
 
 t.test('a second signal ends it at once, with 1, and that is the last line', async (t) => {

@@ -24,11 +24,12 @@ const GPX = `<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/
   Array.from({ length: 60 }, (_, i) => `<trkpt lat="${48 + i * 0.0001}" lon="2"><ele>35</ele><time>2026-01-05T07:00:${String(i).padStart(2, '0')}Z</time></trkpt>`).join('')
 }</trkseg></trk></gpx>`
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
+const PHYSIOLOGY = { valid_from: '2026-01-05', max_heart_rate_bpm: 190 }
 const UPLOAD = { payload: GPX, headers: { 'content-type': 'application/gpx+xml' } }
 
 /** Who may call these is not asked; everything else asks. */
 const PUBLIC = new Set([
-  'GET /', 'GET /health', 'GET /health/live', 'GET /health/ready',
+  'GET /', 'GET /health', 'GET /health/live', 'GET /health/ready', 'GET /metrics',
   'POST /api/v1/auth/register', 'POST /api/v1/auth/login', 'POST /api/v1/auth/refresh', 'POST /api/v1/auth/logout'
 ])
 
@@ -36,6 +37,7 @@ const PUBLIC = new Set([
 const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   plan_id: async ({ call }) => made(await call('POST', '/plans', PLAN)).id,
   key_id: async ({ call }) => made(await call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).id,
+  physiology_id: async ({ call }) => made(await call('POST', '/me/physiology', PHYSIOLOGY)).id,
   activity_id: async ({ call }) => made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id
 }
 
@@ -44,6 +46,7 @@ const CALLS: Record<string, Call> = {
   'PATCH /api/v1/me': { payload: { name: 'Ann' } },
   'DELETE /api/v1/me': { payload: { password: PASSWORD } },
   'PUT /api/v1/me/password': { payload: { current_password: PASSWORD, new_password: 'another password' } },
+  'POST /api/v1/me/physiology': { payload: PHYSIOLOGY },
   'POST /api/v1/api-keys': { payload: { name: 'Key', scopes: ['read'] } },
   'POST /api/v1/plans': { payload: PLAN },
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },

@@ -35,6 +35,10 @@ for (const name of EXAMPLES) {
     t.equal((await ann.call('GET', `/activities/${activity.id}`, undefined, { 'if-none-match': String(read.headers.etag) })).status, 304)
     const original = await ann.call('GET', `/activities/${activity.id}/file`)
     t.ok(original.raw.equals(bytes))
+    t.equal((await ann.call('GET', `/activities/${activity.id}/file`, undefined, { 'if-none-match': String(original.headers.etag) })).status, 304)
+    const head = await ann.call('HEAD', `/activities/${activity.id}/file`)
+    t.equal(head.status, 200)
+    t.equal(Number(head.headers['content-length']), bytes.length)
     t.same((await ann.call('GET', '/activities')).body.items, [activity])
   })
 }

@@ -249,13 +249,12 @@ t.test('what is out of date is cleared away, and nothing else', async (t) => {
   const { body: next } = await post('refresh', { refresh_token: ann.refresh_token }, own.app)
   await post('logout', { refresh_token: (await own.runner()).refresh_token }, own.app)
   const { sql } = own.database
-  t.equal(await deleteExpiredSessions(sql), 0)
-  t.equal(await deleteExpiredRevocations(sql), 0)
-  await sql`/* test */ update refresh_tokens set expires_at = now() - interval '1 second' where used_at is not null`
+  t.equal(await deleteExpiredSessions(sql, 10), 0)
+  t.equal(await deleteExpiredRevocations(sql, 10), 0)
   await sql`/* test */ update sessions set expires_at = now() - interval '1 second' where user_id = ${bob.id}`
   await sql`/* test */ update revocations set expires_at = now() - interval '1 second'`
-  t.equal(await deleteExpiredSessions(sql), 2)
-  t.equal(await deleteExpiredRevocations(sql), 1)
+  t.equal(await deleteExpiredSessions(sql, 10), 1)
+  t.equal(await deleteExpiredRevocations(sql, 10), 1)
   t.equal((await post('refresh', { refresh_token: bob.refresh_token }, own.app)).status, 401)
   t.equal((await post('refresh', { refresh_token: next.refresh_token }, own.app)).status, 200)
 })

@@ -223,6 +223,15 @@ t.test('neither the key nor the answer can be read from the database', async (t)
   }
 })
 
+t.test('an API key that is shown once is shown again to who asks with the same key', async (t) => {
+  const ann = await runner()
+  const key = randomUUID()
+  const first = await post(ann, { name: 'Watch', scopes: ['read'] }, key, '/api-keys')
+  t.equal(first.status, 201)
+  t.same((await post(ann, { name: 'Watch', scopes: ['read'] }, key, '/api-keys')).body, first.body)
+  t.equal((await ann.call('GET', '/api-keys')).body.items.length, 1)
+})
+
 t.test('anonymous calls know no user a key could belong to, and ignore it', async (t) => {
   const email = `${randomUUID()}@example.org`
   const register = () => inject(app, { method: 'POST', url: '/api/v1/auth/register', payload: { email, password: 'correct horse battery' }, headers: { 'idempotency-key': 'one' } })
@@ -232,7 +241,7 @@ t.test('anonymous calls know no user a key could belong to, and ignore it', asyn
 
 t.test('the documentation names the header and what can come of it', async (t) => {
   const { body } = await inject(app, { method: 'GET', url: '/docs/json' })
-  for (const path of ['/api/v1/plans/', '/api/v1/me/physiology/', '/api/v1/activities/import']) {
+  for (const path of ['/api/v1/plans', '/api/v1/me/physiology', '/api/v1/activities/import']) {
     const { parameters, responses } = body.paths[path].post
     t.match(parameters.find(({ name }: { name: string }) => name === 'idempotency-key'), { in: 'header', required: false })
     t.hasProps(responses, ['409', '422'])

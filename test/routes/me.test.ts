@@ -136,7 +136,8 @@ t.test('an account that is gone is nobody’s at an instance that has not heard 
 /** A row in each table a route does not fill yet, as well as what routes make. */
 async function fill ({ id, call }: Runner): Promise<void> {
   await call('POST', '/plans', { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' })
-  await call('POST', '/api-keys', { name: 'Watch', scopes: ['read'] })
+  await call('POST', '/api-keys', { name: 'Watch', scopes: ['read'] }, { 'idempotency-key': randomUUID() })
+  await call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })
   const recording = randomUUID()
   await database.sql`/* test */
     insert into recordings (user_id, recording_id, format, sha256, size_bytes) values (${id}, ${recording}, 'fit', sha256(${id}::bytea), 1)

@@ -1,0 +1,42 @@
+import { isFragment, isName, isRecord } from './values.ts'
+
+export interface StatementText {
+  text: string
+  parameters: unknown[]
+}
+
+/**
+ * A statement with its fragments put in, as text and what stands for `$1`, `$2`, …; undefined where a record is among the values, whose columns are
+ * for the driver to write.
+ *
+ * The driver can do all of this. But a tagged template given to one of twenty drivers, one for each connection, cannot be inlined by V8, and for a reason
+ * that was not found what each such call makes then survives until the next full collection: 1.8 kB and 8 of 34 µs a statement. By its
+ * `unsafe`, which is as safe with parameters, it takes 26 µs and leaves nothing.
+ */
+export function statementText (strings: readonly string[], values: readonly unknown[]): StatementText | undefined {
+  const statement = { text: '', parameters: [] }
+  return append(statement, strings, values) ? statement : undefined
+}
+
+function append (statement: StatementText, strings: readonly string[], values: readonly unknown[]): boolean {
+  statement.text += strings[0] as string
+  for (let i = 0; i < values.length; i++) {
+    if (!appendValue(statement, values[i])) return false
+    statement.text += strings[i + 1] as string
+  }
+  return true
+}
+
+function appendValue (statement: StatementText, value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) {
+    if (isFragment(value)) return append(statement, value.strings, value.args)
+    if (isName(value)) {
+      statement.text += value.value
+      return true
+    }
+    if (isRecord(value)) return false
+    if (Array.isArray(value)) return value.every((each) => { statement.text += ' '; return appendValue(statement, each) })
+  }
+  statement.text += `$${statement.parameters.push(value)}`
+  return true
+}

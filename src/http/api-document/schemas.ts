@@ -1,0 +1,43 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ApiDocument } from './document.ts'
+import type { Schema } from './example.ts'
+
+/** What the formats of this service are to those who do not know it: see `schemas/formats.ts`. */
+const FORMATS: Record<string, Schema> = {
+  'email-address': { format: 'email' },
+  binary: {}
+}
+/** Also what is no day or moment to this service: years before 1900 and after 2199. */
+const YEARS: Record<string, string> = { date: '^(19|20|21)\\d\\d-', 'date-time': '^(19|20|21)\\d\\d-' }
+
+/** Visits every object in the document; what `visit` answers takes its place. */
+function rewrite (node: unknown, visit: (schema: Schema, key: string) => unknown, key = ''): unknown {
+  if (Array.isArray(node)) return node.map((inner) => rewrite(inner, visit, key))
+  if (typeof node !== 'object' || node === null) return node
+  for (const [name, inner] of Object.entries(node)) (node as Record<string, unknown>)[name] = rewrite(inner, visit, name)
+  return visit(node as Schema, key)
+}
+
+/** Writes the formats in words that are known outside. */
+export function nameFormats (document: ApiDocument): void {
+  const visit = (schema: Schema): Schema => {
+    if (typeof schema.format !== 'string' || schema.type === undefined) return schema
+    const year = YEARS[schema.format]
+    if (year !== undefined) schema.pattern ??= year
+    return Object.assign(schema, FORMATS[schema.format])
+  }
+  rewrite(document.paths, visit)
+  rewrite(document.components.schemas, visit)
+}
+
+/** Puts each schema with a title in one place, so that what is made from the document knows that a plan is a plan everywhere. */
+export function hoistNamedSchemas (document: ApiDocument): void {
+  const { schemas } = document.components
+  const taken = new Set(Object.values(schemas).map(({ title }) => title))
+  rewrite(document.paths, (schema, key) => {
+    const { title, type } = schema
+    if (typeof title !== 'string' || type !== 'object' || key === 'properties' || taken.has(title)) return schema
+    schemas[title] ??= structuredClone(schema)
+    return isDeepStrictEqual(schemas[title], schema) ? { $ref: `#/components/schemas/${title}` } : schema
+  })
+}
