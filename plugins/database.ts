@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Database } from '../db/pool.ts'
-import type { Sql } from '../db/sql.ts'
+import type { RequestSql, Sql } from '../db/sql.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -23,8 +23,12 @@ export default fp<{ database: Database }>(async function databaseAccess (app, { 
     getter () {
       const { exchange, transactionSql } = this
       if (transactionSql !== undefined) return transactionSql
-      const sql = (exchange.work ?? database.forRequest({ log: this.server.logger.bind(exchange) })) as ReturnType<Database['forRequest']>
+      if (exchange.work !== undefined) return exchange.work as RequestSql
+      const sql = database.forRequest({ log: this.server.logger.bind(exchange) })
       exchange.work = sql
+      // Whoever was told that nothing came of it, or is gone, before the first statement, must not find it done later.
+      if (exchange.aborted) sql.cancel('client_gone')
+      else if (exchange.expired) sql.cancel('deadline')
       return sql
     }
   })

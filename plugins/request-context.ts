@@ -4,7 +4,9 @@ import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Exchange, speakerOf, type Ended, type RouteHandle } from '../src/http/exchange.ts'
 import { InFlight } from '../src/http/in-flight.ts'
+import { errorAnswer } from '../src/http/failure.ts'
 import { traceOf } from '../src/http/trace.ts'
+import { verdictOf } from '../src/http/verdict.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -101,6 +103,10 @@ export default fp(async function requestContext (app) {
     if (exchange.route === unmatched) exchange.route = exchange.request.routeOptions.config.handle ?? unmatched
     if (exchange.refusedWith !== undefined) {
       exchange.status = exchange.refusedWith
+    } else if (exchange.brokeOff !== undefined) {
+      const { status, failure } = errorAnswer(verdictOf(exchange.brokeOff), exchange.brokeOff)
+      exchange.status = status
+      exchange.failure = failure
     } else if (this.writableEnded && !isGone(exchange.request.raw)) {
       exchange.status = this.statusCode
     } else {

@@ -12,6 +12,10 @@ interface ObjectSchema {
 /** How a number or a boolean is written in a query. */
 const FORMS: Record<string, RegExp> = { integer: /^-?\d+$/, number: /^-?\d+(\.\d+)?$/, boolean: /^(true|false)$/ }
 
+/** Deeper than any schema here goes, and far from what would exhaust the stack of whatever walks it. */
+const MAX_DEPTH = 32
+const [QUOTE, BACKSLASH, BRACKET, BRACKET_END, BRACE, BRACE_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
+
 /**
  * Refuses what does not fit the schema of its route, and changes nothing: Fastify's own settings would turn `null` into 0 and drop fields
  * that are not known. Only query and path, where everything is text, are read as numbers and booleans, in one spelling each.
@@ -36,6 +40,10 @@ export default fp(async function validation (app) {
       return
     }
     const text = (body as Buffer).toString('utf8')
+    if (isDeep(text)) {
+      done(new AppError('MALFORMED_JSON', `The body is nested deeper than ${MAX_DEPTH} levels`))
+      return
+    }
     parse(request, text, (error, value) => {
       if (error === null && text.includes('\\u') && !isPlainText(value)) {
         done(new AppError('MALFORMED_JSON', 'A text holds a NUL character or half of a surrogate pair, which no text can hold'))
@@ -50,6 +58,23 @@ function problemOf (request: FastifyRequest, body: Buffer): AppError | undefined
   const charset = /charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
   if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) return new AppError('UNSUPPORTED_MEDIA_TYPE', 'JSON is sent in UTF-8')
   return isUtf8(body) ? undefined : new AppError('MALFORMED_JSON', 'The body is not valid UTF-8')
+}
+
+/** Whether brackets stand in brackets beyond what anything of ours is; those in texts do not count. */
+function isDeep (text: string): boolean {
+  let depth = 0
+  let isText = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (isText) {
+      if (code === BACKSLASH) at++
+      else if (code === QUOTE) isText = false
+    } else if (code === QUOTE) isText = true
+    else if (code === BRACKET || code === BRACE) {
+      if (++depth > MAX_DEPTH) return true
+    } else if (code === BRACKET_END || code === BRACE_END) depth--
+  }
+  return false
 }
 
 /** Whether every text in it can be stored: escapes are the one way to write a NUL or half of a pair in valid UTF-8. */

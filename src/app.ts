@@ -1,4 +1,4 @@
-import fastify, { LogController, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Database } from '../db/pool.ts'
 import authentication from '../plugins/authentication.ts'
 import availability from '../plugins/availability.ts'
@@ -59,7 +59,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     logger: false,
     // The one line a request has is written by the logging plugin, also where the client went away.
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new StreamFailures({ disableRequestLogging: true }),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     trustProxy: trusted(config.server.trustProxy),
@@ -120,4 +120,12 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 /** As Fastify takes it: a number is how many proxies stand between this service and its clients. */
 function trusted (proxies: Config['server']['trustProxy']) {
   return typeof proxies === 'number' ? (_address: string, hop: number) => hop < proxies : proxies
+}
+
+/** Of what Fastify logs by itself this one thing is kept, for the line its request ends with: that an answer broke off on our side. */
+class StreamFailures extends LogController {
+  override streamError (error: FastifyError, request: FastifyRequest): void {
+    // What is destroyed because its reader is gone ends like this.
+    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') request.exchange.brokeOff = error
+  }
 }

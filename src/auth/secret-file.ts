@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { link, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../log/directory.ts'
 
 const NAME = 'jwt-secret'
 
@@ -32,7 +33,7 @@ async function load (path: string): Promise<string | undefined> {
 
 /** A link appears whole and only once: of several processes one makes it, the others find it. */
 async function make (dataDir: string, path: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true })
+  makeDirectory(dataDir)
   const draft = join(dataDir, `.${NAME}-${randomUUID()}`)
   try {
     const file = await open(draft, 'wx', 0o600)

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, rm, stat, statfs } from 'node:fs/promises'
+import { open, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../config.ts'
 import type { Config, ConfigWarning } from '../config.ts'
+import { makeDirectory } from '../log/directory.ts'
 
 export interface DirectoryState {
   /** Whether it is there; one that is not may still be made. */
@@ -54,7 +55,7 @@ async function nearest (path: string): Promise<string> {
 
 async function makeWritable (path: string): Promise<string | undefined> {
   try {
-    await mkdir(path, { recursive: true })
+    makeDirectory(path)
   } catch (error) {
     return codeOf(error)
   }

@@ -79,6 +79,8 @@ export class Exchange implements Ended {
   /** Its neighbours among the requests in flight. */
   previous: Exchange | undefined = undefined
   next: Exchange | undefined = undefined
+  /** What went wrong on our side while the answer was on its way, which can then be told to nobody but the log. */
+  brokeOff: unknown = undefined
   /** The status it was answered with past Node's response, where what it sent broke off in a way that leaves no other. */
   refusedWith: number | undefined = undefined
 

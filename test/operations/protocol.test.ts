@@ -70,6 +70,7 @@ const cases: Array<[name: string, bytes: string | Buffer, status: number, code: 
   ['bytes that are no UTF-8', Buffer.from(`POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 14\r\n\r\n{"email":"\xff\xfe"}`, 'latin1'), 400, 'MALFORMED_JSON'],
   ['NUL in a text', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 18\r\n\r\n{"email":"\\u0000"}`, 400, 'MALFORMED_JSON'],
   ['half a surrogate pair', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 18\r\n\r\n{"email":"\\ud800"}`, 400, 'MALFORMED_JSON'],
+  ['brackets in brackets without end', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 20000\r\n\r\n${'['.repeat(20_000)}`, 400, 'MALFORMED_JSON'],
   ['a key that would reach the prototype', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 16\r\n\r\n{"__proto__":{}}`, 400, 'MALFORMED_JSON'],
   ['a body of another type', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Type: text/xml\r\nContent-Length: 4\r\n\r\n<a/>`, 415, 'UNSUPPORTED_MEDIA_TYPE'],
   ['a compressed body', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}`, 415, 'UNSUPPORTED_MEDIA_TYPE'],
