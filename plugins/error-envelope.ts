@@ -24,6 +24,9 @@ export interface ErrorEnvelopeOptions {
 
 const BODY_TYPE = new Set<unknown>(['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', 'FST_ERR_CTP_INVALID_MEDIA_TYPE'])
 
+/** What is said of a body, before anybody has looked whether its path is there. */
+const OF_BODY = new Set<string>(['MALFORMED_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'])
+
 /** One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods. */
 export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { showExceptions }) {
   const routes = new RouteTable()
@@ -31,15 +34,18 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
   app.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url))
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    // Fastify looks at the body's type before it says that there is no such route.
-    const reason = (request.is404 && BODY_TYPE.has(property(error, 'code'))) || isOtherPath(error, request) ? noRoute(request) : error
-    answer(verdictOf(reason), reason, request, reply)
+    const verdict = verdictOf(error)
+    // Fastify reads the body before it says that there is no such route, and who may ask is looked at before its method is.
+    if ((request.is404 && (BODY_TYPE.has(property(error, 'code')) || OF_BODY.has(verdict.code))) || isOtherPath(error, verdict, request)) {
+      const reason = noRoute(request)
+      answer(verdictOf(reason), reason, request, reply)
+    } else answer(verdict, error, request, reply)
   })
   app.setNotFoundHandler((request) => { throw noRoute(request) })
 
   /** `GET /activities/import` is no activity with an id that is wrong, but another method of a path there is. */
-  function isOtherPath (error: unknown, { method, exchange }: FastifyRequest): boolean {
-    if (property(error, 'validationContext') !== 'params') return false
+  function isOtherPath (error: unknown, { code }: Verdict, { method, exchange }: FastifyRequest): boolean {
+    if (code !== 'UNAUTHENTICATED' && property(error, 'validationContext') !== 'params') return false
     return routes.methodsOf(exchange.path)?.split(', ').includes(method) === false
   }
 
@@ -58,6 +64,8 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
   app.decorate('answerTooSlow', (request: FastifyRequest, reply: FastifyReply) => {
     request.exchange.expired = true
     answer(TOO_SLOW, new Error('The answer took longer than REQUEST_TIMEOUT'), request, reply)
+    // What its handler still has to say comes too late, and is no news.
+    reply.log = app.log
   })
 
   function answer (verdict: Verdict, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -65,6 +73,8 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
     const { status, headers, body, failure } = errorAnswer(shown, cause)
     request.exchange.failure = failure
     dropInvalidHeaders(reply)
+    // What is left of a body that was begun to be read would be taken for the next request, or keep it waiting.
+    if (!request.raw.complete && request.raw.readableDidRead) reply.header('connection', 'close')
     // What the handler had said of the answer it did not get to give is not true of this one.
     for (const name of ['content-length', 'content-encoding', 'content-disposition', 'etag', 'last-modified', 'location', 'accept-ranges']) reply.removeHeader(name)
     reply.code(status).headers(headers).send(body)

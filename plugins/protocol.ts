@@ -82,6 +82,8 @@ export default fp(async function protocol (app) {
     }
     exchange.expired = true
     exchange.reply.hijack()
+    // What the reader of the body has to say comes too late, and is no news.
+    exchange.reply.log = app.log
     const answer = errorAnswer(verdictOf(error), error)
     const gone = () => socket.destroy()
     socket.on('error', gone)
@@ -104,7 +106,7 @@ export default fp(async function protocol (app) {
     const started = performance.now()
     const error = new AppError('EXPECTATION_FAILED', 'No expectation but 100-continue can be met')
     const answer = errorAnswer(verdictOf(error), error)
-    const requestId = randomUUID()
+    const requestId = app.requestIdOf(request)
     response.once('close', () => {
       const parts = { method: request.method ?? '_OTHER', path: pathOf(request.url ?? ''), aborted: !response.writableFinished }
       end(answer, requestId, parts, performance.now() - started)
@@ -115,16 +117,15 @@ export default fp(async function protocol (app) {
 
   app.server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     const error = new AppError('METHOD_NOT_ALLOWED', 'This is no proxy', { headers: { allow: METHODS } })
-    refuseSocket(socket, error, { method: 'CONNECT', path: request.url ?? '' })
+    refuseSocket(socket, error, { method: 'CONNECT', path: request.url ?? '' }, app.requestIdOf(request))
   })
 
-  function refuseSocket (socket: Duplex, error: AppError, { method, path } = { method: '_OTHER', path: '' }): void {
+  function refuseSocket (socket: Duplex, error: AppError, { method, path } = { method: '_OTHER', path: '' }, requestId: string = randomUUID()): void {
     if (!socket.writable) {
       socket.destroy()
       return
     }
     const answer = errorAnswer(verdictOf(error), error)
-    const requestId = randomUUID()
     socket.on('error', () => socket.destroy())
     socket.end(rawAnswer(answer, requestId))
     end(answer, requestId, { method, path, aborted: false }, 0)

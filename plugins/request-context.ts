@@ -14,6 +14,8 @@ declare module 'fastify' {
     exchange: Exchange
   }
   interface FastifyInstance {
+    /** The caller's id for a request where it is one, else a new one. */
+    requestIdOf (request: { headers: Record<string, string | string[] | undefined> }): string
     /** The requests that are being answered now. */
     inFlight: InFlight
     /** Calls `listener` once for every request that ends, however it ends, also for those that never reached a route. */
@@ -54,6 +56,7 @@ export default fp(async function requestContext (app) {
   const inFlight = new InFlight()
 
   app.setGenReqId(requestId)
+  app.decorate('requestIdOf', requestId)
   app.decorateRequest('exchange', null as unknown as Exchange)
   app.decorate('inFlight', inFlight)
   app.decorate('onExchangeEnd', (listener: (ended: Ended) => void) => { listeners.push(listener) })

@@ -31,6 +31,12 @@ export default fp(async function validation (app) {
     return httpPart === 'headers' ? validate : strictText(validate, schema)
   })
 
+  // A query nobody reads would be dropped: what says nothing of one takes none.
+  app.addHook('onRoute', (route) => {
+    if (!route.url.startsWith('/api/')) return
+    route.schema = { ...route.schema, querystring: route.schema?.querystring ?? { type: 'object', properties: {}, additionalProperties: false } }
+  })
+
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser(['application/json', 'text/plain'])
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, function parseJson (request, body, done) {

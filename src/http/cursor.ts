@@ -12,7 +12,7 @@ export function cursorOf (...parts: string[]): string {
 export function readCursor (cursor: string, ...forms: RegExp[]): string[] {
   try {
     const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
-    if (Array.isArray(parts) && parts.length === forms.length && forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))) return parts
+    if (Array.isArray(parts) && cursorOf(...parts as string[]) === cursor && parts.length === forms.length && forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))) return parts
   } catch {
     // Not even JSON: the same answer.
   }

@@ -65,6 +65,10 @@ const cases: Array<[name: string, bytes: string | Buffer, status: number, code: 
   ['a length and chunks', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400, 'BAD_REQUEST'],
   ['a chunk that is none', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400, 'BAD_REQUEST'],
   ['JSON that is none', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 2\r\n\r\n{x`, 400, 'MALFORMED_JSON'],
+  ['JSON that is none, at a path that is none', `POST /nope HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 2\r\n\r\n{x`, 404, 'NOT_FOUND'],
+  ['JSON that is none, with another method', `PUT /api/v1/me HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 2\r\n\r\n{x`, 405, 'METHOD_NOT_ALLOWED'],
+  ['another method of a path that a parameter covers', `GET /api/v1/activities/import HTTP/1.1\r\n${H}\r\n`, 405, 'METHOD_NOT_ALLOWED'],
+  ['a query that nobody reads', `POST /api/v1/auth/login?x=1 HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 36\r\n\r\n{"email":"a@b.example","password":1}`, 422, 'REQUEST_VALIDATION_ERROR'],
   ['no JSON where some is due', `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 0\r\n\r\n`, 400, 'MALFORMED_JSON'],
   ['no body at all', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Length: 0\r\n\r\n`, 422, 'REQUEST_VALIDATION_ERROR'],
   ['bytes that are no UTF-8', Buffer.from(`POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Content-Length: 14\r\n\r\n{"email":"\xff\xfe"}`, 'latin1'), 400, 'MALFORMED_JSON'],
@@ -139,6 +143,22 @@ t.test('a connection on which nothing is ever said ends without an answer or a c
   await once(socket, 'close')
   t.equal(socket.bytesRead, 0)
   t.equal((await counts()).requests - before.requests, 1)
+})
+
+t.test('an id is kept where there is no route to ask for it', async (t) => {
+  for (const first of ['CONNECT example.org:443', 'GET /']) {
+    const [answer] = await exchange(port, `${first} HTTP/1.1\r\n${H}Expect: banana\r\nX-Request-ID: kept-1\r\n\r\n`)
+    t.equal(answer?.headers['x-request-id'], 'kept-1')
+  }
+})
+
+t.test('a connection is not left with half a body that nobody will read', async (t) => {
+  const ann = await service.runner()
+  const body = Buffer.alloc(300_000, 'no gzip')
+  const head = `POST /api/v1/activities/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ann.access_token}\r\nContent-Type: application/octet-stream\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`
+  const answers = await exchange(port, Buffer.concat([Buffer.from(head), body, Buffer.from(`GET /health/live HTTP/1.1\r\n${H}\r\n`)]))
+  t.match(answers[0], { status: 422 })
+  t.ok(answers[0]?.headers.connection === 'close' || answers.length === 2)
 })
 
 t.test('the id of a request is the caller’s where it is one, else a new one', async (t) => {

@@ -52,7 +52,7 @@ function complete (operation: Operation, method: string, path: string): void {
   if (isSecured) statuses.push(401)
   if (isApi && isSecured && WRITES.has(method)) statuses.push(403)
   if (operation.requestBody !== undefined) statuses.push(413, 415)
-  if ((operation.parameters ?? []).some(({ in: place }) => place === 'query' || place === 'path')) statuses.push(422)
+  if (isApi) statuses.push(422)
   for (const status of statuses) responses[status] ??= { description: '' }
 
   for (const [status, response] of Object.entries(responses)) {
