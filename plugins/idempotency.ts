@@ -8,7 +8,7 @@ import { errors } from '../schemas/error.ts'
 import { AnswerSeal } from '../src/auth/answer-seal.ts'
 import { AppError } from '../src/errors.ts'
 import type { Failure } from '../src/http/exchange.ts'
-import { recordAnswer, refusalOf, type RecordedAnswer } from '../src/http/recorded-answer.ts'
+import { recordAnswer, refusalOf, takeBack, type RecordedAnswer } from '../src/http/recorded-answer.ts'
 
 /** What is done once for all requests with one key. */
 export interface OnceOnly<Prepared> {
@@ -111,11 +111,14 @@ async function answerOnce<Prepared> (attempt: Attempt, prepare: OnceOnly<Prepare
   const { request, reply, seal, fingerprint } = attempt
   const userId = request.user.id
   // Asked before the lock as well: who only comes again costs one read, and no second decoding of a file.
-  const before = await findAnswer(request.sql, userId, seal.keyHash)
-  if (before !== undefined) return replay(attempt, before)
+  const earlier = await findAnswer(request.sql, userId, seal.keyHash)
+  if (earlier !== undefined) return replay(attempt, earlier)
   const prepared = await prepare().then((value) => ({ value }), (error: unknown) => ({ refusal: refusalOf(error) }))
+  const before = reply.getHeaders()
   try {
     return await transaction(request.sql, async (sql) => {
+      // After a conflict it runs again, when the reply has headers of an answer that was never kept.
+      takeBack(reply, before)
       if (!await tryLock(sql, seal.lock)) throw stillRunning()
       const kept = await findAnswer(sql, userId, seal.keyHash)
       if (kept !== undefined) return replay(attempt, kept)
@@ -124,7 +127,7 @@ async function answerOnce<Prepared> (attempt: Attempt, prepare: OnceOnly<Prepare
         // A savepoint: of a request that is refused nothing is written but the answer.
         : await transaction(sql, async (sql) => {
           request.transactionSql = sql
-          return await recordAnswer(reply, (stand) => work(prepared.value, stand))
+          return await recordAnswer(reply, before, (stand) => work(prepared.value, stand))
         }).catch(refusalOf)
       const { status, headers, body } = answer
       await keepAnswer(sql, userId, seal.keyHash, { fingerprint, answer: seal.close(JSON.stringify({ status, headers, body })) }, KEPT_HOURS)

@@ -1,5 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { AggregatorRegistry } from 'prom-client'
 import { LineAssembly } from './log/line-assembly.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Sink } from './log/sink.ts'
@@ -27,8 +29,10 @@ const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 /** Having run for so long, a death counts as the first. */
 const STEADY_MS = 60_000
-/** A worker that says nothing for so long has its figures left out. */
+/** A worker that says nothing for so long counts with the figures it told last. */
 const REPORT_MS = 1000
+/** What only grows, so that of a worker that died it still counts; gauges tell of what is. */
+const ACCUMULATING = new Set<unknown>(['counter', 'histogram'])
 
 /** Whether this process is one of several that share the port. */
 export const isWorker = cluster.isWorker
@@ -90,8 +94,11 @@ export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOp
   cluster.setupPrimary({ silent: true, serialization: 'advanced' })
   const failed = new AbortController()
   const stopping = AbortSignal.any([stop, failed.signal])
+  // Each worker listens, of which there may be more than the ten that Node takes for a leak.
+  setMaxListeners(0, stopping)
   const reports = new Reports()
   cluster.on('message', (worker, message: Message) => reports.hear(worker, message))
+  cluster.on('exit', (worker) => reports.retire(worker))
   const codes = await Promise.all(Array.from({ length: workers }, (_, index) => keepRunning(index + 1)))
   return Math.max(...codes)
 
@@ -119,7 +126,7 @@ export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOp
     const passOn = () => worker.process.kill('SIGTERM')
     const lines = new LineAssembly((whole) => sink.relay(whole))
     worker.process.stdout?.on('data', (chunk: Buffer) => lines.push(chunk)).on('end', () => lines.end())
-    worker.process.stderr?.pipe(process.stderr, { end: false })
+    worker.process.stderr?.on('data', (chunk: Buffer) => { process.stderr.write(chunk) })
     worker.on('message', (message: Message) => { if (message.kind === 'join') worker.send({ kind: 'orders', orders } satisfies Message) })
     worker.once('listening', onListening)
     stopping.addEventListener('abort', passOn, { once: true })
@@ -138,32 +145,57 @@ function codeOf ({ code }: { code: number | null }): number {
   return code ?? 1
 }
 
-/** Who asked for everybody's figures, and what came of it so far. */
+/**
+ * Who asked for everybody's figures, and what every worker told last. What has been counted once stays in the sum, though the worker is late or
+ * has died: a scraper takes a counter that goes down for one that began anew, and adds all of it again.
+ */
 class Reports {
-  readonly #open = new Map<number, { missing: number, all: Figures[], finish: () => void }>()
+  readonly #open = new Map<number, { missing: Set<number>, finish: () => void }>()
+  /** By the worker's id, which is never given again; of those alive. */
+  readonly #last = new Map<number, { id: number, figures: Figures }>()
+  /** What those that died had counted. */
+  #retired: Figures = []
   #ids = 0
 
   hear (worker: Worker, message: Message): void {
     if (message.kind === 'ask') this.#gather(worker, message.id)
-    else if (message.kind === 'figures') {
-      const report = this.#open.get(message.id)
-      if (report === undefined) return
-      report.all.push(message.figures)
-      if (--report.missing === 0) report.finish()
+    else if (message.kind === 'figures' && !worker.isDead()) {
+      // Also when nobody waits for it any more; but what was asked for later is newer.
+      if (message.id > (this.#last.get(worker.id)?.id ?? 0)) this.#last.set(worker.id, message)
+      this.#settle(message.id, worker)
     }
+  }
+
+  /** Nobody waits for it any more, and what it counted is kept. */
+  retire (worker: Worker): void {
+    const last = this.#last.get(worker.id)
+    this.#last.delete(worker.id)
+    if (last !== undefined) this.#retired = sumOf([this.#retired, last.figures.filter(({ type }) => ACCUMULATING.has(type))])
+    for (const id of [...this.#open.keys()]) this.#settle(id, worker)
   }
 
   #gather (asker: Worker, askId: number): void {
     const id = ++this.#ids
     const asked = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined && worker.isConnected()) as Worker[]
-    const all: Figures[] = []
     const finish = () => {
       clearTimeout(timer)
       this.#open.delete(id)
+      const all = [...[...this.#last.values()].map(({ figures }) => figures), this.#retired]
       if (asker.isConnected()) asker.send({ kind: 'everybody', id: askId, all } satisfies Message)
     }
     const timer = setTimeout(finish, REPORT_MS)
-    this.#open.set(id, { missing: asked.length, all, finish })
+    this.#open.set(id, { missing: new Set(asked.map((worker) => worker.id)), finish })
     for (const worker of asked) worker.send({ kind: 'report', id } satisfies Message)
   }
+
+  #settle (id: number, worker: Worker): void {
+    const report = this.#open.get(id)
+    if (report?.missing.delete(worker.id) === true && report.missing.size === 0) report.finish()
+  }
+}
+
+/** Series by series, as it is done for the scraper. */
+function sumOf (all: Figures[]): Figures {
+  const families = AggregatorRegistry.aggregate(all).getMetricsAsArray() as unknown as Array<{ get: () => Figures[number] }>
+  return families.map((family) => family.get())
 }

@@ -14,7 +14,7 @@ export interface RecordedAnswer {
   failure?: Failure
 }
 
-type Headers = ReturnType<FastifyReply['getHeaders']>
+export type Headers = ReturnType<FastifyReply['getHeaders']>
 
 /** The process says of the connection what it has to say at the time. */
 const NOT_RECORDED = new Set(['connection', 'date'])
@@ -22,9 +22,9 @@ const NOT_RECORDED = new Set(['connection', 'date'])
 /**
  * What a handler answers, without anything being sent: it is given a reply of its own, on which `send` only keeps what it was given. Status
  * and headers are those of the real one, which can then be sent. Awaited, the stand-in is there at once, where the real reply would wait for its last byte.
+ * `before` is what the reply had before any handler ran: what it has beyond that is the answer's.
  */
-export async function recordAnswer (reply: FastifyReply, handle: (reply: FastifyReply) => unknown): Promise<RecordedAnswer> {
-  const before = reply.getHeaders()
+export async function recordAnswer (reply: FastifyReply, before: Headers, handle: (reply: FastifyReply) => unknown): Promise<RecordedAnswer> {
   let sent: { payload: unknown } | undefined
   const stand: FastifyReply = Object.create(reply, {
     send: {
@@ -73,7 +73,8 @@ function added (before: Headers, after: Headers): Record<string, string> {
   return Object.fromEntries(news.map(([name, value]) => [name, String(value)]))
 }
 
-function takeBack (reply: FastifyReply, before: Headers): void {
+/** Makes the reply what it was `before` a handler answered on it: where it runs again, nothing is left of the first run. */
+export function takeBack (reply: FastifyReply, before: Headers): void {
   for (const name of Object.keys(added(before, reply.getHeaders()))) {
     const value = before[name]
     if (value === undefined) reply.removeHeader(name)

@@ -31,6 +31,7 @@ async function linesIn (service: ServiceProcess, file: string): Promise<LogLine[
 
 const ROOT = 'http_request_duration_seconds_count{method="GET",route="/",status_code="200"}'
 const isListening = ({ message }: LogLine) => message === 'listening'
+const isReady = ({ message }: LogLine) => message === 'the service is ready'
 const alive = (pid: number) => {
   try {
     return process.kill(pid, 0)
@@ -54,7 +55,7 @@ async function times (service: ServiceProcess, count: number, fits: (line: LogLi
 
 t.test('several workers share one port, their metrics add up and their log files are their own', async (t) => {
   const service = await startProcess(t, { WORKERS: String(WORKERS) })
-  await times(service, WORKERS, ({ message }) => message === 'the service is ready')
+  await times(service, WORKERS, isReady)
   t.equal(new Set(service.lines.filter(isListening).map(({ extra }) => extra?.port)).size, 1)
 
   const ids = await askAll(service, 20)
@@ -88,6 +89,48 @@ t.test('a worker that dies is replaced, and the others go on meanwhile', async (
   t.ok(after.includes(other))
   t.notOk(after.includes(victim))
   t.equal((await service.stop('SIGINT')).code, 0)
+})
+
+t.test('what a worker has counted stays in the sum when it dies', async (t) => {
+  const service = await startProcess(t, { WORKERS: String(WORKERS) })
+  await times(service, WORKERS, isReady)
+  const ids = await askAll(service, 20)
+  t.equal(await metric(service, ROOT), ids.length)
+  const [first, second] = await workersOf(service) as [number, number]
+  let asked = ids.length
+  let ready = WORKERS
+  for (const victim of [first, second]) {
+    process.kill(victim, 'SIGKILL')
+    await times(service, ++ready - WORKERS, ({ message }) => message === 'a worker died')
+    t.equal(await metric(service, ROOT), asked, 'without the one that died')
+    await times(service, ready, isReady)
+    t.equal(await metric(service, ROOT), asked, 'with the one that took its place')
+    asked += (await askAll(service, 10)).length
+    t.equal(await metric(service, ROOT), asked)
+    t.equal(await metric(service, 'db_pool_max_connections'), WORKERS * 20, 'gauges are those of who lives')
+  }
+})
+
+t.test('what a worker has counted stays in the sum while it does not answer', async (t) => {
+  const service = await startProcess(t, { WORKERS: String(WORKERS) })
+  await times(service, WORKERS, isReady)
+  const ids = await askAll(service, 20)
+  t.equal(await metric(service, ROOT), ids.length)
+  const [late] = await workersOf(service) as [number]
+  process.kill(late, 'SIGSTOP')
+  // One of the connections may be given to the one that does not go on to accept it: the other then is not.
+  const looks = [metric(service, ROOT), metric(service, ROOT)]
+  t.equal(await Promise.any(looks), ids.length)
+  process.kill(late, 'SIGCONT')
+  t.same(await Promise.all(looks), [ids.length, ids.length])
+  t.equal((await service.stop()).code, 0)
+})
+
+t.test('many workers are no reason for a word on standard error', async (t) => {
+  const service = await startProcess(t, { WORKERS: '11' }, { ready: false })
+  await service.line(isListening)
+  await service.stop()
+  t.equal(service.stderr(), '')
 })
 
 t.test('where no worker can serve, all of it ends and says so', async (t) => {

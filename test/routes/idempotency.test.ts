@@ -167,6 +167,29 @@ t.test('where the answer cannot be kept, what was written is not kept either', a
   t.equal((await post(ann, PLAN, key)).status, 201)
 })
 
+t.test('an answer that was given in a second run, after a conflict, is kept with its headers', async (t) => {
+  const ann = await runner()
+  const key = randomUUID()
+  // A sequence is not rolled back: only the first run meets the conflict.
+  await sql`create sequence runs`
+  await sql`grant usage on sequence runs to public`
+  await sql`create function conflict_once() returns trigger language plpgsql as 'begin if nextval(''runs'') = 1 then raise exception ''conflict'' using errcode = ''40001''; end if; return null; end'`
+  await sql`create trigger conflict_once after insert on idempotency_keys for each row execute function conflict_once()`
+  const first = await post(ann, PLAN, key)
+  await sql`drop trigger conflict_once on idempotency_keys`
+  const [row] = await sql`select last_value::integer as runs from runs`
+  t.equal(row?.runs, 2)
+  t.equal(first.status, 201)
+  const again = await post(ann, PLAN, key)
+  t.equal(again.headers['idempotent-replayed'], 'true')
+  for (const name of ['location', 'etag', 'content-type']) {
+    t.ok(first.headers[name], name)
+    t.equal(again.headers[name], first.headers[name], name)
+  }
+  t.same(again.raw, first.raw)
+  t.equal(await plansOf(ann), 1)
+})
+
 t.test('a key is 1 to 255 printable ASCII characters', async (t) => {
   const ann = await runner()
   for (const key of ['', 'x'.repeat(256), 'clé', 'tab\there']) {
