@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
 import { Type } from '@sinclair/typebox'
@@ -10,9 +9,11 @@ import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, Imp
 import { errors } from '../schemas/error.ts'
 import { AppError, notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
+import { earlyEndOf, unlessAborted } from '../src/http/early-end.ts'
 import { isNotModified, sendTagged } from '../src/http/etag.ts'
-import { MAX_RECORDING_BYTES, readAll, refuseForm, safeFileName } from '../src/http/upload.ts'
-import { readImport, storeImport, type Decode, type Upload } from '../src/workflows/import-activity.ts'
+import { MAX_RECORDING_BYTES, readAll, refuseForm, safeFileName, type ReadOptions } from '../src/http/upload.ts'
+import type { UploadBudget } from '../src/http/upload-budget.ts'
+import { readImport, storeImport, type Decode, type Import, type Upload } from '../src/workflows/import-activity.ts'
 
 const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
 const MEDIA_TYPES = { fit: 'application/vnd.ant.fit', gpx: 'application/gpx+xml', tcx: 'application/vnd.garmin.tcx+xml' } as const
@@ -20,12 +21,14 @@ const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 export interface ActivityOptions {
   decode: Decode
+  /** What all uploads of the process take from. */
+  budget: UploadBudget
   /** Told of each import: what format, how it ended and how many seconds it took. */
   imported (format: string, outcome: string, seconds: number): void
 }
 
 /** Recorded runs. */
-export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async (app, { decode, imported }) => {
+export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async (app, { decode, budget, imported }) => {
   await app.register(multipart, { limits: { files: 1, fields: 10, fieldSize: 1024, parts: 11, fileSize: MAX_RECORDING_BYTES, headerPairs: 50 } })
   // The bytes are read by the handler, which knows when to stop.
   app.addContentTypeParser(RECORDINGS, (_request, payload, done) => done(null, payload))
@@ -43,27 +46,50 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
     }
   }, async (request, reply) => {
     const started = performance.now()
-    const tell = (format: string, outcome: string) => imported(format, outcome, (performance.now() - started) / 1000)
+    const { user, query: { allow_duplicate } } = request
+    const { signal, release } = earlyEndOf(request, reply)
+    const loan = budget.loan()
+    let stored: Import | undefined
+    let failure: unknown
+    let ended: [format: string, outcome: string] | undefined
     const step = async <T>(work: () => Promise<T>): Promise<T> => {
+      failure = undefined
       try {
         return await work()
       } catch (error) {
-        tell('unknown', error instanceof AppError && error.code === 'DUPLICATE_ACTIVITY' ? 'duplicate' : 'failed')
+        failure = error
         throw error
       }
     }
-    const { user, query: { allow_duplicate } } = request
-    const upload = { ...await step(() => receive(request)), allowDuplicate: allow_duplicate }
-    return await app.idempotently(request, reply, {
-      fingerprint: [upload.sha256, upload.fileName ?? ''],
-      prepare: () => step(() => readImport(request.sql, user.id, decode, upload)),
-      work: async (read, reply) => {
-        const { isNew, format, answer } = await step(() => storeImport(request.sql, user.id, read, upload))
-        tell(format, isNew ? 'imported' : 'duplicate')
+    try {
+      const upload = { ...await step(() => receive(request, { signal, loan })), allowDuplicate: allow_duplicate }
+      signal.throwIfAborted()
+      await app.idempotently(request, reply, {
+        fingerprint: [upload.sha256, upload.fileName ?? ''],
+        prepare: () => step(() => readImport(request.sql, user.id, decode, upload, signal)),
+        work: async (read, reply) => {
+          stored = await step(() => storeImport(request.sql, user.id, read, upload))
+          const { isNew, answer } = stored
+          return reply.code(isNew ? 201 : 200).header('location', `/api/v1/activities/${answer.activity.id}`).send(answer)
+        }
+      })
+      // Only now it is committed. A refusal that is kept comes here too, and so does an answer given again, of which nothing is told.
+      if (failure !== undefined) {
+        ended = ['unknown', outcomeOf(failure)]
+      } else if (stored !== undefined) {
+        const { format, isNew, answer } = stored
+        ended = [format, isNew ? 'imported' : 'duplicate']
         if (isNew) request.log.info({ activity_id: answer.activity.id, format }, 'activity imported')
-        return reply.code(isNew ? 201 : 200).header('location', `/api/v1/activities/${answer.activity.id}`).send(answer)
       }
-    })
+    } catch (error) {
+      if (signal.aborted || isReset(error)) ended = ['unknown', 'aborted']
+      else if (failure !== undefined || stored !== undefined) ended = ['unknown', outcomeOf(failure ?? error)]
+      throw error
+    } finally {
+      release()
+      loan.giveBack()
+      if (ended !== undefined) imported(...ended, (performance.now() - started) / 1000)
+    }
   })
 
   app.get('/', {
@@ -117,23 +143,34 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
   })
 }
 
+/** How an import ended that was refused. */
+function outcomeOf (error: unknown): string {
+  return error instanceof AppError && error.code === 'DUPLICATE_ACTIVITY' ? 'duplicate' : 'failed'
+}
+
+/** Whether the connection broke off: the body knows it a moment before the answer does. */
+function isReset (error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET'
+}
+
 /** The file of a request: its raw body, or the one file of a form. */
-async function receive (request: FastifyRequest): Promise<Omit<Upload, 'allowDuplicate'>> {
-  const encoding = request.headers['content-encoding']
+async function receive (request: FastifyRequest, options: Pick<ReadOptions, 'signal' | 'loan'>): Promise<Omit<Upload, 'allowDuplicate'>> {
+  const { 'content-encoding': encoding, 'content-length': length } = request.headers
   if (!request.isMultipart()) {
     if (request.body === undefined) throw new AppError('UNREADABLE_FILE', 'The body is empty')
     // JSON, which the rest of the API speaks, has been read already.
     if (!(request.body instanceof Readable)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
-    return withBytes(await readAll(request.body, encoding), null)
+    const expectedBytes = encoding === undefined && length !== undefined ? Number(length) : undefined
+    return named(await readAll(request.body, { ...options, encoding, expectedBytes }), null)
   }
-  const part = await request.file().catch(refuseForm)
+  const part = await unlessAborted(options.signal, request.file()).catch(refuseForm)
   if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
-  const bytes = await readAll(part.file, undefined).catch(refuseForm)
+  const read = await readAll(part.file, options).catch(refuseForm)
   if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
-  return withBytes(bytes, safeFileName(part.filename))
+  return named(read, safeFileName(part.filename))
 }
 
-function withBytes (bytes: Buffer, fileName: string | null) {
-  if (bytes.length === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
-  return { bytes, sha256: createHash('sha256').update(bytes).digest(), fileName }
+function named (read: Pick<Upload, 'bytes' | 'sha256'>, fileName: string | null): Omit<Upload, 'allowDuplicate'> {
+  if (read.bytes.length === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
+  return { ...read, fileName }
 }

@@ -31,12 +31,13 @@ import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config.ts'
 import type { Availability } from './http/availability.ts'
 import type { HealthCheck } from './http/health-monitor.ts'
+import { UploadBudget } from './http/upload-budget.ts'
 import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import type { DecodingPool } from './workers/decoding.ts'
 import { accountOf } from './workflows/accounts.ts'
+import type { Decode } from './workflows/import-activity.ts'
 
 /** What the process has and the app is built on. */
 export interface Parts {
@@ -45,7 +46,9 @@ export interface Parts {
   availability: Availability
   database: Database
   metrics: Metrics
-  decoding: Pick<DecodingPool, 'decode'>
+  decode: Decode
+  /** Another one than the usual only in tests. */
+  uploadBudget?: UploadBudget | undefined
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
@@ -106,7 +109,8 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, {
         prefix: '/activities',
-        decode: (bytes) => parts.decoding.decode(bytes),
+        decode: parts.decode,
+        budget: parts.uploadBudget ?? new UploadBudget(),
         imported (format, outcome, seconds) {
           parts.metrics.imported(format, outcome, seconds)
           parts.tracing?.imported(format, outcome, seconds)

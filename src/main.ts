@@ -18,6 +18,7 @@ import { drain } from './process.ts'
 import type { StopSignals } from './stop-signals.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import { DecodingPool } from './workers/decoding.ts'
+import type { Decode } from './workflows/import-activity.ts'
 
 /** EX_CONFIG of sysexits.h: the configuration is not one to start with. */
 const EXIT_CONFIG = 78
@@ -110,7 +111,9 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   const availability = new Availability()
   availability.onChange((state, reason) => logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason }))
   const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => app.jobs.problem() } })
-  const app = await buildApp({ config, logger, availability, database, metrics, checks, tracing, decoding: { decode: tracing?.decode((bytes) => decoding.decode(bytes)) ?? ((bytes) => decoding.decode(bytes)) }, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
+  const plainDecode: Decode = (bytes, signal) => decoding.decode(bytes, { signal })
+  const decode = tracing?.decode(plainDecode) ?? plainDecode
+  const app = await buildApp({ config, logger, availability, database, metrics, checks, tracing, decode, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
   metrics.watchPool(() => database.stats())
   metrics.watchHealth(() => app.health.last())
   metrics.watchLog(() => ({ lines: { ...logger.lines }, writeErrors: { ...sink.writeErrors } }))

@@ -1,43 +1,93 @@
-import { Readable } from 'node:stream'
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '../errors.ts'
+import { unlessAborted } from './early-end.ts'
+import type { UploadLoan } from './upload-budget.ts'
 
 /** The largest recording that is taken, plain. */
 export const MAX_RECORDING_BYTES = 32 * 1024 * 1024
+/** Where nothing says how much there will be. */
+const FIRST_BYTES = 64 * 1024
+/** Other requests have their turn each time so much was read. */
+const TURN_BYTES = 2 * 1024 * 1024
 
-/**
- * The whole of a stream, never more of it in memory than is allowed.
- * @throws AppError PAYLOAD_TOO_LARGE beyond the limit, UNREADABLE_FILE where what claims to be gzip is not.
- */
-export async function readAll (stream: Readable, encoding: string | undefined): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of plain(stream, encoding)) {
-    size += (chunk as Buffer).length
-    if (size > MAX_RECORDING_BYTES) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
-    chunks.push(chunk as Buffer)
-  }
-  return Buffer.concat(chunks, size)
+export interface ReadOptions {
+  /** The Content-Encoding. */
+  encoding?: string | undefined
+  /** The Content-Length, where it is that of the plain bytes. */
+  expectedBytes?: number | undefined
+  signal: AbortSignal
+  loan: UploadLoan
 }
 
-function plain (stream: Readable, encoding: string | undefined): AsyncIterable<unknown> {
+export interface ReadBytes {
+  /** All of their buffer, so that they can be handed to another thread. */
+  bytes: Buffer
+  sha256: Buffer
+}
+
+/**
+ * The whole of a stream, never more of it in memory than is allowed. It is hashed as it comes: all at once would hold every other request.
+ * @throws AppError PAYLOAD_TOO_LARGE beyond the limit, SERVICE_UNAVAILABLE beyond what the process holds at once, UNREADABLE_FILE where
+ * what claims to be gzip is not, and the signal's reason when it aborts
+ */
+export async function readAll (stream: Readable, { encoding, expectedBytes = 0, signal, loan }: ReadOptions): Promise<ReadBytes> {
+  const hash = createHash('sha256')
+  const chunks = plain(stream, encoding, signal)[Symbol.asyncIterator]()
+  let room = Buffer.allocUnsafeSlow(expectedBytes > 0 && expectedBytes <= MAX_RECORDING_BYTES ? expectedBytes : FIRST_BYTES)
+  let size = 0
+  let turn = TURN_BYTES
+  try {
+    for (;;) {
+      // A stream whose request was answered gives neither data nor an error.
+      const { done, value: chunk } = await unlessAborted(signal, chunks.next())
+      if (done === true) break
+      if (size + chunk.length > MAX_RECORDING_BYTES) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
+      loan.take(chunk.length)
+      if (size + chunk.length > room.length) room = resized(room, size, Math.max(size + chunk.length, Math.min(room.length * 2, MAX_RECORDING_BYTES)))
+      chunk.copy(room, size)
+      hash.update(chunk)
+      size += chunk.length
+      if (size < turn) continue
+      turn = size + TURN_BYTES
+      await setImmediate()
+    }
+  } catch (error) {
+    // Not awaited: it would wait for the chunk that does not come.
+    chunks.return?.().catch(() => {})
+    throw error
+  }
+  return { bytes: size === room.length ? room : resized(room, size, size), sha256: hash.digest() }
+}
+
+function resized (bytes: Buffer, size: number, capacity: number): Buffer<ArrayBuffer> {
+  const other = Buffer.allocUnsafeSlow(capacity)
+  bytes.copy(other, 0, 0, size)
+  return other
+}
+
+function plain (stream: Readable, encoding: string | undefined, signal: AbortSignal): AsyncIterable<Buffer> {
   switch (encoding?.trim().toLowerCase() ?? 'identity') {
     case 'identity': return stream
-    case 'gzip': case 'x-gzip': return unzipped(stream)
+    case 'gzip': case 'x-gzip': return unzipped(stream, signal)
     default: throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording may be sent plain or with Content-Encoding: gzip')
   }
 }
 
-async function * unzipped (stream: Readable): AsyncIterable<unknown> {
+async function * unzipped (stream: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
   const gunzip = createGunzip()
+  const stop = () => gunzip.destroy(signal.reason as Error)
+  signal.addEventListener('abort', stop, { once: true })
   stream.on('error', (error) => gunzip.destroy(error))
-  stream.on('aborted', () => gunzip.destroy(new Error('aborted')))
   try {
-    yield * stream.pipe(gunzip)
+    yield * stream.pipe(gunzip) as AsyncIterable<Buffer>
   } catch (error) {
     if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) throw new AppError('UNREADABLE_FILE', 'The Content-Encoding says gzip, but the bytes are not, or are cut off', { cause: error })
     throw error
   } finally {
+    signal.removeEventListener('abort', stop)
     stream.unpipe(gunzip)
   }
 }

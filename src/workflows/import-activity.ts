@@ -21,8 +21,8 @@ export interface Upload {
   allowDuplicate: boolean
 }
 
-/** Reads the bytes of a recording, on another thread; they go there and come back in the answer. */
-export type Decode = (bytes: Uint8Array) => Promise<Decoded>
+/** Reads the bytes of a recording, on another thread; they go there and come back in the answer. Throws the signal's reason when it aborts. */
+export type Decode = (bytes: Uint8Array, signal: AbortSignal) => Promise<Decoded>
 
 export interface Import {
   isNew: boolean
@@ -33,10 +33,11 @@ export interface Import {
 /** A recording that is read and not stored yet, or what came of the same bytes before. */
 export type ReadImport = { before: Import } | { decoded: Decoded }
 
-/** Looks whether the bytes are here already, and reads them where they are not: slow, and nothing is written. */
-export async function readImport (sql: Sql, userId: string, decode: Decode, { bytes, sha256 }: Upload): Promise<ReadImport> {
+/** Looks whether the bytes are here already, and reads them where they are not: slow, and nothing is written. Stops when the signal aborts. */
+export async function readImport (sql: Sql, userId: string, decode: Decode, { bytes, sha256 }: Upload, signal: AbortSignal): Promise<ReadImport> {
   const before = await findBefore(sql, userId, sha256)
-  return before === undefined ? { decoded: await decode(bytes) } : { before }
+  signal.throwIfAborted()
+  return before === undefined ? { decoded: await decode(bytes, signal) } : { before }
 }
 
 /**

@@ -1,8 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { startService, type Answer, type Runner } from '../service.ts'
+import { UploadBudget } from '../../src/http/upload-budget.ts'
+import type { Decode } from '../../src/workflows/import-activity.ts'
+import { startService, type Answer, type Ending, type Runner } from '../service.ts'
 
 const EXAMPLES = ['easy-run.fit', 'park-run.gpx', 'track-session.tcx']
 const SAMPLES = join(process.cwd(), '..', 'shared', 'samples')
@@ -162,6 +166,98 @@ t.test('imports are counted by format and outcome', async (t) => {
   const { body } = await app.inject('/metrics')
   for (const format of ['fit', 'gpx', 'tcx']) t.match(body, new RegExp(`imports_total\\{format="${format}",outcome="imported"\\} [1-9]`))
   t.match(body, /imports_total\{format="unknown",outcome="failed"\} [1-9]/)
+})
+
+/** The beginning of an import over a connection of its own, whose rest is up to the test. */
+function beginImport (t: Ending, port: number, ann: Runner, length: number, bytes: Buffer): Socket {
+  const socket = connect(port, '127.0.0.1').on('error', () => {})
+  t.teardown(() => socket.destroy())
+  socket.write(`POST /api/v1/activities/import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ann.access_token}\r\ncontent-type: application/octet-stream\r\ncontent-length: ${length}\r\n\r\n`)
+  socket.write(bytes)
+  return socket
+}
+
+/** Looks again until it is so. */
+async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
+  const latest = performance.now() + 30_000
+  while (!await holds()) {
+    if (performance.now() > latest) throw new Error(`It never came to be: ${String(holds)}`)
+    await setTimeout(5)
+  }
+}
+
+t.test('who goes away takes the place of their file with them, and is counted apart', async (t) => {
+  let begun = 0
+  const aborted: unknown[] = []
+  const decode: Decode = (_bytes, signal) => new Promise((_resolve, reject) => {
+    begun++
+    signal.addEventListener('abort', () => { aborted.push(signal.reason); reject(signal.reason) }, { once: true })
+  })
+  const uploadBudget = new UploadBudget()
+  const whole = uploadBudget.leftBytes
+  const service = await startService(t, { parts: { decode, uploadBudget } })
+  await service.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = service.app.server.address() as AddressInfo
+  const ann = await service.runner()
+  const bytes = example('easy-run.fit')
+
+  const decoding = beginImport(t, port, ann, bytes.length, bytes)
+  await until(() => begun === 1)
+  t.equal(uploadBudget.leftBytes, whole - bytes.length, 'what is decoded is still held')
+  decoding.destroy()
+  await until(() => aborted.length === 1 && uploadBudget.leftBytes === whole)
+  t.match(aborted, [{ code: 'SERVICE_UNAVAILABLE' }])
+
+  const receiving = beginImport(t, port, ann, bytes.length, bytes.subarray(0, 1000))
+  await until(() => uploadBudget.leftBytes < whole)
+  receiving.destroy()
+  await until(() => uploadBudget.leftBytes === whole)
+  t.equal(begun, 1, 'half a file is not decoded')
+  const { body } = await service.app.inject('/metrics')
+  t.match(body, /imports_total\{format="unknown",outcome="aborted"\} 2/)
+  t.notMatch(body, /outcome="(failed|imported)"/)
+})
+
+t.test('a body that does not arrive in time is let go of, when that is said', async (t) => {
+  const uploadBudget = new UploadBudget()
+  const whole = uploadBudget.leftBytes
+  const service = await startService(t, { env: { REQUEST_TIMEOUT: '1' }, parts: { uploadBudget } })
+  await service.app.listen({ host: '127.0.0.1', port: 0 })
+  const ann = await service.runner()
+  const socket = beginImport(t, (service.app.server.address() as AddressInfo).port, ann, 100_000, Buffer.alloc(1000))
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (text: string) => { answer += text })
+  await until(() => uploadBudget.leftBytes < whole)
+  await until(() => uploadBudget.leftBytes === whole)
+  await until(() => answer !== '')
+  t.match(answer, /^HTTP\/1.1 408 /)
+  t.match((await service.app.inject('/metrics')).body, /imports_total\{format="unknown",outcome="aborted"\} 1/)
+})
+
+t.test('uploads beyond what the process holds are told to come back, and what is held is given back', async (t) => {
+  const bytes = example('easy-run.fit')
+  const uploadBudget = new UploadBudget(bytes.length)
+  const service = await startService(t, { parts: { uploadBudget } })
+  const ann = await service.runner()
+  const larger = gzipSync(Buffer.alloc(bytes.length + 1))
+  const refused = await send(ann, larger, { headers: { 'content-encoding': 'gzip' } })
+  t.equal(refused.status, 503)
+  t.equal(refused.body.error_code, 'SERVICE_UNAVAILABLE')
+  t.equal(refused.headers['retry-after'], '1')
+  for (const status of [201, 200]) t.equal((await send(ann, bytes)).status, status, 'after it, there is room')
+  t.equal(uploadBudget.leftBytes, bytes.length)
+})
+
+t.test('with a key as well, an import is told once, when it is there', async (t) => {
+  const service = await startService(t)
+  const ann = await service.runner()
+  const headers = { 'idempotency-key': 'one import' }
+  for (const name of ['easy-run.fit', 'easy-run.fit']) t.equal((await send(ann, example(name), { headers })).status, 201)
+  const text = { 'idempotency-key': 'no import' }
+  for (const bytes of [Buffer.from('hello'), Buffer.from('hello')]) t.equal((await send(ann, bytes, { headers: text })).status, 422)
+  const { body } = await service.app.inject('/metrics')
+  t.same(body.match(/^imports_total.*/gm)?.sort(), ['imports_total{format="fit",outcome="imported"} 1', 'imports_total{format="unknown",outcome="failed"} 1'])
+  t.equal(service.lines.filter(({ message }) => message === 'activity imported').length, 1)
 })
 
 t.test('real recordings give the figures of their README over HTTP', { skip: existsSync(SAMPLES) ? false : 'the samples are not beside the project' }, async (t) => {

@@ -1,0 +1,40 @@
+import { AppError } from '../errors.ts'
+
+/** How much of uploads one process holds at once, in bytes: of six of the largest recordings. */
+const BUDGET_BYTES = 192 * 1024 * 1024
+
+/** The bytes of uploads that a process may hold at once: what is being received, and what waits to be decoded and stored. */
+export class UploadBudget {
+  #leftBytes: number
+
+  constructor (bytes = BUDGET_BYTES) {
+    this.#leftBytes = bytes
+  }
+
+  /** What is not taken. */
+  get leftBytes (): number {
+    return this.#leftBytes
+  }
+
+  /** For one upload: it takes as it grows, and gives all back at once, when nothing of it is held any more. */
+  loan (): UploadLoan {
+    let takenBytes = 0
+    return {
+      take: (bytes) => {
+        if (bytes > this.#leftBytes) throw new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being received: try again in a moment', { headers: { 'retry-after': '1' } })
+        this.#leftBytes -= bytes
+        takenBytes += bytes
+      },
+      giveBack: () => {
+        this.#leftBytes += takenBytes
+        takenBytes = 0
+      }
+    }
+  }
+}
+
+export interface UploadLoan {
+  /** @throws AppError SERVICE_UNAVAILABLE where so much is not left */
+  take (bytes: number): void
+  giveBack (): void
+}
