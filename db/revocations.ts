@@ -52,6 +52,17 @@ export async function listRevocations (sql: Sql, since: string | undefined): Pro
   return { rows: rows.filter(({ subject }) => subject !== null), readAt }
 }
 
+/** Whether something issued at that time (ms since 1970, whatever a token says) is revoked, as all instances together know it. */
+export async function isRevokedSince (sql: Sql, subject: string, issuedAtMs: number): Promise<boolean> {
+  // Compared as numbers: a token may name a time that is none to the database.
+  const rows = await sql`/* isRevokedSince */
+    select 1 from revocations
+    where subject = ${subject} and expires_at > now()
+      and (issued_until is null or (extract(epoch from issued_until) * 1000)::float8 >= ${issuedAtMs}::float8)
+  `
+  return rows.length > 0
+}
+
 /** Deletes so many at the most of those that no living token can contradict any more, and answers how many it were. */
 export async function deleteExpiredRevocations (sql: Sql, limit: number): Promise<number> {
   const [row] = await sql<{ count: number }>`/* deleteExpiredRevocations */

@@ -100,6 +100,34 @@ export async function findUserIdByIdentity (sql: Sql, { issuer, subject }: Ident
   return row?.user_id
 }
 
+/**
+ * Keeps everybody else from an account and all that is its own until the transaction ends; false where it is gone, or has another password than
+ * when it was read, or, where a revision is wanted, is of another.
+ */
+export async function lockUnchangedUser (sql: Sql, user: UserRow, wantedRevision: number | undefined): Promise<boolean> {
+  const rows = await sql`/* lockUnchangedUser */
+    select 1 from users
+    where user_id = ${user.id} and password_hash is not distinct from ${user.password_hash}::text
+      and revision = coalesce(${wantedRevision ?? null}::integer, revision)
+    for update
+  `
+  return rows.length === 1
+}
+
+/** Deletes so many pieces of a runner's originals at the most, and answers how many it were. */
+export async function deleteSomeOriginals (sql: Sql, userId: string, limit: number): Promise<number> {
+  const [row] = await sql<{ count: number }>`/* deleteSomeOriginals */
+    with gone as (
+      delete from recording_chunks
+      where user_id = ${userId}
+        and (recording_id, position) in (select recording_id, position from recording_chunks where user_id = ${userId} limit ${limit})
+      returning 1
+    )
+    select count(*) as count from gone
+  `
+  return row?.count ?? 0
+}
+
 /** Deletes an account with all that is its own, and what it was found by; answers the identities it had. */
 export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]> {
   await sql`/* deleteUser */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { findApiKeyAccess, touchApiKey } from '../db/api-keys.ts'
@@ -36,19 +37,30 @@ export interface AuthenticationOptions {
   accessTokens: AccessTokens
   /** The OpenID Connect provider whose tokens are good too. */
   oidc?: OidcOptions | undefined
-  /** The account of somebody the provider vouches for, made where there is none. */
+  /**
+   * The account of somebody the provider vouches for, made where there is none.
+   * @throws AppError UNAUTHENTICATED where it was deleted after the token was issued
+   */
   accountOf (sql: Sql, identity: IdentityToken): Promise<string>
 }
 
 const READS = new Set(['GET', 'HEAD'])
 
+/** How long an API key is taken for a good one before it is looked up, in ms. */
+const KNOWN_KEY_MS = 10 * 60_000
+const MOST_KNOWN_KEYS = 10_000
+
 /**
  * Knows who asks by the bearer token: an access token of ours, an API key, or a token of the identity provider. A signed token seen before costs
  * a look-up, and no promise; an API key is read from the database each time, so that one deleted is refused at once everywhere.
+ *
+ * An address from which too many came that were not let in is refused before anybody else is asked, database or provider. Whoever shares it and
+ * is signed in is not: our own tokens cost a hash to check, and API keys that were good a moment ago are looked up all the same.
  */
 export default fp<AuthenticationOptions>(async function authentication (app, { accessTokens, oidc, accountOf }) {
   const issuer = oidc === undefined ? undefined : new OidcIssuer(oidc)
   const verified = new VerifiedTokens()
+  const knownKeys = new KnownKeys()
   const touching = new Set<string>()
   app.decorateRequest('user', null as unknown as Caller)
 
@@ -76,25 +88,25 @@ export default fp<AuthenticationOptions>(async function authentication (app, { a
       app.countStranger(request, reply)
       throw unauthenticated('A bearer token is needed')
     }
-    app.refuseStranger(request, reply)
     if (token.startsWith(API_KEY_PREFIX)) {
       await useApiKey(request, reply, token)
       return
     }
-    const found = verified.get(token) ?? await verify(request, token)
+    const found = verified.get(token) ?? await verify(request, reply, token)
     if (found === undefined) return refuse(request, reply)
     if (!app.revocations.isFresh) await app.revocations.poll()
     if (app.revocations.known.refuses(found)) return refuse(request, reply)
     letIn(request, reply, found.userId, found.sessionId)
   }
 
-  async function verify (request: FastifyRequest, token: string): Promise<VerifiedToken | undefined> {
-    const found = await accessTokens.verify(token) ?? await verifyAtIssuer(request, token)
+  async function verify (request: FastifyRequest, reply: FastifyReply, token: string): Promise<VerifiedToken | undefined> {
+    const found = await accessTokens.verify(token) ?? await verifyAtIssuer(request, reply, token)
     if (found !== undefined) verified.add(token, found)
     return found
   }
 
-  async function verifyAtIssuer (request: FastifyRequest, token: string): Promise<VerifiedToken | undefined> {
+  async function verifyAtIssuer (request: FastifyRequest, reply: FastifyReply, token: string): Promise<VerifiedToken | undefined> {
+    app.refuseStranger(request, reply)
     const identity = await issuer?.verify(token)
     if (identity === undefined) return undefined
     const { issuedAtMs, expiresAtMs } = identity
@@ -102,14 +114,20 @@ export default fp<AuthenticationOptions>(async function authentication (app, { a
     // Before an account is made: one deleted a moment ago must not come back by a token of before.
     if (!app.revocations.isFresh) await app.revocations.poll()
     if (app.revocations.known.refuses({ ...revocable, userId: '' })) return undefined
-    const userId = await accountOf(request.sql, identity)
+    const userId = await accountOf(request.sql, identity).catch(noneWhereUnauthenticated)
+    if (userId === undefined) return undefined
     return { ...revocable, userId, subjects: [...revocable.subjects, userSubject(userId)] }
   }
 
   async function useApiKey (request: FastifyRequest, reply: FastifyReply, token: string): Promise<void> {
     const key = readApiKey(token)
+    if (!knownKeys.has(token)) app.refuseStranger(request, reply)
     const access = key === undefined ? undefined : await findApiKeyAccess(request.sql, key.userId, key.tokenId)
-    if (key === undefined || access === undefined || !sameSecret(access.secret_hash, key.secretHash) || access.expired) return refuse(request, reply)
+    if (key === undefined || access === undefined || !sameSecret(access.secret_hash, key.secretHash) || access.expired) {
+      knownKeys.delete(token)
+      return refuse(request, reply)
+    }
+    knownKeys.add(token)
     letIn(request, reply, key.userId, undefined)
     if (!access.used_lately) touch(key.userId, key.tokenId)
     if (!access.can_write && !READS.has(request.method)) throw new AppError('FORBIDDEN', 'This API key may read only')
@@ -137,6 +155,37 @@ export default fp<AuthenticationOptions>(async function authentication (app, { a
     throw unauthenticated('The bearer token is not valid (any more)', 'invalid_token')
   }
 }, { name: 'authentication', dependencies: ['request-context', 'error-envelope', 'database', 'rate-limit', 'revocations'] })
+
+/** API keys that were found good in the last minutes, by their hashes. Bounded: those used longest ago go first. */
+class KnownKeys {
+  readonly #untilMs = new Map<string, number>()
+
+  has (key: string): boolean {
+    return (this.#untilMs.get(digest(key)) ?? -Infinity) > performance.now()
+  }
+
+  add (key: string): void {
+    const hash = digest(key)
+    // Taken out first, so that it becomes the latest.
+    this.#untilMs.delete(hash)
+    if (this.#untilMs.size >= MOST_KNOWN_KEYS) this.#untilMs.delete(this.#untilMs.keys().next().value as string)
+    this.#untilMs.set(hash, performance.now() + KNOWN_KEY_MS)
+  }
+
+  delete (key: string): void {
+    this.#untilMs.delete(digest(key))
+  }
+}
+
+function digest (text: string): string {
+  return createHash('sha256').update(text).digest('base64')
+}
+
+/** A token of an account that was deleted is answered as any other that is good no more. */
+function noneWhereUnauthenticated (error: unknown): undefined {
+  if (error instanceof AppError && error.code === 'UNAUTHENTICATED') return undefined
+  throw error
+}
 
 function bearerToken (request: FastifyRequest): string | undefined {
   const { authorization } = request.headers

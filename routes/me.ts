@@ -63,7 +63,7 @@ export const meRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations
   }, async (request, reply) => {
     const user = await account(request)
     requireMatch(request, user)
-    await closeAccount(request.sql, keys, user, request.body)
+    await closeAccount(request.sql, keys, user, request.body, request.headers['if-match'] === undefined ? undefined : user.revision)
     return reply.code(204).send(null)
   })
 }

@@ -1,8 +1,10 @@
 import { v7 as uuidv7 } from 'uuid'
 import { deleteOtherSessions } from '../../db/refresh-tokens.ts'
+import { isRevokedSince } from '../../db/revocations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import {
-  claimAddress, claimIdentity, deleteUser, findUserIdByIdentity, insertUser, replacePasswordHash, updateUser, type UserRow
+  claimAddress, claimIdentity, deleteSomeOriginals, deleteUser, findUserIdByIdentity, insertUser, lockUnchangedUser, replacePasswordHash, updateUser,
+  type UserRow
 } from '../../db/users.ts'
 import type { Registration, Session } from '../../schemas/auth.ts'
 import { isEmailAddress, isTimeZone } from '../../schemas/formats.ts'
@@ -18,6 +20,8 @@ import { openSession, wrongPassword, type Keys } from './sessions.ts'
 
 /** The longest a token of an identity provider is reckoned to live, in seconds. */
 const IDENTITY_TOKEN_S = 24 * 3600
+/** Pieces of originals deleted by one statement: 50 MiB, which takes far less than a statement may. */
+const ORIGINALS_AT_ONCE = 200
 
 /** Makes the account and its first session. Of twenty who ask for one address at once, one gets it. */
 export async function signUp (sql: Sql, keys: Keys, { email, password, name, timezone }: Registration): Promise<Session> {
@@ -56,14 +60,20 @@ export async function changePassword (sql: Sql, keys: Keys, user: UserRow, sessi
 
 /**
  * Deletes the account and everything that is its own. Whoever has a password must say it; an account without one was made by an identity
- * provider's token, and the token is enough. A token of before makes no new account.
+ * provider's token, and the token is enough. A token of before makes no new account. It goes as it was read: with the password that was checked,
+ * and where `wantedRevision` is given, in that revision.
  */
-export async function closeAccount (sql: Sql, keys: Keys, user: UserRow, { password }: Farewell): Promise<void> {
+export async function closeAccount (sql: Sql, keys: Keys, user: UserRow, { password }: Farewell, wantedRevision: number | undefined): Promise<void> {
   if (user.password_hash !== null) {
     if (password === undefined) throw missing('password')
     if (!await keys.passwords.verify(user.password_hash, password)) throw wrongPassword('The password is not that of the account')
   }
   const ended = await transaction(sql, async (sql) => {
+    if (!await lockUnchangedUser(sql, user, wantedRevision)) {
+      throw wantedRevision === undefined ? wrongPassword('The password is not that of the account') : preconditionFailed()
+    }
+    // Before all else and bit by bit: they may be more than one statement has the time for. They come back where the rest fails.
+    while (await deleteSomeOriginals(sql, user.id, ORIGINALS_AT_ONCE) === ORIGINALS_AT_ONCE);
     const identities = await deleteUser(sql, user.id)
     return [
       ...await revoke(sql, [userSubject(user.id)], IDENTITY_TOKEN_S),
@@ -76,13 +86,16 @@ export async function closeAccount (sql: Sql, keys: Keys, user: UserRow, { passw
 /**
  * The account of somebody an identity provider vouches for, made at first sight. It is never one that was there before: an e-mail address is
  * taken over from the provider only where it says that it has checked it, and no account has it.
+ * @throws AppError UNAUTHENTICATED where the account was deleted after the token was issued
  */
 export async function accountOf (sql: Sql, identity: IdentityToken): Promise<string> {
   const known = await findUserIdByIdentity(sql, identity)
   if (known !== undefined) return known
   return await transaction(sql, async (sql) => {
     const id = uuidv7()
-    if (!await claimIdentity(sql, identity, id)) return await findUserIdByIdentity(sql, identity) as string
+    if (!await claimIdentity(sql, identity, id)) return await findUserIdByIdentity(sql, identity) ?? gone()
+    // This instance may not have heard of it. Asked after the claim, which has waited for a deletion under way.
+    if (await isRevokedSince(sql, identitySubject(identity.issuer, identity.subject), identity.issuedAtMs)) gone()
     const { email, name, timezone } = identity
     const isOwn = email !== undefined && isEmailAddress(email) && await claimAddress(sql, canonicalAddress(email), id)
     await insertUser(sql, {
@@ -94,6 +107,10 @@ export async function accountOf (sql: Sql, identity: IdentityToken): Promise<str
     })
     return id
   })
+}
+
+function gone (): never {
+  throw new AppError('UNAUTHENTICATED', 'The account of this token was deleted')
 }
 
 function missing (field: string): AppError {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { identifier } from '../../db/sql.ts'
+import { Passwords } from '../../src/auth/passwords.ts'
 import { PASSWORD, inject, startService, type Runner } from '../service.ts'
 
 const service = await startService(t)
@@ -122,6 +123,47 @@ t.test('an account is deleted by its password alone, for good, with everything t
   t.equal((await bob.call('GET', '/me')).status, 200)
   const again = await runner(ann.email)
   t.not(again.id, ann.id)
+})
+
+t.test('an account is deleted as it was read, and not as somebody has made it since', async (t) => {
+  let meanwhile = async () => {}
+  class Slow extends Passwords {
+    override async verify (hash: string | null | undefined, password: string) {
+      const isRight = await super.verify(hash, password)
+      await meanwhile()
+      return isRight
+    }
+  }
+  const slow = await startService(t, { env: { DATABASE_URL: service.databaseUrl }, parts: { passwords: new Slow({ memoryKiB: 1024, passes: 1, parallelism: 1 }) } })
+  const leave = async (token: string, headers = {}) => await inject(slow.app, { method: 'DELETE', url: '/api/v1/me', headers: { ...as(token), ...headers }, payload: { password: PASSWORD } })
+  const ann = await runner()
+  const etag = String((await ann.call('GET', '/me')).headers.etag)
+  meanwhile = async () => { t.equal((await ann.call('PATCH', '/me', { name: 'Ann' })).status, 200) }
+  t.equal((await leave(ann.access_token, { 'if-match': etag })).status, 412)
+  meanwhile = async () => { t.equal((await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })).status, 204) }
+  const late = await leave(ann.access_token)
+  t.equal(late.status, 401)
+  t.equal(late.body.error_code, 'INVALID_CREDENTIALS')
+  t.equal((await ann.call('GET', '/me')).status, 200)
+  const bob = await runner()
+  meanwhile = async () => { t.equal((await bob.call('PATCH', '/me', { name: 'Bob' })).status, 200) }
+  t.equal((await leave(bob.access_token)).status, 204, 'who names no state means any')
+})
+
+t.test('originals are deleted a bounded number at a time, and all of them', async (t) => {
+  const ann = await runner()
+  const recording = randomUUID()
+  await database.sql`/* test */
+    insert into recordings (user_id, recording_id, format, sha256, size_bytes) values (${ann.id}, ${recording}, 'fit', sha256(${ann.id}::bytea), 1)
+  `
+  await database.sql`/* test */
+    insert into recording_chunks (user_id, recording_id, position, bytes) select ${ann.id}::uuid, ${recording}::uuid, n, '\\x00' from generate_series(0, 449) n
+  `
+  const counted = async () => Number(/^\S+_count\{.*query="deleteSomeOriginals".*\} (\d+)$/m.exec((await app.inject('/metrics')).payload)?.[1] ?? 0)
+  const before = await counted()
+  t.equal((await ann.call('DELETE', '/me', { password: PASSWORD })).status, 204)
+  t.same(await database.sql`/* test */ select 1 from recording_chunks where user_id = ${ann.id}`, [])
+  t.equal(await counted() - before, 3)
 })
 
 t.test('an account that is gone is nobody’s at an instance that has not heard of it', async (t) => {

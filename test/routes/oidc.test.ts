@@ -217,6 +217,26 @@ t.test('an account without a password is deleted by the token, which makes no ne
   t.not(back.body.id, id)
 })
 
+t.test('a token of before makes no account either where nobody has heard of the deletion', async (t) => {
+  const { issuer, me, app, databaseUrl, database } = await meet(t)
+  const other = await startService(t, { env: { DATABASE_URL: databaseUrl, OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience } })
+  const elsewhere = async (token: string) => await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })
+  const past = Math.floor(Date.now() / 1000) - 60
+  const token = await issuer.token({ iat: past })
+  t.equal((await me(token)).status, 200)
+  // Read just now, the list is gone by for a while.
+  await other.app.revocations.poll()
+  t.equal((await inject(app, { method: 'DELETE', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` }, payload: {} })).status, 204)
+  for (const claims of [{ iat: past }, { iat: undefined }, { iat: -1e300 }]) {
+    const { status, headers } = await elsewhere(await issuer.token({ ...claims, jti: 'unseen' }))
+    t.equal(status, 401, JSON.stringify(claims))
+    t.match(headers['www-authenticate'], 'error="invalid_token"')
+  }
+  t.same(await database.sql`/* test */ select 1 from users`, [])
+  t.same(await database.sql`/* test */ select 1 from identities`, [])
+  t.equal((await elsewhere(await issuer.token({ iat: Math.floor(Date.now() / 1000) + 2 }))).status, 200, 'who signs in anew begins anew')
+})
+
 t.test('without an issuer its tokens are nobody’s', async (t) => {
   const issuer = await startIssuer(t)
   const { app } = await startService(t)

@@ -115,7 +115,7 @@ t.test('who is signed in is counted as a user, wherever they come from', async (
   t.same(told(await bob.call('GET', '/plans')), [5, 4])
 })
 
-t.test('who is not let in is counted by address, and is at last refused without a look at the token', async (t) => {
+t.test('who is not let in is counted by address, and is at last refused before anybody is asked about the token', async (t) => {
   const service = await limited(t, { RATE_LIMIT_MAX: '5' })
   const ann = await service.runner()
   const ask = async (authorization: string) => await ann.call('GET', '/plans', undefined, { authorization, 'x-forwarded-for': '2001:db8::1' })
@@ -128,6 +128,24 @@ t.test('who is not let in is counted by address, and is at last refused without 
   t.equal((await ann.call('GET', '/plans', undefined, { authorization: '', 'x-forwarded-for': '2001:db8:0:0:ffff::2' })).status, 429)
   t.equal((await ann.call('GET', '/plans', undefined, { authorization: '', 'x-forwarded-for': '2001:db8:0:1::1' })).status, 401)
   t.equal((await ann.call('GET', '/plans')).status, 200)
+})
+
+t.test('who is signed in is let in from an address that others have used up', async (t) => {
+  const service = await limited(t, { RATE_LIMIT_MAX: '5' })
+  const [ann, bob] = [await service.runner(), await service.runner()]
+  const makeKey = async () => (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.key as string
+  const [used, unused] = [await makeKey(), await makeKey()]
+  const ask = async (token: string) => await ann.call('GET', '/plans', undefined, { authorization: `Bearer ${token}`, 'x-forwarded-for': '198.51.100.9' })
+  t.equal((await ask(used)).status, 200)
+  for (let i = 0; i < 5; i++) t.equal((await ask('x')).status, 401)
+  isRefusal(t, await ask('x'))
+  const { payload } = await service.app.inject({ method: 'GET', url: '/api/v1/plans', headers: { authorization: `Bearer ${bob.access_token}`, 'x-forwarded-for': '198.51.100.9' } })
+  t.same(JSON.parse(payload).items, [], 'by a token that was never seen')
+  t.equal((await ask(used)).status, 200, 'by a key that was good a moment ago')
+  isRefusal(t, await ask(unused), 'a key nobody has used yet')
+  isRefusal(t, await ask(`rt_${'A'.repeat(86)}`), 'a key nobody has')
+  await service.database.sql`/* test */ delete from api_keys where user_id = ${ann.id}`
+  isRefusal(t, await ask(used), 'a key that is gone')
 })
 
 t.test('saying the password once more is limited as sign-in is', async (t) => {
