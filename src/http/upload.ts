@@ -70,7 +70,8 @@ function resized (bytes: Buffer, size: number, capacity: number): Buffer<ArrayBu
 
 function plain (stream: Readable, encoding: string | undefined, signal: AbortSignal): AsyncIterable<Buffer> {
   switch (encoding?.trim().toLowerCase() ?? 'identity') {
-    case 'identity': return stream
+    // A request that is destroyed takes its connection with it, and the answer that says why.
+    case 'identity': return stream.iterator({ destroyOnReturn: false })
     case 'gzip': case 'x-gzip': return unzipped(stream, signal)
     default: throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording may be sent plain or with Content-Encoding: gzip')
   }

@@ -152,6 +152,16 @@ t.test('an id is kept where there is no route to ask for it', async (t) => {
   }
 })
 
+t.test('a recording that is too large is told so, and counted as that', async (t) => {
+  const ann = await service.runner()
+  const piece = Buffer.alloc(1024 * 1024)
+  const chunk = Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')])
+  const head = `POST /api/v1/activities/import HTTP/1.1\r\nHost: x\r\nX-Request-ID: too-large\r\nAuthorization: Bearer ${ann.access_token}\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n`
+  const [answer] = await exchange(port, Buffer.concat([Buffer.from(head), ...Array.from({ length: 33 }, () => chunk)]))
+  t.equal(answer?.status, 413)
+  t.match(await until(() => service.lines.find(({ request_id, message }) => request_id === 'too-large' && message === 'request completed')), { status_code: 413, error_code: 'PAYLOAD_TOO_LARGE' })
+})
+
 t.test('a connection is not left with half a body that nobody will read', async (t) => {
   const ann = await service.runner()
   const body = Buffer.alloc(300_000, 'no gzip')

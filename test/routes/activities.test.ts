@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { UploadBudget } from '../../src/http/upload-budget.ts'
 import type { Decode } from '../../src/workflows/import-activity.ts'
-import { startService, type Answer, type Ending, type Runner } from '../service.ts'
+import { startService, type Answer, type Ending, type LogLine, type Runner } from '../service.ts'
 
 const EXAMPLES = ['easy-run.fit', 'park-run.gpx', 'track-session.tcx']
 const SAMPLES = join(process.cwd(), '..', 'shared', 'samples')
@@ -18,15 +18,6 @@ const example = (name: string) => readFileSync(join('examples', name))
 
 async function send (ann: Runner, bytes: Buffer, { query = '', headers = {} }: { query?: string, headers?: Record<string, string> } = {}): Promise<Answer> {
   return await ann.call('POST', `/activities/import${query}`, bytes, { 'content-type': 'application/octet-stream', ...headers })
-}
-
-/** Waits, a turn of the event loop at a time, until there is something. */
-async function until<T> (look: () => T | undefined): Promise<T> {
-  for (;;) {
-    const found = look()
-    if (found !== undefined) return found
-    await new Promise((resolve) => { setImmediate(resolve) })
-  }
 }
 
 /** A form with one file, as browsers and curl send it. */
@@ -157,7 +148,9 @@ t.test('an original that cannot be read to its end is our failure, and told as o
   const { body: { activity } } = await send(ann, example('easy-run.fit'))
   await database.sql`delete from recording_chunks where user_id = ${ann.id}`
   await ann.call('GET', `/activities/${activity.id}/file`).catch(() => {})
-  const line = await until(() => lines.find(({ message, path }) => message === 'request completed' && path === `/api/v1/activities/${activity.id}/file`))
+  const find = () => lines.find(({ message, path }) => message === 'request completed' && path === `/api/v1/activities/${activity.id}/file`)
+  await until(() => find() !== undefined)
+  const line = find() as LogLine
   t.match(line, { level: 'ERROR', status_code: 500, error_code: 'INTERNAL_ERROR', exception: /is not there/ })
   broken.add(line)
 })
