@@ -126,13 +126,6 @@ t.test('what a worker has counted stays in the sum while it does not answer', as
   t.equal((await service.stop()).code, 0)
 })
 
-t.test('many workers are no reason for a word on standard error', async (t) => {
-  const service = await startProcess(t, { WORKERS: '11' }, { ready: false })
-  await service.line(isListening)
-  await service.stop()
-  t.equal(service.stderr(), '')
-})
-
 t.test('where no worker can serve, all of it ends and says so', async (t) => {
   const squatter = createServer().listen(0, '127.0.0.1')
   t.teardown(() => squatter.close())
