@@ -39,7 +39,11 @@ export default fp<SheddingOptions>(async function shedding (app, { databaseDelay
   const admission = new AdmissionLimit()
   const starting = refusal('The service is starting')
   const overloaded = refusal('The service has more to do than it can: try again in a moment')
-  app.decorate('sheddable', (route) => { route.config = { ...route.config, sheddable: true } })
+  app.decorate('sheddable', (route) => {
+    route.config = { ...route.config, sheddable: true }
+    const own = route.preValidation === undefined ? [] : [route.preValidation].flat()
+    if (route.method !== 'GET' && route.method !== 'HEAD') route.preValidation = [shedArrived, ...own]
+  })
 
   // Registered in a scope without routes, it measures and its hook meets no request.
   await app.register(async (scope) => {
@@ -60,11 +64,11 @@ export default fp<SheddingOptions>(async function shedding (app, { databaseDelay
     else done()
   })
 
-  // A body may have taken its time, and no place for as long: now there must be one.
-  app.addHook('preValidation', function shedArrived (request, _reply, done) {
-    const isLate = request.body !== undefined && performance.now() - request.exchange.startedMs > SLOW_BODY_MS
-    done(isLate && isFull() && isSheddable(request) ? overloaded.error : undefined)
-  })
+  /** A body may have taken its time, and no place for as long: now there must be one. */
+  function shedArrived ({ body, exchange }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+    const isLate = body !== undefined && performance.now() - exchange.startedMs > SLOW_BODY_MS
+    done(isLate && isFull() ? overloaded.error : undefined)
+  }
 
   function isFull (): boolean {
     if (app.inFlight.size <= admission.limit || atWork() <= admission.limit) return false

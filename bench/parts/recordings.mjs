@@ -47,10 +47,10 @@ function fitOf (points) {
 
 function tcxOf (points) {
   const start = points[0].at.toISOString()
-  const track = points.map(({ at, lat, lon, distance, altitude, heartRate, cadence, speed }) => `<Trackpoint><Time>${at.toISOString()}</Time>` +
+  const track = points.map(({ at, lat, lon, distance, altitude, heartRate, cadence }) => `<Trackpoint><Time>${at.toISOString()}</Time>` +
     `<Position><LatitudeDegrees>${lat.toFixed(7)}</LatitudeDegrees><LongitudeDegrees>${lon.toFixed(7)}</LongitudeDegrees></Position>` +
     `<AltitudeMeters>${altitude.toFixed(1)}</AltitudeMeters><DistanceMeters>${distance.toFixed(1)}</DistanceMeters><HeartRateBpm><Value>${heartRate}</Value></HeartRateBpm>` +
-    `<Extensions><TPX xmlns="http://www.garmin.com/xmlschemas/ActivityExtension/v2"><Speed>${speed.toFixed(2)}</Speed><RunCadence>${cadence}</RunCadence></TPX></Extensions></Trackpoint>`).join('')
+    `<Extensions><TPX xmlns="http://www.garmin.com/xmlschemas/ActivityExtension/v2"><RunCadence>${cadence}</RunCadence></TPX></Extensions></Trackpoint>`).join('')
   return Buffer.from('<?xml version="1.0"?><TrainingCenterDatabase xmlns="http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2"><Activities><Activity Sport="Running">' +
     `<Id>${start}</Id><Lap StartTime="${start}"><TotalTimeSeconds>${points.length - 1}</TotalTimeSeconds><DistanceMeters>${points.at(-1).distance.toFixed(1)}</DistanceMeters><Track>${track}</Track></Lap></Activity></Activities></TrainingCenterDatabase>`)
 }

@@ -34,7 +34,7 @@ export class AdmissionLimit {
   adapt (delayMs: number, inFlight: number): void {
     this.#late = delayMs > TARGET_MS ? this.#late + 1 : 0
     if (this.#late >= PATIENCE) this.#limit = Math.max(FEWEST, Math.floor(Math.min(this.#limit, inFlight + 1) * 0.8))
-    else if (this.#late === 0 && (this.#refused || this.#limit < FIRST)) this.#limit = Math.min(MOST, Math.ceil(this.#limit * 1.1))
+    else if (this.#late === 0) this.#limit = Math.max(this.#limit, Math.min(this.#refused ? MOST : FIRST, Math.ceil(this.#limit * 1.1)))
     this.#refused = false
   }
 }

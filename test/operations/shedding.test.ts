@@ -1,0 +1,69 @@
+import t from 'tap'
+import { AdmissionLimit } from '../../src/http/admission.ts'
+import { startService } from '../service.ts'
+import { lockTable } from '../table-lock.ts'
+
+t.test('the bound on requests shrinks only by a delay that lasts, and comes back', async (t) => {
+  const admission = new AdmissionLimit()
+  const first = admission.limit
+  for (let look = 0; look < 4; look++) admission.adapt(200, first)
+  t.equal(admission.limit, first, 'a pause is no overload')
+  admission.adapt(10, first)
+  for (let look = 0; look < 4; look++) admission.adapt(200, first)
+  t.equal(admission.limit, first, 'nor are two')
+  for (let look = 0; look < 50; look++) admission.adapt(200, first)
+  t.ok(admission.limit < first)
+  const least = admission.limit
+  t.ok(least >= 32, 'some are always let in')
+  for (let look = 0; look < 50; look++) admission.adapt(0, 1)
+  t.equal(admission.limit, first)
+})
+
+t.test('the bound grows where it alone keeps requests out, to an end', async (t) => {
+  const admission = new AdmissionLimit()
+  const first = admission.limit
+  for (let look = 0; look < 5; look++) admission.adapt(0, first)
+  t.equal(admission.limit, first, 'nobody was refused')
+  for (let look = 0; look < 100; look++) {
+    admission.refused()
+    admission.adapt(0, admission.limit)
+  }
+  t.ok(admission.limit > first && admission.limit <= 1024)
+})
+
+t.test('with more to do than can be done, some are refused at once, in the envelope, and probes are not', async (t) => {
+  const service = await startService(t, { env: { MAX_POOL_SIZE: '20' } })
+  const runner = await service.runner()
+  await service.app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = service.app.server.address() as { port: number }
+  const url = `http://127.0.0.1:${port}`
+  const headers = { authorization: `Bearer ${runner.access_token}`, origin: 'https://elsewhere.example' }
+  const lock = await lockTable(t, service.databaseUrl, 'plans')
+  const asked: Array<Promise<Response>> = []
+  const refused = new Promise<Response>((resolve) => {
+    for (let n = 0; n < 200; n++) {
+      const answer = fetch(`${url}/api/v1/plans`, { headers: { ...headers, 'x-request-id': `flood-${n}` } })
+      asked.push(answer)
+      answer.then((response) => { if (response.status === 503) resolve(response) }, () => {})
+    }
+  })
+  const answer = await refused
+  t.match(await answer.json(), { error_code: 'SERVICE_UNAVAILABLE' })
+  t.match(Number(answer.headers.get('retry-after')), Number)
+  t.ok(Number(answer.headers.get('retry-after')) >= 1)
+  t.equal(answer.headers.get('x-frame-options'), 'DENY')
+  t.equal(answer.headers.get('access-control-allow-origin'), '*')
+  t.equal(answer.headers.get('cache-control'), 'no-store')
+  const id = answer.headers.get('x-request-id')
+  t.match(id, /^flood-\d+$/)
+  for (const probe of ['/health/live', '/']) t.equal((await fetch(url + probe)).status, 200)
+  await lock.release()
+  const statuses = await Promise.all(asked.map(async (response) => (await response).status))
+  t.same([...new Set(statuses)].sort(), [200, 503])
+  t.ok(statuses.filter((status) => status === 200).length >= 32, 'those let in are done')
+  const lines = service.lines.filter(({ request_id, message }) => request_id === id && message === 'request completed')
+  t.match(lines, [{ level: 'ERROR', status_code: 503, error_code: 'SERVICE_UNAVAILABLE', path: '/api/v1/plans' }])
+  const { body } = await service.app.inject('/metrics')
+  t.match(body, /http_errors_total\{error_code="SERVICE_UNAVAILABLE",route="\/api\/v1\/plans\/?"\} \d/)
+  t.equal((await fetch(`${url}/api/v1/plans`, { headers })).status, 200, 'and all is as before')
+})
