@@ -14,20 +14,25 @@ export interface PlanFilter {
   after?: string | undefined
 }
 
+/** No UUIDv7 comes after it. */
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
 const columns = fragment`
   plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
 `
 
-/** Newest first. One more than asked is answered where there is more, so that the caller can tell. */
+/**
+ * Newest first. One more than asked is answered where there is more, so that the caller can tell. What is not asked for is null in one text,
+ * rather than left out of it: a text put together for each call cost 20 µs of 80, and the order of the key decides on the plan anyway.
+ */
 export async function listPlans (sql: Sql, userId: string, { status, from, to, limit, after }: PlanFilter): Promise<PlanRow[]> {
   return await sql<PlanRow>`/* listPlans */
-    select ${columns}
+    select plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
     from plans
-    where user_id = ${userId}
-      ${after === undefined ? fragment`` : fragment`and plan_id < ${after}`}
-      ${status === undefined ? fragment`` : fragment`and status = ${status}`}
-      ${from === undefined ? fragment`` : fragment`and end_date >= ${from}::date`}
-      ${to === undefined ? fragment`` : fragment`and start_date <= ${to}::date`}
+    where user_id = ${userId} and plan_id < ${after ?? LAST_ID}
+      and (${status ?? null}::text is null or status = ${status ?? null})
+      and (${from ?? null}::date is null or end_date >= ${from ?? null}::date)
+      and (${to ?? null}::date is null or start_date <= ${to ?? null}::date)
     order by plan_id desc
     limit ${limit + 1}
   `
@@ -35,7 +40,9 @@ export async function listPlans (sql: Sql, userId: string, { status, from, to, l
 
 export async function findPlan (sql: Sql, userId: string, planId: string): Promise<PlanRow | undefined> {
   const [plan] = await sql<PlanRow>`/* findPlan */
-    select ${columns} from plans where user_id = ${userId} and plan_id = ${planId}
+    select plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
+    from plans
+    where user_id = ${userId} and plan_id = ${planId}
   `
   return plan
 }
