@@ -155,7 +155,14 @@ export async function startProcess (t: Ending, env: Record<string, string> = {},
   const lines: LogLine[] = []
   const listeners = new Set<(line: LogLine) => void>()
   createInterface({ input: child.stdout }).on('line', (text) => {
-    const line = JSON.parse(text) as LogLine
+    let line: LogLine
+    try {
+      line = JSON.parse(text) as LogLine
+    } catch (error) {
+      // What a killed process had begun to write is no line.
+      if (child.killed) return
+      throw error
+    }
     lines.push(line)
     for (const listener of listeners) listener(line)
   })
