@@ -16,7 +16,7 @@ const { ServerProcess } = await import('./parts/process.mjs')
 const { refresh } = await import('./parts/service.mjs')
 const { assertParity } = await import('./parts/parity.mjs')
 
-const { route, rounds, seconds, warmup, connections, peer, keep } = readArguments({ route: 'all', rounds: 10, seconds: 3, warmup: 2, connections: 64, peer: false, keep: false })
+const { route, rounds, seconds, warmup, connections, keep } = readArguments({ route: 'all', rounds: 10, seconds: 3, warmup: 2, connections: 64, keep: false })
 const routes = Object.fromEntries(Object.entries(ROUTES).filter(([name]) => route === 'all' || route.split(',').includes(name)))
 if (Object.keys(routes).length === 0) throw new Error(`There is no such route: ${route}. There are ${Object.keys(ROUTES).join(', ')}`)
 const RUNNERS = 1000
@@ -33,7 +33,6 @@ let result
 try {
   const env = { NODE_ENV: 'production', DATABASE_URL: database.url }
   const servers = [await ServerProcess.start({ name: 'bare', script: script('bare.mjs'), cores: CORES.server, env })]
-  if (peer) servers.push(await ServerProcess.start({ name: 'readme', script: script('peers/readme.mjs'), cores: CORES.server, env }))
   servers.push(service)
   await assertParity(service, servers[0], routes, given)
   console.log(`The service has everything on. ${rounds} rounds of ${seconds} s, ${connections} connections, ${generator}.`)
