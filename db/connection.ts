@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import postgres from 'postgres'
 import type { Address, Host } from './address.ts'
 import { connectError, DatabaseError, statementError } from './database-error.ts'
+import { start } from './driver-query.ts'
 import { endSocket, openSocket, requestCancel } from './socket.ts'
 import type { BackendKey } from './socket.ts'
 import type { Interruption, Rows, Statement } from './statement.ts'
@@ -196,25 +197,24 @@ export class Connection {
     this.statement = statement
     statement.startedAt = performance.now()
     if (this.closed) {
-      queueMicrotask(() => this.#finish(statement, undefined, this.#lost))
+      queueMicrotask(() => this.finish(statement, undefined, this.#lost))
       return
     }
-    this.#query(statement).then(
-      (rows) => this.#finish(statement, rows as Rows, undefined),
-      (error: unknown) => this.#finish(statement, undefined, error))
+    start(this.#query(statement), this, statement)
   }
 
-  #query ({ strings, values }: Statement): PromiseLike<unknown> {
+  #query ({ strings, values }: Statement): unknown {
     if (typeof strings === 'string') return this.#driver.unsafe(strings)
     const plain = statementText(strings, values)
     return plain === undefined ? this.#driver(strings, ...values as never[]) : this.#driver.unsafe(plain.text, plain.parameters as never[], EXTENDED)
   }
 
-  #finish (statement: Statement, rows: Rows | undefined, error: unknown): void {
+  /** To be called by what carries the statement out. */
+  finish (statement: Statement, rows: Rows | undefined, error: unknown): void {
     if (statement !== this.statement || statement.settled) return
     if (this.#cancelling !== null && !this.closed) {
       // A cancel still on its way would hit the next statement.
-      this.#cancelling.then(() => { this.#cancelling = null; this.#finish(statement, rows, error) })
+      this.#cancelling.then(() => { this.#cancelling = null; this.finish(statement, rows, error) })
       return
     }
     this.statement = null
@@ -272,7 +272,7 @@ export class Connection {
     this.#socket.destroy(reason)
     const { statement } = this
     // The driver tells its query of the loss by itself, as a rule; that the caller hears of it does not depend on that.
-    if (statement !== null) setImmediate(() => this.#finish(statement, undefined, this.#lost))
+    if (statement !== null) setImmediate(() => this.finish(statement, undefined, this.#lost))
     for (const reject of this.#asking) setImmediate(reject, this.#lost)
   }
 

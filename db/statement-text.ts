@@ -9,9 +9,8 @@ export interface StatementText {
  * A statement with its fragments put in, as text and what stands for `$1`, `$2`, …; undefined where a record is among the values, whose columns are
  * for the driver to write.
  *
- * The driver can do all of this. But a tagged template given to one of twenty drivers, one for each connection, cannot be inlined by V8, and for a reason
- * that was not found what each such call makes then survives until the next full collection: 1.8 kB and 8 of 34 µs a statement. By its
- * `unsafe`, which is as safe with parameters, it takes 26 µs and leaves nothing.
+ * The driver can do all of this, at more cost: it looks at the kind of each value by five `instanceof`, and a fragment is a promise to it. Its `unsafe`
+ * is as safe with parameters. Measured: 27 µs a statement against 34.
  */
 export function statementText (strings: readonly string[], values: readonly unknown[]): StatementText | undefined {
   const statement = { text: '', parameters: [] }
