@@ -5,7 +5,7 @@ import fp from 'fastify-plugin'
 import * as promClient from 'prom-client'
 import { AppError } from '../src/errors.ts'
 import type { Ended, RouteHandle } from '../src/http/exchange.ts'
-import { CounterFamily, DurationHistogram, type Durations } from '../src/metrics/families.ts'
+import { CounterFamily, DurationHistogram, type Count, type Durations } from '../src/metrics/families.ts'
 import type { Metrics } from '../src/metrics/metrics.ts'
 
 export interface MetricsOptions {
@@ -25,14 +25,23 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
   const requests = new DurationHistogram('http_request_duration_seconds', 'How long requests took, by method, route pattern and status', REQUEST_SECONDS, registry)
   const failures = new CounterFamily('http_errors_total', 'Answers from 400 up, by error code and route pattern', registry)
   const routes = new Map<RouteHandle, Map<number, Durations>>()
+  const failuresByRoute = new Map<RouteHandle, Map<string, Count>>()
   const inFlight = new promClient.Gauge({ name: 'http_requests_in_flight', help: 'Requests being answered', registers: [registry], collect () { this.set(app.inFlight.size) } })
   inFlight.set(0)
 
   app.onExchangeEnd((ended: Ended) => {
     const { route, failure } = ended
     durationsOf(ended).observe(ended.durationMs / 1000)
-    if (failure !== undefined && !ended.aborted) failures.of({ error_code: failure.error_code, route: route.pattern }).add()
+    if (failure !== undefined && !ended.aborted) failuresOf(route, failure.error_code).add()
   })
+
+  function failuresOf (route: RouteHandle, errorCode: string): Count {
+    let byCode = failuresByRoute.get(route)
+    if (byCode === undefined) failuresByRoute.set(route, byCode = new Map())
+    let count = byCode.get(errorCode)
+    if (count === undefined) byCode.set(errorCode, count = failures.of({ error_code: errorCode, route: route.pattern }))
+    return count
+  }
 
   /** The series of a request: by two look-ups for a route, by its labels for what never reached one. */
   function durationsOf ({ route, status, method }: Ended): Durations {

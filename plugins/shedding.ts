@@ -1,10 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, onRouteHookHandler } from 'fastify'
 import { AppError } from '../src/errors.ts'
 import { AdmissionLimit } from '../src/http/admission.ts'
-import { errorAnswer, type Verdict } from '../src/http/failure.ts'
+import { errorAnswer } from '../src/http/failure.ts'
 import { verdictOf } from '../src/http/verdict.ts'
+import { exceptionText } from '../src/log/exception.ts'
+import { quote } from '../src/log/text.ts'
+import { timestamp } from '../src/log/timestamp.ts'
+import type { ErrorEnvelope } from '../schemas/error.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -90,26 +95,36 @@ export default fp<SheddingOptions>(async function shedding (app, { databaseDelay
     return app.inFlight.size - arriving
   }
 
-  function refuse (request: FastifyRequest, reply: FastifyReply, { error, verdict }: Refusal): void {
-    const { status, headers, body, failure } = errorAnswer(verdict, error)
-    request.exchange.failure = failure
-    request.exchange.route = request.routeOptions.config.handle ?? request.exchange.route
+  function refuse (request: FastifyRequest, reply: FastifyReply, { error, exception, status, headers, beforeTime, afterTime }: Refusal): void {
+    const { exchange, raw: { headers: { origin } } } = request
+    const errorId = randomUUID()
+    exchange.failure = { error_id: errorId, error_code: error.code, cause: error, exception }
+    exchange.route = request.routeOptions.config.handle ?? exchange.route
+    const body = `{"error_id":"${errorId}"${beforeTime}${timestamp()}${afterTime}`
     reply.hijack()
-    reply.raw.writeHead(status, { ...app.securityHeaders(request.raw.headers.origin), ...headers, 'x-request-id': request.id, 'content-length': Buffer.byteLength(body) })
+    reply.raw.writeHead(status, { ...app.securityHeaders(origin), ...headers, 'x-request-id': request.id, 'content-length': body.length })
     reply.raw.end(body)
   }
 }, { name: 'shedding', dependencies: ['request-context'] })
 
+/** All of an answer but what is new in each. */
 interface Refusal {
   error: AppError
-  verdict: Verdict
+  exception: string
+  status: number
+  headers: Record<string, string>
+  beforeTime: string
+  afterTime: string
 }
 
 /** Made once: the stack of one that is made for each request costs more than its answer, and says nothing. */
 function refusal (message: string): Refusal {
   const error = new AppError('SERVICE_UNAVAILABLE', message)
   error.stack = `${error.name}: ${message}`
-  return { error, verdict: verdictOf(error) }
+  const { status, headers, body } = errorAnswer(verdictOf(error), error)
+  const { error_id: id, timestamp: time } = JSON.parse(body) as ErrorEnvelope
+  const [beforeTime, afterTime] = body.slice(`{"error_id":"${id}"`.length).split(time) as [string, string]
+  return { error, exception: quote(exceptionText(error)), status, headers, beforeTime, afterTime }
 }
 
 function isSheddable ({ routeOptions }: FastifyRequest): boolean {

@@ -26,6 +26,8 @@ export interface Failure {
   error_code: ErrorCode
   /** What was thrown; its text goes to the log of a 5xx, never to the client. */
   cause: unknown
+  /** `cause` as the log has it, JSON text, where it is the same each time and so was written once. */
+  exception?: string
 }
 
 /** How one request ended. */

@@ -164,7 +164,7 @@ export class CompletionFormat {
   }
 
   /** The line, newline included. `errorId` and `errorCode` are safe words, made or checked by us, as are the context's ids and method. */
-  line (level: Level, context: LogContext, statusCode: number, durationMs: number, errorId?: string, errorCode?: string): string {
+  line (level: Level, context: LogContext, statusCode: number, durationMs: number, errorId?: string, errorCode?: string, exception?: string): string {
     const { request_id: requestId, user_id: userId, method, path } = context
     let line = `{"timestamp":"${timestamp()}${this.#heads[level]}`
     if (requestId !== undefined) line += `,"request_id":"${requestId}"`
@@ -174,6 +174,7 @@ export class CompletionFormat {
     line += (this.#statuses[statusCode] ?? this.#statusPart(statusCode)) + durationText(durationMs)
     if (errorId !== undefined) line += `,"error_id":"${errorId}"`
     if (errorCode !== undefined) line += `,"error_code":"${errorCode}"`
+    if (exception !== undefined) line += `,"exception":${exception}`
     return line + '}\n'
   }
 

@@ -48,7 +48,10 @@ t.test('with more to do than can be done, some are refused at once, in the envel
     }
   })
   const answer = await refused
-  t.match(await answer.json(), { error_code: 'SERVICE_UNAVAILABLE' })
+  const envelope = await answer.json() as Record<string, string>
+  t.same(Object.keys(envelope), ['error_id', 'error_code', 'message', 'timestamp'])
+  t.equal(envelope.error_code, 'SERVICE_UNAVAILABLE')
+  t.match(envelope.timestamp, /^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/)
   t.match(Number(answer.headers.get('retry-after')), Number)
   t.ok(Number(answer.headers.get('retry-after')) >= 1)
   t.equal(answer.headers.get('x-frame-options'), 'DENY')
@@ -62,7 +65,8 @@ t.test('with more to do than can be done, some are refused at once, in the envel
   t.same([...new Set(statuses)].sort(), [200, 503])
   t.ok(statuses.filter((status) => status === 200).length >= 32, 'those let in are done')
   const lines = service.lines.filter(({ request_id, message }) => request_id === id && message === 'request completed')
-  t.match(lines, [{ level: 'ERROR', status_code: 503, error_code: 'SERVICE_UNAVAILABLE', path: '/api/v1/plans' }])
+  t.equal(lines[0]?.error_id, envelope.error_id)
+  t.match(lines, [{ level: 'ERROR', status_code: 503, error_code: 'SERVICE_UNAVAILABLE', path: '/api/v1/plans', exception: /^AppError: The service has more to do/ }])
   const { body } = await service.app.inject('/metrics')
   t.match(body, /http_errors_total\{error_code="SERVICE_UNAVAILABLE",route="\/api\/v1\/plans\/?"\} \d/)
   t.equal((await fetch(`${url}/api/v1/plans`, { headers })).status, 200, 'and all is as before')
