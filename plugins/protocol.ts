@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import fp from 'fastify-plugin'
 import { AppError } from '../src/errors.ts'
 import { errorAnswer, type ErrorAnswer } from '../src/http/failure.ts'
-import { pathOf, type Exchange, type RouteHandle } from '../src/http/exchange.ts'
+import { Exchange, pathOf, type RouteHandle } from '../src/http/exchange.ts'
 import { verdictOf } from '../src/http/verdict.ts'
 
 declare module 'fastify' {
@@ -52,11 +52,17 @@ export default fp(async function protocol (app) {
     for (const { request, reply } of [...app.inFlight]) if (request.raw.socket === socket) reply.raw.emit('close')
   }
 
+  // The latest request on a connection that was answered before all of it had come.
+  const answeredEarly = new WeakMap<Socket, IncomingMessage>()
+  app.onExchangeEnd((ended) => {
+    if (ended instanceof Exchange && ended.request.raw.complete === false) answeredEarly.set(ended.request.raw.socket, ended.request.raw)
+  })
+
   const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // Nobody is there to answer: the client went away, or never said a thing.
-    if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesRead === 0) {
+    // Nobody is there to answer: the client went away, or never said a thing. Or it was answered, and only the rest of its body is not right or late.
+    if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesRead === 0 || answeredEarly.get(socket)?.complete === false) {
       socket.destroy()
       return
     }

@@ -171,6 +171,13 @@ t.test('a connection is not left with half a body that nobody will read', async 
   t.ok(answers[0]?.headers.connection === 'close' || answers.length === 2)
 })
 
+t.test('who was answered before all of a body had come is not answered again when the rest of it does not', async (t) => {
+  const books = await openBooks(service)
+  const answers = await exchange(port, `POST /api/v1/plans HTTP/1.1\r\nHost: x\r\n${JSON_BODY}Content-Length: 50\r\n\r\n{"na`)
+  t.same(answers.map(({ status }) => status), [401])
+  await books.balance(t, 1)
+})
+
 t.test('the id of a request is the caller’s where it is one, else a new one', async (t) => {
   for (const [sent, kept] of [['abc.DEF_1:2-3', true], ['a'.repeat(128), true], ['a'.repeat(129), false], ['a b', false], ['$(jndi:x)', false], ['', false]] as const) {
     const [answer] = await exchange(port, `GET /health/live HTTP/1.1\r\n${H}X-Request-ID: ${sent}\r\n\r\n`)
