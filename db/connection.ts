@@ -2,7 +2,8 @@ import type { Socket } from 'node:net'
 import postgres from 'postgres'
 import type { Address, Host } from './address.ts'
 import { connectError, DatabaseError, statementError } from './database-error.ts'
-import { start } from './driver-query.ts'
+import { handlerOf, send } from './driver-query.ts'
+import type { Handler } from './driver-query.ts'
 import { endSocket, openSocket, requestCancel } from './socket.ts'
 import type { BackendKey } from './socket.ts'
 import type { Interruption, Rows, Statement } from './statement.ts'
@@ -23,9 +24,6 @@ export interface ConnectionOptions {
 }
 
 type Driver = postgres.Sql<Record<string, unknown>>
-
-/** Prepared once for each connection, unless a pooler forbids, and with its parameters apart from its text. */
-const EXTENDED = { prepare: true, simple: false } as postgres.UnsafeQueryOptions
 
 /** How long an interrupted statement may take to end before its socket is destroyed, and how often the server is asked meanwhile. */
 const GRACE_MS = 500
@@ -50,6 +48,7 @@ export class Connection {
   /** Which part of the longest life it gets: not all are to end at once. */
   readonly lifeShare = 0.8 + 0.2 * Math.random()
   #driver: Driver
+  #handler: Handler
   #socket: Socket
   #host: Host
   #options: ConnectionOptions
@@ -99,6 +98,7 @@ export class Connection {
     this.#host = host
     this.#options = options
     this.#driver = postgres(this.#driverOptions(socket))
+    this.#handler = handlerOf(this.#driver)
     socket.once('error', (error) => this.destroy(error))
     // The driver takes a quiet end for no error, and where it happens during start-up connects again at once, for ever.
     socket.once('end', () => this.destroy(new Error('The server closed the connection')))
@@ -200,13 +200,11 @@ export class Connection {
       queueMicrotask(() => this.finish(statement, undefined, this.#lost))
       return
     }
-    start(this.#query(statement), this, statement)
-  }
-
-  #query ({ strings, values }: Statement): unknown {
-    if (typeof strings === 'string') return this.#driver.unsafe(strings)
+    const { strings, values } = statement
+    if (typeof strings === 'string') return send(this.#handler, strings, undefined, this, statement)
     const plain = statementText(strings, values)
-    return plain === undefined ? this.#driver(strings, ...values as never[]) : this.#driver.unsafe(plain.text, plain.parameters as never[], EXTENDED)
+    if (plain !== undefined) return send(this.#handler, plain.text, plain.parameters, this, statement)
+    this.#driver(strings, ...values as never[]).then((rows) => this.finish(statement, rows as unknown as Rows, undefined), (error) => this.finish(statement, undefined, error))
   }
 
   /** To be called by what carries the statement out. */

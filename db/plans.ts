@@ -54,7 +54,7 @@ export async function insertPlan (sql: Sql, userId: string, planId: string, plan
       ${userId}, ${planId}, ${plan.name}, ${plan.goal ?? null}, ${plan.status ?? 'draft'},
       ${plan.start_date}::date, ${plan.end_date}::date, ${json(plan.race ?? null)}, ${plan.notes ?? null}
     )
-    returning ${columns}
+    returning plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
   `
   return row as PlanRow
 }

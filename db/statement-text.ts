@@ -13,8 +13,20 @@ export interface StatementText {
  * is as safe with parameters. Measured: 27 µs a statement against 34.
  */
 export function statementText (strings: readonly string[], values: readonly unknown[]): StatementText | undefined {
+  if (values.every(isParameter)) {
+    let text = texts.get(strings)
+    if (text === undefined) texts.set(strings, text = strings.reduce((before, after, i) => `${before}$${i}${after}`))
+    return { text, parameters: values.slice() }
+  }
   const statement = { text: '', parameters: [] }
   return append(statement, strings, values) ? statement : undefined
+}
+
+/** Of statements without fragments, by their place in the code. */
+const texts = new WeakMap<readonly string[], string>()
+
+function isParameter (value: unknown): boolean {
+  return typeof value !== 'object' || value === null || !(Array.isArray(value) || isFragment(value) || isName(value) || isRecord(value))
 }
 
 function append (statement: StatementText, strings: readonly string[], values: readonly unknown[]): boolean {
