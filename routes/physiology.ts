@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { v7 as uuidv7 } from 'uuid'
 import { deletePhysiology, findPhysiology, insertPhysiology, listPhysiology } from '../db/physiology.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
@@ -8,6 +7,7 @@ import { contradiction } from '../src/domain/physiology.ts'
 import { AppError, invalid, notFound } from '../src/errors.ts'
 import { cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { requireMatch, tag } from '../src/http/etag.ts'
+import { newId } from '../src/ids.ts'
 
 const DAY = /^\d{4}-\d\d-\d\d$/
 
@@ -36,7 +36,7 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async ({ sql, user, body }, reply) => {
     const problem = contradiction(body)
     if (problem !== undefined) throw invalid(problem.field, problem.message)
-    const made = await insertPhysiology(sql, user.id, uuidv7(), body)
+    const made = await insertPhysiology(sql, user.id, newId(), body)
     if (made === undefined) throw new AppError('CONFLICT', 'There are settings from that day on already: delete them first')
     tag(reply, inItsRevision(made))
     return reply.code(201).send(made)

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { v7 as uuidv7 } from 'uuid'
 import { deletePlan, findPlan, insertPlan, listPlans, type PlanRow } from '../db/plans.ts'
 import type { Sql } from '../db/sql.ts'
 import { NoContent } from '../schemas/common.ts'
@@ -8,6 +7,7 @@ import { NewPlan, Plan, PlanChange, PlanPage, PlanParams, PlanQuery } from '../s
 import { notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { preconditionFailed, requireMatch, sendTagged, tag } from '../src/http/etag.ts'
+import { newId } from '../src/ids.ts'
 import { changePlan, checkPlan } from '../src/workflows/plans.ts'
 
 /** Training plans. */
@@ -21,7 +21,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async ({ sql, user, body, log }, reply) => {
     checkPlan(body)
-    const plan = await insertPlan(sql, user.id, uuidv7(), body)
+    const plan = await insertPlan(sql, user.id, newId(), body)
     log.info({ plan_id: plan.id }, 'plan created')
     return reply.code(201).header('location', `/api/v1/plans/${plan.id}`).send(tag(reply, plan))
   })

@@ -11,7 +11,7 @@ const LAYERS: Array<[name: string, holds: RegExp]> = [
   ['offer', /^(routes|plugins)\//],
   ['workflows', /^src\/workflows\//],
   ['keep', /^db\/|^src\/(workers|jobs|config|metrics|tracing)\/|^src\/config\.ts$|^src\/http\//],
-  ['means', /^src\/(auth|log)\//],
+  ['means', /^src\/(auth|log)\/|^src\/ids\.ts$/],
   ['speak', /^schemas\//],
   ['know', /^src\/domain\//],
   ['errors', /^src\/(errors|error-catalogue)\.ts$/]

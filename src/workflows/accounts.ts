@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid'
 import { deleteOtherSessions } from '../../db/refresh-tokens.ts'
 import { isRevokedSince } from '../../db/revocations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
@@ -15,6 +14,7 @@ import type { IdentityToken } from '../auth/oidc.ts'
 import { identitySubject, sessionSubject, userSubject } from '../auth/revocations.ts'
 import { AppError } from '../errors.ts'
 import { preconditionFailed } from '../http/etag.ts'
+import { newId } from '../ids.ts'
 import { revoke } from './revocations.ts'
 import { openSession, wrongPassword, type Keys } from './sessions.ts'
 
@@ -26,7 +26,7 @@ const ORIGINALS_AT_ONCE = 200
 /** Makes the account and its first session. Of twenty who ask for one address at once, one gets it. */
 export async function signUp (sql: Sql, keys: Keys, { email, password, name, timezone }: Registration): Promise<Session> {
   const passwordHash = await keys.passwords.hash(password)
-  const id = uuidv7()
+  const id = newId()
   const address = canonicalAddress(email)
   return await transaction(sql, async (sql) => {
     if (!await claimAddress(sql, address, id)) throw new AppError('CONFLICT', 'There is an account with this e-mail address already', { details: { field: 'email' } })
@@ -92,7 +92,7 @@ export async function accountOf (sql: Sql, identity: IdentityToken): Promise<str
   const known = await findUserIdByIdentity(sql, identity)
   if (known !== undefined) return known
   return await transaction(sql, async (sql) => {
-    const id = uuidv7()
+    const id = newId()
     if (!await claimIdentity(sql, identity, id)) return await findUserIdByIdentity(sql, identity) ?? gone()
     // This instance may not have heard of it. Asked after the claim, which has waited for a deletion under way.
     if (await isRevokedSince(sql, identitySubject(identity.issuer, identity.subject), identity.issuedAtMs)) gone()

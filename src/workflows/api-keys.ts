@@ -1,10 +1,10 @@
-import { v7 as uuidv7 } from 'uuid'
 import { insertApiKey } from '../../db/api-keys.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { lockUser } from '../../db/users.ts'
 import type { MadeApiKey, NewApiKey } from '../../schemas/api-keys.ts'
 import { makeApiKey } from '../auth/api-keys.ts'
 import { AppError, invalid } from '../errors.ts'
+import { newId } from '../ids.ts'
 
 /** How many keys a runner may have. */
 const MOST_KEYS = 100
@@ -12,7 +12,7 @@ const MOST_KEYS = 100
 /** Makes a key; what is answered has the key itself, which is kept nowhere. */
 export async function createApiKey (sql: Sql, userId: string, { name, scopes, expires_at: expiresAt }: NewApiKey): Promise<MadeApiKey> {
   if (typeof expiresAt === 'string' && Date.parse(expiresAt) <= Date.now()) throw invalid('expires_at', 'expires_at must be in the future')
-  const keyId = uuidv7()
+  const keyId = newId()
   const { token, secretHash } = makeApiKey(userId, keyId)
   const row = { key_id: keyId, name, can_write: scopes.includes('write'), secret_hash: secretHash, expires_at: expiresAt ?? undefined }
   const made = await transaction(sql, async (sql) => {

@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid'
 import { findOverlapping, insertActivity, listActivitiesOfRecording, type ActivityRow, type NewActivity } from '../../db/activities.ts'
 import { listPhysiologyUntil } from '../../db/physiology.ts'
 import { CHUNK_BYTES, findRecordingByBytes, insertChunk, insertRecording } from '../../db/recordings.ts'
@@ -11,6 +10,7 @@ import { loadOf, trainingImpulse } from '../domain/training/load.ts'
 import { activeTimeS } from '../domain/training/moving.ts'
 import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
+import { newId } from '../ids.ts'
 import type { Decoded, DecodedActivity } from '../workers/decoding.ts'
 
 export interface Upload {
@@ -47,7 +47,7 @@ export async function readImport (sql: Sql, userId: string, decode: Decode, { by
 export async function storeImport (sql: Sql, userId: string, read: ReadImport, { sha256, fileName, allowDuplicate }: Upload): Promise<Import> {
   if ('before' in read) return read.before
   const { format, activities, warnings, bytes: original } = read.decoded
-  const recording = { recording_id: uuidv7(), format, sha256, size_bytes: original.length, file_name: fileName }
+  const recording = { recording_id: newId(), format, sha256, size_bytes: original.length, file_name: fileName }
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
     if (user === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
@@ -113,7 +113,7 @@ function recordedLoad ({ summary, recording: { columns, pauses }, gradedSpeedMPe
 function toStore ({ summary, recording: { deviceName } }: DecodedActivity, { recording_id, format }: Original): Omit<NewActivity, 'timezone' | 'local_date' | 'load' | 'load_model'> {
   return {
     ...summary,
-    id: uuidv7(),
+    id: newId(),
     perceived_effort: null,
     is_race: false,
     notes: null,

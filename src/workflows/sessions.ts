@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid'
 import {
   deleteSession, extendSession, findRefreshToken, insertRefreshToken, insertSession, useRefreshToken, type RefreshTokenRow
 } from '../../db/refresh-tokens.ts'
@@ -11,6 +10,7 @@ import type { Passwords } from '../auth/passwords.ts'
 import { REFRESH_TOKEN_MS, makeRefreshToken, readRefreshToken, sameSecret, type KeyedToken } from '../auth/refresh-tokens.ts'
 import { sessionSubject, type Revocations } from '../auth/revocations.ts'
 import { AppError } from '../errors.ts'
+import { newId } from '../ids.ts'
 import { revoke } from './revocations.ts'
 
 export interface Keys {
@@ -43,7 +43,7 @@ async function strengthen (sql: Sql, { passwords }: Keys, user: UserRow, passwor
 
 /** Undefined where the account's password is no longer the one that was checked, or the account is gone. */
 export async function openSession (sql: Sql, keys: Keys, user: UserRow): Promise<Session | undefined> {
-  const sessionId = uuidv7()
+  const sessionId = newId()
   if (!await insertSession(sql, user.id, sessionId, user.password_hash, nextExpiry())) return undefined
   return await giveTokens(sql, keys, user, sessionId)
 }
@@ -89,7 +89,7 @@ async function findSession (sql: Sql, token: string): Promise<(KeyedToken & Refr
 }
 
 async function giveTokens (sql: Sql, { accessTokens }: Keys, user: UserRow, sessionId: string): Promise<Session> {
-  const tokenId = uuidv7()
+  const tokenId = newId()
   const { token, secretHash } = makeRefreshToken(user.id, tokenId)
   await insertRefreshToken(sql, { user_id: user.id, token_id: tokenId, session_id: sessionId, secret_hash: secretHash, expires_at: nextExpiry() })
   return { user, access_token: await accessTokens.issue(user.id, sessionId), token_type: 'Bearer', expires_in: ACCESS_TOKEN_S, refresh_token: token }
