@@ -2,6 +2,7 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import fastify, { type FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
+import { commonHeaders, Response } from '../src/http/response.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -34,9 +35,12 @@ export default fp<SecurityOptions>(async function security (app, options) {
   const { plain, withOrigin, preflight } = await ask(options)
   app.decorate('securityHeaders', (origin?: string) => origin === undefined ? plain : withOrigin(origin))
 
+  const common = commonHeaders(plain)
   app.addHook('onRequest', function secure (request, reply, done) {
     const { origin } = request.raw.headers
-    reply.headers(origin === undefined ? plain : withOrigin(origin))
+    const headers = origin === undefined ? plain : withOrigin(origin)
+    if (reply.raw instanceof Response) reply.raw.common = origin === undefined ? common : commonHeaders(headers)
+    else reply.headers(headers)
     reply.header('x-request-id', request.id)
     if (request.raw.method === 'OPTIONS' && origin !== undefined && request.raw.headers['access-control-request-method'] !== undefined) {
       answerPreflight(reply, preflight(origin), request.raw.headers['access-control-request-headers'])

@@ -31,6 +31,7 @@ import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config.ts'
 import type { Availability } from './http/availability.ts'
 import type { HealthCheck } from './http/health-monitor.ts'
+import { Response } from './http/response.ts'
 import { UploadBudget } from './http/upload-budget.ts'
 import { sweeps } from './jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
@@ -69,7 +70,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     bodyLimit: 1024 * 1024,
     keepAliveTimeout: 72_000,
     requestTimeout: config.server.requestTimeoutMs,
-    http: { requireHostHeader: false, maxHeaderSize: 16_384, headersTimeout: Math.min(10_000, config.server.requestTimeoutMs), connectionsCheckingInterval: 500 },
+    http: { ServerResponse: Response, requireHostHeader: false, maxHeaderSize: 16_384, headersTimeout: Math.min(10_000, config.server.requestTimeoutMs), connectionsCheckingInterval: 500 },
     routerOptions: { maxParamLength: 8192 },
     frameworkErrors: (error, request, reply) => app.answerFrameworkError(error, request, reply),
     clientErrorHandler: (error, socket) => app.answerClientError(error, socket)

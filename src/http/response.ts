@@ -1,0 +1,92 @@
+import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+
+/** Headers that responses have in common, as Node takes them without looking each up: name, value, name, value, … */
+export interface CommonHeaders {
+  readonly flat: readonly string[]
+  /** Where in `flat` the value of each is. */
+  readonly places: ReadonlyMap<string, number>
+}
+
+export function commonHeaders (headers: Readonly<Record<string, string>>): CommonHeaders {
+  return { flat: Object.entries(headers).flat(), places: new Map(Object.keys(headers).map((name, i) => [name, 2 * i + 1])) }
+}
+
+/** So many responses are sent together at most: the first of them is not to wait for many others. */
+const TOGETHER = 16
+let held: Array<Response<any>> = []
+let sent: Array<Response<any>> = []
+let isScheduled = false
+
+/**
+ * Node's response, made cheaper where it is a text sent whole. What was measured on the probe route, of 31 µs:
+ *
+ * - 6 µs: responses of one turn of the event loop are sent one right after the other. Each on its own wakes up its reader, who has gone back to
+ *   sleep when the next comes.
+ * - 2 µs: headers all responses have in common go to Node as they are, instead of into the reply one by one.
+ * - 1 µs: a text of ASCII alone is sent as Latin-1, which gives the same bytes. Node joins it to the headers and encodes both, as UTF-8 by a slower
+ *   way. Whether there is ASCII alone is known without looking: then a text is as long as its bytes.
+ */
+export class Response<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+  /** Sent with those it is given, which go before them. */
+  common: CommonHeaders | undefined
+  #bytes = -1
+  #text: string | undefined
+  #isHeld = false
+
+  override writeHead (status: number, ...rest: any[]): this {
+    const headers = rest.at(-1) as OutgoingHttpHeaders | string | undefined
+    if (typeof headers !== 'object' || Array.isArray(headers)) return super.writeHead(status, ...rest)
+    this.#bytes = Number(headers['content-length'] ?? -1)
+    if (this.common === undefined || rest.length > 1) return super.writeHead(status, ...rest)
+    const { flat, places } = this.common
+    const all = flat.slice() as any[]
+    for (const name in headers) {
+      const value = headers[name]
+      const place = places.get(name)
+      if (place === undefined) all.push(name, value)
+      else all[place] = value
+    }
+    return super.writeHead(status, all)
+  }
+
+  override end (chunk?: any, encoding?: any, done?: () => void): this {
+    if (this.#isHeld) this.send()
+    if (typeof chunk !== 'string' || (encoding ?? done ?? undefined) !== undefined || this.writableEnded) return super.end(chunk, encoding, done)
+    this.#text = chunk
+    this.#isHeld = true
+    if (held.push(this) === TOGETHER) sendHeld()
+    else if (!isScheduled) {
+      isScheduled = true
+      setImmediate(sendHeld)
+    }
+    return this
+  }
+
+  /** Also while its text is held: nobody may add to it. */
+  // @ts-expect-error The types call it a property; Node has it as this, on the prototype.
+  override get writableEnded (): boolean {
+    // @ts-expect-error
+    return this.#text !== undefined || super.writableEnded
+  }
+
+  override write (...args: any[]): boolean {
+    if (this.#isHeld) this.send()
+    return super.write(...args as [any])
+  }
+
+  send (): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    const text = this.#text as string
+    super.end(text, text.length === this.#bytes ? 'latin1' : 'utf8')
+  }
+}
+
+function sendHeld (): void {
+  isScheduled = false
+  const responses = held
+  held = sent
+  sent = responses
+  for (const response of responses) response.send()
+  responses.length = 0
+}
