@@ -95,15 +95,17 @@ function membersText (members: Iterable<[unknown, unknown]>, walk: Walk): string
   let written = '{'
   let count = 0
   // A name may not stand twice, as it might in a Map or once it is cut.
-  const names = new Set<string>()
+  let names: Set<string> | undefined
+  let first = '"…"'
   for (const [key, member] of members) {
     if (count === MEMBERS || walk.left <= 0) {
       return `${written}${count === 0 ? '' : ','}"…":"more"}`
     }
     const bare = typeof key === 'string' ? key : typeof key === 'object' ? '[object]' : String(key)
     const name = clip(redactText(bare), NAME_BYTES)
-    if (names.has(name) || name === '"…"') continue
-    names.add(name)
+    if (name === '"…"' || name === first || names?.has(name) === true) continue
+    if (count === 0) first = name
+    else (names ??= new Set()).add(name)
     walk.left -= Buffer.byteLength(name) + 2
     const value = isSecretName(bare) && member !== null ? quote(REDACTED) : text(member, walk)
     written += `${count++ === 0 ? '' : ','}${name}:${value}`

@@ -51,7 +51,7 @@ const EXTRA_BYTES = 12 * 1024
 const PATH_BYTES = 4096
 const WORD_BYTES = 256
 
-const CONTEXT_KEYS = new Set(['request_id', 'user_id', 'method', 'path'])
+const CONTEXT_KEYS = ['request_id', 'user_id', 'method', 'path'] as const
 const NO_FIELDS: LogFields = Object.freeze({})
 
 /**
@@ -62,7 +62,7 @@ const NO_FIELDS: LogFields = Object.freeze({})
  * among the fields speak for it (a job has a user, but no request).
  */
 export function formatLine (level: Level, loggerName: string, message: string, context: LogContext = NO_CONTEXT, fields: LogFields = NO_FIELDS): string {
-  let line = `{"timestamp":"${timestamp()}","level":"${level}","logger_name":${clip(String(loggerName), WORD_BYTES)},"message":${clip(redactText(limited(message)), MESSAGE_BYTES)}`
+  let line = `{"timestamp":"${timestamp()}","level":"${level}","logger_name":${clip(String(loggerName), WORD_BYTES)},"message":${messages.get(message) ?? messageText(message)}`
   const rest: Record<string, unknown> = { ...context.extra }
   const own = ownFields(fields, rest)
 
@@ -77,9 +77,11 @@ export function formatLine (level: Level, loggerName: string, message: string, c
   line += word(',"error_code":', own.error_code ?? (WEIGHT[level] >= WEIGHT.ERROR ? 'INTERNAL_ERROR' : undefined))
   if (own.exception !== undefined) line += `,"exception":${clip(own.exception, EXCEPTION_BYTES)}`
   line += word(',"status":', own.status)
-  for (const key of CONTEXT_KEYS) {
-    const value = own[key as keyof Own]
-    if (value !== undefined && context[key as keyof LogContext] !== undefined && context[key as keyof LogContext] !== value) rest[key] = value
+  if (hasContext(own)) {
+    for (const key of CONTEXT_KEYS) {
+      const value = own[key]
+      if (value !== undefined && context[key] !== undefined && context[key] !== value) rest[key] = value
+    }
   }
   if (Object.keys(rest).length > 0) {
     const extra = extraText(rest, EXTRA_BYTES)
@@ -119,10 +121,16 @@ function ownFields (fields: LogFields, rest: Record<string, unknown>): Own {
       case 'request_id': case 'user_id': case 'method': case 'path': case 'error_id': case 'error_code': case 'status':
         if (typeof value === 'string') { own[key] = value; continue }
     }
-    // `__proto__` as an own key of what somebody parsed must stay a key.
-    if (value !== undefined) Object.defineProperty(rest, key, { value, enumerable: true, writable: true, configurable: true })
+    if (value === undefined) continue
+    // As an own key of what somebody parsed it must stay a key.
+    if (key === '__proto__') Object.defineProperty(rest, key, { value, enumerable: true, writable: true, configurable: true })
+    else rest[key] = value
   }
   return own
+}
+
+function hasContext ({ request_id: requestId, user_id: userId, method, path }: Own): boolean {
+  return requestId !== undefined || userId !== undefined || method !== undefined || path !== undefined
 }
 
 function namesOf (fields: LogFields): string[] {
@@ -135,6 +143,16 @@ function namesOf (fields: LogFields): string[] {
 
 function word (key: string, value: unknown): string {
   return typeof value === 'string' ? key + clip(value, WORD_BYTES) : ''
+}
+
+/** Messages as JSON. They come from code, so they are few; a caller that makes them up must not fill the memory. */
+const messages = new Map<string, string>()
+const MESSAGES_AT_MOST = 1000
+
+function messageText (message: string): string {
+  const text = clip(redactText(limited(message)), MESSAGE_BYTES)
+  if (messages.size < MESSAGES_AT_MOST && text.length <= 200) messages.set(message, text)
+  return text
 }
 
 /** Redacting a text longer than what is written of it would be work for nothing. */
