@@ -16,7 +16,7 @@ const { ServerProcess } = await import('./parts/process.mjs')
 const { refresh } = await import('./parts/service.mjs')
 const { assertParity } = await import('./parts/parity.mjs')
 
-const { route, rounds, seconds, warmup, connections, keep } = readArguments({ route: 'all', rounds: 10, seconds: 3, warmup: 2, connections: 64, keep: false })
+const { route, rounds, seconds, warmup, connections, fresh, keep } = readArguments({ route: 'all', rounds: 10, seconds: 2, warmup: 1, connections: 64, fresh: false, keep: false })
 const routes = Object.fromEntries(Object.entries(ROUTES).filter(([name]) => route === 'all' || route.split(',').includes(name)))
 if (Object.keys(routes).length === 0) throw new Error(`There is no such route: ${route}. There are ${Object.keys(ROUTES).join(', ')}`)
 const RUNNERS = 1000
@@ -32,28 +32,36 @@ const { database, service, given } = fixture
 let result
 try {
   const env = { NODE_ENV: 'production', DATABASE_URL: database.url }
-  const servers = [await ServerProcess.start({ name: 'bare', script: script('bare.mjs'), cores: CORES.server, env })]
-  servers.push(service)
-  await assertParity(service, servers[0], routes, given)
+  const startBare = async () => await ServerProcess.start({ name: 'bare', script: script('bare.mjs'), cores: CORES.server, env })
+  let bare = await startBare()
+  await assertParity(service, bare, routes, given)
   console.log(`The service has everything on. ${rounds} rounds of ${seconds} s, ${connections} connections, ${generator}.`)
-  result = await measureAll(servers)
-  for (const server of servers) await server.stop()
+  result = await measureAll(async () => {
+    if (fresh) {
+      await bare.stop()
+      bare = await startBare()
+    }
+    return [bare, service]
+  })
+  await bare.stop()
 } finally {
   await fixture.close()
 }
 report(result)
 
 /** All routes, each in rounds in which every server has its turn, the order changing from round to round. */
-async function measureAll (servers) {
+async function measureAll (serversOfRound) {
   const measured = {}
   for (const [name, { requests, after }] of Object.entries(routes)) {
-    const runs = Object.fromEntries(servers.map((server) => [server.name, []]))
+    const runs = { bare: [], service: [] }
     for (let round = -1; round < rounds; round++) {
       await refresh(service, given.runners)
       const load = requests(given)
+      const servers = await serversOfRound()
       for (const server of round % 2 === 0 ? servers : servers.toReversed()) {
+        await closedLoad({ port: server.port, requests: load, connections, seconds: warmup })
         const before = server.cpuUs()
-        const figures = await closedLoad({ port: server.port, requests: load, connections, seconds: round === -1 ? warmup : seconds })
+        const figures = await closedLoad({ port: server.port, requests: load, connections, seconds })
         if (figures.failed > 0) {
           console.error(server.logFile === undefined ? '' : complaints(server.logFile))
           throw new Error(`${server.name}, ${name}: ${figures.failed} of ${figures.requests} failed`)
@@ -99,7 +107,7 @@ function report (measured) {
     row('bare, requests a second', (name) => fixed(figures[name].bare.rate.median, 0)), ''].join('\n'))
   compare(figures)
   const { model } = cpus()[0]
-  const record = { date: new Date().toISOString(), node: process.version, cpu: model, cores: cpus().length, generator, pinned, rounds, seconds, connections, figures }
+  const record = { date: new Date().toISOString(), node: process.version, cpu: model, cores: cpus().length, generator, pinned, rounds, seconds, connections, fresh, figures }
   mkdirSync(script('results'), { recursive: true })
   const file = `results/${record.date.slice(0, 16).replace(':', '')}${keep ? '.kept' : ''}.json`
   writeFileSync(script(file), `${JSON.stringify(record, null, 2)}\n`)
