@@ -2,12 +2,14 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import fastify, { type FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import { commonHeaders, Response } from '../src/http/response.ts'
+import { commonHeaders, Response, type CommonHeaders } from '../src/http/response.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The headers every response has, those of CORS included where it was asked from another origin. */
     securityHeaders (origin?: string): Readonly<Record<string, string>>
+    /** The same, as a response takes them. */
+    commonHeaders (origin?: string): CommonHeaders
   }
 }
 
@@ -36,11 +38,12 @@ export default fp<SecurityOptions>(async function security (app, options) {
   app.decorate('securityHeaders', (origin?: string) => origin === undefined ? plain : withOrigin(origin))
 
   const common = commonHeaders(plain)
+  app.decorate('commonHeaders', (origin?: string) => origin === undefined ? common : commonHeaders(withOrigin(origin)))
+
   app.addHook('onRequest', function secure (request, reply, done) {
     const { origin } = request.raw.headers
-    const headers = origin === undefined ? plain : withOrigin(origin)
-    if (reply.raw instanceof Response) reply.raw.common = origin === undefined ? common : commonHeaders(headers)
-    else reply.headers(headers)
+    if (reply.raw instanceof Response) reply.raw.common = app.commonHeaders(origin)
+    else reply.headers(app.securityHeaders(origin))
     reply.header('x-request-id', request.id)
     if (request.raw.method === 'OPTIONS' && origin !== undefined && request.raw.headers['access-control-request-method'] !== undefined) {
       answerPreflight(reply, preflight(origin), request.raw.headers['access-control-request-headers'])

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest, onRouteHookHandler } from 'fastify'
 import { AppError } from '../src/errors.ts'
 import { AdmissionLimit } from '../src/http/admission.ts'
 import { errorAnswer } from '../src/http/failure.ts'
+import { Response } from '../src/http/response.ts'
 import { verdictOf } from '../src/http/verdict.ts'
 import { exceptionText } from '../src/log/exception.ts'
 import { quote } from '../src/log/text.ts'
@@ -23,6 +24,8 @@ declare module 'fastify' {
 }
 
 export interface SheddingOptions {
+  /** How many the database has at most. */
+  connections: number
   /** How long whoever has waited longest for a connection to the database has done so, in ms. */
   databaseDelayMs (): number
 }
@@ -40,8 +43,8 @@ const SLOW_BODY_MS = 100
  * Measuring the event loop is under-pressure's. It is asked ten times a second, instead of being let on each request: its hook looks at
  * `request.routeOptions`, and a bound on the loop's delay alone lets in everybody between two looks and then nobody.
  */
-export default fp<SheddingOptions>(async function shedding (app, { databaseDelayMs }) {
-  const admission = new AdmissionLimit()
+export default fp<SheddingOptions>(async function shedding (app, { connections, databaseDelayMs }) {
+  const admission = new AdmissionLimit(connections)
   const starting = refusal('The service is starting')
   const overloaded = refusal('The service has more to do than it can: try again in a moment')
   app.decorate('sheddable', (route) => {
@@ -76,9 +79,7 @@ export default fp<SheddingOptions>(async function shedding (app, { databaseDelay
   }
 
   function isFull (): boolean {
-    if (app.inFlight.size <= admission.limit || atWork() <= admission.limit) return false
-    admission.refused()
-    return true
+    return app.inFlight.size > admission.limit && atWork() > admission.limit
   }
 
   let arriving = 0
@@ -97,13 +98,17 @@ export default fp<SheddingOptions>(async function shedding (app, { databaseDelay
 
   function refuse (request: FastifyRequest, reply: FastifyReply, { error, exception, status, headers, beforeTime, afterTime }: Refusal): void {
     const { exchange, raw: { headers: { origin } } } = request
+    const response = reply.raw
     const errorId = randomUUID()
     exchange.failure = { error_id: errorId, error_code: error.code, cause: error, exception }
     exchange.route = request.routeOptions.config.handle ?? exchange.route
     const body = `{"error_id":"${errorId}"${beforeTime}${timestamp()}${afterTime}`
     reply.hijack()
-    reply.raw.writeHead(status, { ...app.securityHeaders(origin), ...headers, 'x-request-id': request.id, 'content-length': body.length })
-    reply.raw.end(body)
+    const own = { ...headers, 'x-request-id': request.id, 'content-length': body.length }
+    const isOurs = response instanceof Response
+    if (isOurs) response.common = app.commonHeaders(origin)
+    response.writeHead(status, isOurs ? own : { ...app.securityHeaders(origin), ...own })
+    response.end(body)
   }
 }, { name: 'shedding', dependencies: ['request-context'] })
 

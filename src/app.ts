@@ -79,7 +79,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 
   await app.register(requestContext)
   if (parts.tracing !== undefined) await app.register(parts.tracing.plugin)
-  await app.register(shedding, { databaseDelayMs: () => parts.database.stats().oldestWaitMs })
+  await app.register(shedding, { connections: config.database.poolSize, databaseDelayMs: () => parts.database.stats().oldestWaitMs })
   await app.register(logging, { logger })
   await app.register(security, config.security)
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })

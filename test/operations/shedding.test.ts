@@ -4,7 +4,7 @@ import { startService } from '../service.ts'
 import { lockTable } from '../table-lock.ts'
 
 t.test('the bound on requests shrinks only by a delay that lasts, and comes back', async (t) => {
-  const admission = new AdmissionLimit()
+  const admission = new AdmissionLimit(20)
   const first = admission.limit
   for (let look = 0; look < 4; look++) admission.adapt(200, first)
   t.equal(admission.limit, first, 'a pause is no overload')
@@ -19,16 +19,9 @@ t.test('the bound on requests shrinks only by a delay that lasts, and comes back
   t.equal(admission.limit, first)
 })
 
-t.test('the bound grows where it alone keeps requests out, to an end', async (t) => {
-  const admission = new AdmissionLimit()
-  const first = admission.limit
-  for (let look = 0; look < 5; look++) admission.adapt(0, first)
-  t.equal(admission.limit, first, 'nobody was refused')
-  for (let look = 0; look < 100; look++) {
-    admission.refused()
-    admission.adapt(0, admission.limit)
-  }
-  t.ok(admission.limit > first && admission.limit <= 1024)
+t.test('the bound goes by how many connections to the database there are', async (t) => {
+  t.equal(new AdmissionLimit(100).limit, 5 * new AdmissionLimit(20).limit)
+  t.ok(new AdmissionLimit(1).limit >= 32)
 })
 
 t.test('with more to do than can be done, some are refused at once, in the envelope, and probes are not', async (t) => {
