@@ -32,7 +32,9 @@ export default fp(async function protocol (app) {
   app.addHook('onRequest', function sound ({ raw }, reply, done) {
     // Node's parser stops at an upgrade it was offered, also where nobody takes it: what follows on the connection would never be read.
     if (raw.headers.upgrade !== undefined) reply.header('connection', 'close')
-    if (raw.headers.host === undefined && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
+    const hosts = countOf('host', raw.rawHeaders)
+    if (hosts === 0 && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
+    else if (hosts > 1) done(new AppError('BAD_REQUEST', 'There is more than one Host header'))
     else if ((raw.url as string).length > MAX_URL_BYTES) done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`))
     else done()
   })
@@ -153,6 +155,16 @@ export default fp(async function protocol (app) {
     })
   }
 }, { name: 'protocol', dependencies: ['request-context', 'security', 'error-envelope'] })
+
+/** How many headers of that name were sent: of most Node keeps the first alone. */
+function countOf (name: string, rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const sent = rawHeaders[i] as string
+    if (sent.length === name.length && sent.toLowerCase() === name) count++
+  }
+  return count
+}
 
 /** Closed with bytes unread, a socket resets, and the answer may be lost on its way: what still comes is read and thrown away for a while. */
 function linger (socket: Duplex): void {

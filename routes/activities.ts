@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import multipart from '@fastify/multipart'
+import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
@@ -163,11 +163,28 @@ async function receive (request: FastifyRequest, options: Pick<ReadOptions, 'sig
     const expectedBytes = encoding === undefined && length !== undefined ? Number(length) : undefined
     return named(await readAll(request.body, { ...options, encoding, expectedBytes }), null)
   }
-  const part = await unlessAborted(options.signal, request.file()).catch(refuseForm)
+  const parts = request.parts()
+  const part = await nextFile(parts, options.signal)
   if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
   const read = await readAll(part.file, options).catch(refuseForm)
   if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
+  if (await nextFile(parts, options.signal) !== undefined) throw severalFiles()
   return named(read, safeFileName(part.filename))
+}
+
+/** The next file of a form, its fields left out. */
+async function nextFile (parts: AsyncIterableIterator<Multipart>, signal: AbortSignal): Promise<MultipartFile | undefined> {
+  for (;;) {
+    const { done, value } = await unlessAborted(signal, parts.next()).catch((error: unknown) => {
+      throw (error as NodeJS.ErrnoException | undefined)?.code === 'FST_FILES_LIMIT' ? severalFiles() : refuseForm(error)
+    })
+    if (done === true) return undefined
+    if (value.type === 'file') return value
+  }
+}
+
+function severalFiles (): AppError {
+  return new AppError('REQUEST_VALIDATION_ERROR', 'The form has several files: import one at a time')
 }
 
 function named (read: Pick<Upload, 'bytes' | 'sha256'>, fileName: string | null): Omit<Upload, 'allowDuplicate'> {

@@ -56,6 +56,7 @@ const cases: Array<[name: string, bytes: string | Buffer, status: number, code: 
   ['a URL that cannot be decoded', `GET /%zz HTTP/1.1\r\n${H}\r\n`, 400, 'BAD_REQUEST'],
   ['a parameter that cannot be decoded', `GET /api/v1/plans/%E0%A4%A HTTP/1.1\r\n${H}\r\n`, 400, 'BAD_REQUEST'],
   ['a long URL', `GET /${'a'.repeat(9000)} HTTP/1.1\r\n${H}\r\n`, 414, 'URI_TOO_LONG'],
+  ['two Hosts', `GET / HTTP/1.1\r\n${H}HOST: y\r\n\r\n`, 400, 'BAD_REQUEST'],
   ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'BAD_REQUEST'],
   ['headers that are too large', `GET / HTTP/1.1\r\n${H}X: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
   ['an expectation that cannot be met', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Expect: banana\r\nContent-Length: 0\r\n\r\n`, 417, 'EXPECTATION_FAILED'],

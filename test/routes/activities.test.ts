@@ -20,11 +20,12 @@ async function send (ann: Runner, bytes: Buffer, { query = '', headers = {} }: {
   return await ann.call('POST', `/activities/import${query}`, bytes, { 'content-type': 'application/octet-stream', ...headers })
 }
 
-/** A form with one file, as browsers and curl send it. */
-function form (name: string, bytes: Buffer): { payload: Buffer, headers: Record<string, string> } {
+/** A form with one file, as browsers and curl send it, or with several. */
+function form (name: string, bytes: Buffer, ...others: Buffer[]): { payload: Buffer, headers: Record<string, string> } {
   const boundary = 'a-boundary-of-the-tests'
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`
-  return { payload: Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)]), headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } }
+  const files = [bytes, ...others].flatMap((each) => [Buffer.from(head), each, Buffer.from('\r\n')])
+  return { payload: Buffer.concat([...files, Buffer.from(`--${boundary}--\r\n`)]), headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } }
 }
 
 for (const name of EXAMPLES) {
@@ -70,6 +71,14 @@ t.test('a form keeps the name of its file, without folders', async (t) => {
   t.equal(body.activity.source.file_name, 'morning run é.gpx')
   const { headers: sent } = await ann.call('GET', `/activities/${body.activity.id}/file`)
   t.match(sent['content-disposition'], /filename\*=UTF-8''morning%20run%20%C3%A9\.gpx/)
+})
+
+t.test('a form with several files is refused, and nothing of it kept', async (t) => {
+  const ann = await runner()
+  const { payload, headers } = form('run.gpx', example('park-run.gpx'), example('park-run.gpx'))
+  const { status, body } = await ann.call('POST', '/activities/import', payload, headers)
+  t.same([status, body.error_code], [422, 'REQUEST_VALIDATION_ERROR'])
+  t.same((await ann.call('GET', '/activities')).body.items, [])
 })
 
 t.test('the same run from other bytes is refused with the one that is there, unless it is wanted', async (t) => {
