@@ -34,19 +34,30 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
   #isHeld = false
 
   override writeHead (status: number, ...rest: any[]): this {
-    const headers = rest.at(-1) as OutgoingHttpHeaders | string | undefined
-    if (typeof headers !== 'object' || Array.isArray(headers)) return super.writeHead(status, ...rest)
-    this.#bytes = Number(headers['content-length'] ?? -1)
-    if (this.common === undefined || rest.length > 1) return super.writeHead(status, ...rest)
+    const [headers] = rest as [OutgoingHttpHeaders | undefined]
+    if (rest.length !== 1 || typeof headers !== 'object' || headers === null || Array.isArray(headers)) return this.#writeHeadOneByOne(status, rest)
+    const length = headers['content-length']
+    if (length !== undefined) this.#bytes = Number(length)
+    if (this.common === undefined) return super.writeHead(status, headers)
     const { flat, places } = this.common
     const all = flat.slice() as any[]
     for (const name in headers) {
       const value = headers[name]
       const place = places.get(name)
       if (place === undefined) all.push(name, value)
-      else all[place] = value
+      else all[place] = name === 'vary' ? together(flat[place], value) : value
     }
     return super.writeHead(status, all)
+  }
+
+  /** Headers were set before, as where a stream is sent. */
+  #writeHeadOneByOne (status: number, rest: any[]): this {
+    for (const [name, place] of this.common?.places ?? []) {
+      const value = this.common?.flat[place]
+      if (!this.hasHeader(name)) this.setHeader(name, value as string)
+      else if (name === 'vary') this.setHeader(name, together(value, this.getHeader(name)))
+    }
+    return super.writeHead(status, ...rest)
   }
 
   override end (chunk?: any, encoding?: any, done?: () => void): this {
@@ -80,6 +91,11 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
     const text = this.#text as string
     super.end(text, text.length === this.#bytes ? 'latin1' : 'utf8')
   }
+}
+
+/** What an answer depends on: all of it. */
+function together (common: unknown, own: unknown): string {
+  return String(own).includes(String(common)) ? String(own) : `${String(common)}, ${String(own)}`
 }
 
 function sendHeld (): void {

@@ -55,7 +55,7 @@ t.test('headers in common are on each response, and give way to its own', async 
   t.match(plain?.headers, { 'x-frame-options': 'DENY', 'x-odd': 'x-frame-options', 'cache-control': 'no-store' })
   t.match(own?.headers, { 'x-frame-options': 'SAMEORIGIN', 'x-odd': 'x-frame-options', 'cache-control': 'no-store', etag: '"1"' })
   t.match(none, { status: 204, headers: { 'x-frame-options': 'DENY' }, body: '' })
-  t.match(listed, { status: 200, headers: { 'x-own': '1' }, body: 'ok' })
+  t.match(listed, { status: 200, headers: { 'x-own': '1', 'x-frame-options': 'DENY' }, body: 'ok' })
 })
 
 t.test('an answer to HEAD has the length of its body, and none', async (t) => {
@@ -77,11 +77,13 @@ t.test('once it has ended nothing can be added, also before it is on its way', a
   t.equal(only?.body, 'first')
 })
 
-t.test('what is streamed is sent as it comes', async (t) => {
-  const [only] = await answersOf(t, (response) => {
-    response.writeHead(200, { 'content-type': 'text/plain' })
+t.test('what is streamed is sent as it comes, with the same headers', async (t) => {
+  const [named, set] = await answersOf(t, (response, { url }) => {
+    if (url === '/named') response.writeHead(200, { 'content-type': 'text/plain' })
+    else response.setHeader('x-frame-options', 'SAMEORIGIN')
     response.write('one ')
     response.end('two')
-  }, ['GET /'])
-  t.equal(only?.body, 'one two')
+  }, ['GET /named', 'GET /set'])
+  t.match(named, { body: 'one two', headers: { 'content-type': 'text/plain', 'x-frame-options': 'DENY', 'cache-control': 'no-store' } })
+  t.match(set, { body: 'one two', headers: { 'x-frame-options': 'SAMEORIGIN', 'x-odd': 'x-frame-options', 'cache-control': 'no-store' } })
 })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { ask, signUp } from '../http-client.ts'
 import { startService, type Service } from '../service.ts'
 
 const ORIGIN = 'https://app.example.com'
@@ -10,9 +11,20 @@ const production = await startService(t, {
   env: { NODE_ENV: 'production', JWT_SECRET: 'a secret of the tests that is long enough', DATABASE_URL: open.databaseUrl, ALLOWED_ORIGINS: ORIGIN, METRICS_TOKEN: 'a-token-of-the-tests' }
 })
 
+/** Over the network: the answers of `inject` are made by another class than the server's. */
+async function over (service: Service, url: string, { method = 'GET', headers = {} }: { method?: string, headers?: Record<string, string> } = {}) {
+  if (!service.app.server.listening) await service.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = service.app.server.address() as { port: number }
+  const answer = await ask(port, url, { method, headers })
+  return { ...answer, statusCode: answer.status }
+}
+
 t.test('the guide’s headers are on every kind of answer, with exactly its values, and nothing says what runs here', async (t) => {
-  for (const url of ['/', '/health/live', '/health/ready', '/health', '/metrics', '/nope', '/api/v1/plans', '/%zz']) {
-    const { headers } = await open.app.inject(url)
+  await over(open, '/')
+  const signedIn = await signUp((open.app.server.address() as { port: number }).port)
+  // A text, none, a refusal, and what is streamed: an archive, a file.
+  for (const url of ['/', '/health/live', '/health/ready', '/health', '/metrics', '/nope', '/api/v1/plans', '/%zz', '/api/v1/me', '/api/v1/me/export']) {
+    const { headers } = await over(open, url, { headers: url.startsWith('/api/v1/me') ? signedIn : {} })
     t.equal(headers['x-content-type-options'], 'nosniff', url)
     t.equal(headers['x-frame-options'], 'DENY', url)
     t.equal(headers['x-xss-protection'], '1; mode=block', url)
@@ -25,13 +37,13 @@ t.test('the guide’s headers are on every kind of answer, with exactly its valu
 })
 
 t.test('browsers are told to use HTTPS only in production', async (t) => {
-  t.equal((await production.app.inject('/')).headers['strict-transport-security'], 'max-age=31536000')
-  t.equal((await production.app.inject('/nope')).headers['strict-transport-security'], 'max-age=31536000')
+  t.equal((await over(production, '/')).headers['strict-transport-security'], 'max-age=31536000')
+  t.equal((await over(production, '/nope')).headers['strict-transport-security'], 'max-age=31536000')
 })
 
 t.test('a page from anywhere may call where all origins are allowed, without credentials', async (t) => {
   for (const url of ['/', '/nope', '/api/v1/plans', '/%zz']) {
-    const { headers } = await open.app.inject({ url, headers: { origin: ORIGIN } })
+    const { headers } = await over(open, url, { headers: { origin: ORIGIN } })
     t.equal(headers['access-control-allow-origin'], '*', url)
     t.equal(headers['access-control-allow-credentials'], undefined, url)
     t.same(String(headers['access-control-expose-headers']).split(', '), EXPOSED, url)
@@ -40,20 +52,20 @@ t.test('a page from anywhere may call where all origins are allowed, without cre
 
 t.test('a listed origin is answered by name, and no other gets anything', async (t) => {
   for (const [origin, answered] of [[ORIGIN, ORIGIN], ['https://admin.example.com', 'https://admin.example.com'], ['https://evil.example', undefined], ['null', undefined], [`${ORIGIN}.evil.example`, undefined]] as const) {
-    for (const url of ['/', '/nope', '/api/v1/plans']) {
-      const { headers } = await listed.app.inject({ url, headers: { origin } })
+    for (const url of ['/', '/nope', '/api/v1/plans', '/health']) {
+      const { headers } = await over(listed, url, { headers: { origin } })
       t.equal(headers['access-control-allow-origin'], answered, `${origin} ${url}`)
       t.match(headers.vary, /Origin/, `${origin} ${url}`)
       t.equal(headers['access-control-allow-credentials'], undefined)
     }
   }
-  t.match((await listed.app.inject('/')).headers.vary, /Origin/, 'also where nobody asked from elsewhere, as caches must know')
+  t.same(String((await over(listed, '/health', { headers: { origin: ORIGIN } })).headers.vary).split(', ').sort(), ['Accept', 'Origin'])
+  t.match((await over(listed, '/')).headers.vary, /Origin/, 'also where nobody asked from elsewhere, as caches must know')
 })
 
 async function preflight (service: Service, origin: string, method: string, headers?: string) {
-  return await service.app.inject({
+  return await over(service, '/api/v1/plans', {
     method: 'OPTIONS',
-    url: '/api/v1/plans',
     headers: { origin, 'access-control-request-method': method, ...(headers === undefined ? {} : { 'access-control-request-headers': headers }) }
   })
 }
@@ -72,7 +84,7 @@ t.test('a preflight is answered before anybody has to be signed in', async (t) =
 })
 
 t.test('OPTIONS that is no preflight is a method like any other', async (t) => {
-  const { statusCode, headers } = await open.app.inject({ method: 'OPTIONS', url: '/api/v1/plans' })
+  const { statusCode, headers } = await over(open, '/api/v1/plans', { method: 'OPTIONS' })
   t.equal(statusCode, 405)
   t.match(headers.allow, /GET.*POST/)
   t.equal((await open.app.inject({ method: 'OPTIONS', url: '/nope' })).statusCode, 404)
