@@ -47,7 +47,7 @@ class DriverQuery {
   cursorFn = undefined
   forEachFn = undefined
   reserve = undefined
-  retried: unknown = undefined
+  #retried: unknown = undefined
   parsing = false
   origin = ''
   carrier: Carrier | null
@@ -59,6 +59,16 @@ class DriverQuery {
     this.options = parameters === undefined ? SIMPLE : EXTENDED
     this.carrier = carrier
     this.told = told
+  }
+
+  get retried (): unknown {
+    return this.#retried
+  }
+
+  /** The server has forgotten the prepared statement, so that it is sent again: from the values, as what is in `parameters` is written already. */
+  set retried (error: unknown) {
+    this.#retried = error
+    this.parameters = undefined
   }
 
   resolve (rows: Rows): void {
@@ -76,7 +86,8 @@ class DriverQuery {
     // The driver's result knows its query's statement: what it does not need any more goes with the rows otherwise.
     this.args = NONE
     this.parameters = undefined
-    if (carrier !== null && told !== null) carrier.finish(told, rows, error)
+    // Not at once: the driver is not done with this one, and what went wrong in the next would be told to it.
+    if (carrier !== null && told !== null) queueMicrotask(() => carrier.finish(told, rows, error))
   }
 }
 

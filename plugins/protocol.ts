@@ -6,6 +6,7 @@ import fp from 'fastify-plugin'
 import { AppError } from '../src/errors.ts'
 import { errorAnswer, type ErrorAnswer } from '../src/http/failure.ts'
 import { Exchange, pathOf, type RouteHandle } from '../src/http/exchange.ts'
+import { sendHeld } from '../src/http/response.ts'
 import { verdictOf } from '../src/http/verdict.ts'
 
 declare module 'fastify' {
@@ -63,6 +64,7 @@ export default fp(async function protocol (app) {
   const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    sendHeld()
     // Nobody is there to answer: the client went away, or never said a thing. Or it was answered, and only the rest of its body is not right or late.
     if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesRead === 0 || answeredEarly.get(socket)?.complete === false) {
       socket.destroy()

@@ -82,18 +82,21 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     return app.inFlight.size > admission.limit && atWork() > admission.limit
   }
 
-  let arriving = 0
+  let elsewhere = 0
   let countedMs = -Infinity
 
-  /** Without those that are still being sent, which are no work yet: a few hundred clients that never end theirs would keep out all others. */
+  /**
+   * Without those that are no work: not yet, as they are still being sent, or not any more, as their answer is on its way. A few hundred clients that
+   * never end their request, or never read their answer, would keep out all others.
+   */
   function atWork (): number {
     const nowMs = performance.now()
     if (nowMs - countedMs > COUNT_MS) {
       countedMs = nowMs
-      arriving = 0
-      for (const { request } of app.inFlight) if (!request.raw.complete) arriving++
+      elsewhere = 0
+      for (const { request, reply } of app.inFlight) if (!request.raw.complete || reply.raw.headersSent) elsewhere++
     }
-    return app.inFlight.size - arriving
+    return app.inFlight.size - elsewhere
   }
 
   function refuse (request: FastifyRequest, reply: FastifyReply, { error, exception, status, headers, beforeTime, afterTime }: Refusal): void {
@@ -104,7 +107,8 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     exchange.route = request.routeOptions.config.handle ?? exchange.route
     const body = `{"error_id":"${errorId}"${beforeTime}${timestamp()}${afterTime}`
     reply.hijack()
-    const own = { ...headers, 'x-request-id': request.id, 'content-length': body.length }
+    const own: Record<string, string | number> = { ...headers, 'x-request-id': request.id, 'content-length': body.length }
+    if (app.availability.draining) own.connection = 'close'
     const isOurs = response instanceof Response
     if (isOurs) response.common = app.commonHeaders(origin)
     response.writeHead(status, isOurs ? own : { ...app.securityHeaders(origin), ...own })

@@ -98,7 +98,8 @@ function together (common: unknown, own: unknown): string {
   return String(own).includes(String(common)) ? String(own) : `${String(common)}, ${String(own)}`
 }
 
-function sendHeld (): void {
+/** Sends what is held, now: to be called before anything ends a connection by other means. */
+export function sendHeld (): void {
   isScheduled = false
   const responses = held
   held = sent

@@ -151,7 +151,7 @@ const MESSAGES_AT_MOST = 1000
 
 function messageText (message: string): string {
   const text = clip(redactText(limited(message)), MESSAGE_BYTES)
-  if (messages.size < MESSAGES_AT_MOST && text.length <= 200) messages.set(message, text)
+  if (typeof message === 'string' && message.length <= 200 && messages.size < MESSAGES_AT_MOST) messages.set(message, text)
   return text
 }
 

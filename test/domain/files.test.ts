@@ -137,6 +137,8 @@ t.test('damage is named where something is left', async t => {
   taken(t, fitRun({ session: false }), /summary.*missing/)
   t.ok(taken(t, RUNS.gpx.subarray(0, -400), /cut off/).columns.timeS.length > 50)
   taken(t, bytesOf(new TextDecoder().decode(RUNS.gpx).replace('</trkseg>', '</wrong>')), /not well-formed/)
+  const points = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `<trkpt lat="52.5" lon="13.${100 + i}"><time>${new Date(Date.UTC(2026, 0, 5, 8) + (from + i) * 1000).toISOString()}</time></trkpt>`).join('')
+  t.equal(taken(t, gpxOf(`<trk><trkseg>${points(300)}<trkpt lat=52></trkpt>${points(500, 300)}</trkseg></trk>`), /not well-formed/).columns.timeS.length, 300, 'however much of it follows')
   taken(t, RUNS.gpx.with(RUNS.gpx.indexOf(0x52), 0xff), /not valid in its encoding/)
   refused(t, RUNS.gpx.subarray(0, 150), /cut off/)
 })

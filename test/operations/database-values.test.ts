@@ -104,6 +104,26 @@ t.test('statements are put together from fragments', async (t) => {
   t.match(await rejection(Promise.resolve(onlyTagged)), { message: /A fragment is a piece of SQL/ })
 })
 
+t.test('a value is written once, also where the server has forgotten the statement and is sent it again', async (t) => {
+  const { sql } = openDatabase(t, url, { poolSize: 1 })
+  await sql`create table if not exists notes (note jsonb, bytes bytea)`
+  const insert = () => sql`/* insertNote */ insert into notes (note, bytes) values (${json({ a: 1 })}, ${Buffer.from('hi')})`
+  await insert()
+  await sql`deallocate all`
+  await insert()
+  t.strictSame(await sql`select note, encode(bytes, 'escape') as text from notes`, [{ note: { a: 1 }, text: 'hi' }, { note: { a: 1 }, text: 'hi' }])
+})
+
+t.test('a value that cannot be written is the error of its own statement', async (t) => {
+  const { sql, log } = openDatabase(t, url, { poolSize: 1 })
+  const moment = (at: Date) => sql`/* moment */ select ${at}::timestamptz as at`
+  await moment(new Date(0))
+  const [before, wrong, after] = await Promise.allSettled([sql`select pg_sleep(0.05)`, moment(new Date(Number.NaN)), moment(new Date(0))])
+  t.match([before.status, after.status], ['fulfilled', 'fulfilled'])
+  t.match(wrong, { status: 'rejected', reason: { message: /Invalid time value/ } })
+  t.notMatch(JSON.stringify(log.lines), /lost/)
+})
+
 t.test('an error says what is wrong and nothing about the data', async (t) => {
   const { sql, log } = openDatabase(t, url)
   const secret = 'runner@example.org'

@@ -179,6 +179,13 @@ t.test('who was answered before all of a body had come is not answered again whe
   await books.balance(t, 1)
 })
 
+t.test('an answer that is ready goes out before its connection is ended for what follows', async (t) => {
+  for (const [head, status] of [['GET /nope HTTP/1.1\r\nHost: x', 404], ['GET / HTTP/1.1', 400], ['POST / HTTP/1.1\r\nHost: x\r\nExpect: tea', 417]] as const) {
+    const [answer] = await exchange(port, `${head}\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n`)
+    t.equal(answer?.status, status)
+  }
+})
+
 t.test('the id of a request is the caller’s where it is one, else a new one', async (t) => {
   for (const [sent, kept] of [['abc.DEF_1:2-3', true], ['a'.repeat(128), true], ['a'.repeat(129), false], ['a b', false], ['$(jndi:x)', false], ['', false]] as const) {
     const [answer] = await exchange(port, `GET /health/live HTTP/1.1\r\n${H}X-Request-ID: ${sent}\r\n\r\n`)

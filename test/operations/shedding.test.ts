@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { AdmissionLimit } from '../../src/http/admission.ts'
 import { startService } from '../service.ts'
@@ -63,4 +66,22 @@ t.test('with more to do than can be done, some are refused at once, in the envel
   const { body } = await service.app.inject('/metrics')
   t.match(body, /http_errors_total\{error_code="SERVICE_UNAVAILABLE",route="\/api\/v1\/plans\/?"\} \d/)
   t.equal((await fetch(`${url}/api/v1/plans`, { headers })).status, 200, 'and all is as before')
+})
+
+t.test('those who never read the answer they asked for keep out nobody', async (t) => {
+  const service = await startService(t, {
+    boot (app) {
+      app.get('/endless', { config: { sheddable: true } }, async (_request, reply) => await reply.send(Readable.from((function * () { for (;;) yield Buffer.alloc(65_536) })())))
+    }
+  })
+  const runner = await service.runner()
+  await service.app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = service.app.server.address() as { port: number }
+  const sockets = Array.from({ length: 200 }, () => connect(port, '127.0.0.1').pause().on('error', () => {}))
+  t.teardown(() => { for (const socket of sockets) socket.destroy() })
+  for (const socket of sockets) socket.write('GET /endless HTTP/1.1\r\nHost: x\r\n\r\n')
+  await Promise.all(sockets.map(async (socket) => await once(socket, 'readable')))
+  t.equal(service.app.inFlight.size, 200)
+  const answer = await fetch(`http://127.0.0.1:${port}/api/v1/plans`, { headers: { authorization: `Bearer ${runner.access_token}` } })
+  t.equal(answer.status, 200)
 })

@@ -44,10 +44,10 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
     if (++attributes > MAX_ATTRIBUTES) throw unreadable(`An element of the file has more than ${MAX_ATTRIBUTES} attributes`)
   })
   parser.on('opentag', (tag) => {
+    attributes = 0
     if (trouble.message !== undefined) return
     if (++depth > MAX_DEPTH) throw unreadable(`The elements of the file are nested more than ${MAX_DEPTH} deep`)
     text = ''
-    attributes = 0
     listener.open(localName(tag.name), tag.attributes)
   })
   const hear = (part: string): void => {
