@@ -12,7 +12,12 @@ const SAMPLES = 40
 /** What a line through the samples may rise by over the whole run, as a share of where it began. */
 const FLAT = 0.1
 
-const fixture = await openFixture({ node: ['--import', `data:text/javascript,${encodeURIComponent("process.on('message', () => process.send({ timers: process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length }))")}`] })
+/** In the server: what it holds, when it is asked. */
+const WITNESS = `process.on('message', () => {
+  gc()
+  process.send({ timers: process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, heapBytes: process.memoryUsage().heapUsed })
+})`
+const fixture = await openFixture({ node: ['--expose-gc', '--import', `data:text/javascript,${encodeURIComponent(WITNESS)}`] })
 const { service, given } = fixture
 const samples = []
 let asked = 0
@@ -41,17 +46,17 @@ for (const [name, unit, scale] of [['heapBytes', 'MB', 1e6], ['rssBytes', 'MB', 
   console.log(`${flat ? 'ok    ' : 'missed'}  ${name}: ${fixed(values[0], 1)} to ${fixed(values.at(-1), 1)} ${unit}, highest ${fixed(Math.max(...values), 1)}, trend ${fixed(rise, 1)} over the run`)
 }
 
-/** After the answers: of memory the least seen in a second is what is held. */
+/** After the answers, and after a full collection. */
 async function look () {
   const text = await (await fetch(`${service.url}/metrics`)).text()
-  const value = (name) => Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ').at(-1))
-  const timers = new Promise((resolve) => { service.child.once('message', ({ timers }) => resolve(timers)) })
+  const witness = new Promise((resolve) => { service.child.once('message', resolve) })
   service.child.send('look')
+  const { timers, heapBytes } = await witness
   return {
-    heapBytes: value('nodejs_heap_size_used_bytes'),
+    heapBytes,
     rssBytes: service.rssBytes(),
     descriptors: service.descriptors(),
-    timers: await timers,
+    timers,
     series: text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length
   }
 }
