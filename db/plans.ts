@@ -27,7 +27,7 @@ const columns = fragment`
  */
 export async function listPlans (sql: Sql, userId: string, { status, from, to, limit, after }: PlanFilter): Promise<PlanRow[]> {
   return await sql<PlanRow>`/* listPlans */
-    select plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
+    select ${columns}
     from plans
     where user_id = ${userId} and plan_id < ${after ?? LAST_ID}
       and (${status ?? null}::text is null or status = ${status ?? null})
@@ -40,9 +40,7 @@ export async function listPlans (sql: Sql, userId: string, { status, from, to, l
 
 export async function findPlan (sql: Sql, userId: string, planId: string): Promise<PlanRow | undefined> {
   const [plan] = await sql<PlanRow>`/* findPlan */
-    select plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
-    from plans
-    where user_id = ${userId} and plan_id = ${planId}
+    select ${columns} from plans where user_id = ${userId} and plan_id = ${planId}
   `
   return plan
 }
@@ -54,7 +52,7 @@ export async function insertPlan (sql: Sql, userId: string, planId: string, plan
       ${userId}, ${planId}, ${plan.name}, ${plan.goal ?? null}, ${plan.status ?? 'draft'},
       ${plan.start_date}::date, ${plan.end_date}::date, ${json(plan.race ?? null)}, ${plan.notes ?? null}
     )
-    returning plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
+    returning ${columns}
   `
   return row as PlanRow
 }

@@ -13,20 +13,30 @@ export interface StatementText {
  * is as safe with parameters. Measured: 27 µs a statement against 34.
  */
 export function statementText (strings: readonly string[], values: readonly unknown[]): StatementText | undefined {
-  if (values.every(isParameter)) {
-    let text = texts.get(strings)
-    if (text === undefined) texts.set(strings, text = strings.reduce((before, after, i) => `${before}$${i}${after}`))
-    return { text, parameters: values.slice() }
+  const known = texts.get(strings)
+  if (known !== undefined && values.every((value, i) => known.pieces[i] === undefined ? isParameter(value) : known.pieces[i] === value)) {
+    return { text: known.text, parameters: values.filter((_value, i) => known.pieces[i] === undefined) }
   }
   const statement = { text: '', parameters: [] }
-  return append(statement, strings, values) ? statement : undefined
+  if (!append(statement, strings, values)) return undefined
+  if (known === undefined && values.every((value) => isParameter(value) || isConstant(value))) {
+    texts.set(strings, { text: statement.text, pieces: values.map((value) => isParameter(value) ? undefined : value) })
+  }
+  return statement
 }
 
-/** Of statements without fragments, by their place in the code. */
-const texts = new WeakMap<readonly string[], string>()
+/**
+ * By their place in the code, texts that need no putting together: with parameters, and with fragments that have none, such as a list of columns. `pieces`
+ * are those fragments, at their places among the values: where others stand there, it is another text.
+ */
+const texts = new WeakMap<readonly string[], { text: string, pieces: readonly unknown[] }>()
 
 function isParameter (value: unknown): boolean {
   return typeof value !== 'object' || value === null || !(Array.isArray(value) || isFragment(value) || isName(value) || isRecord(value))
+}
+
+function isConstant (value: unknown): boolean {
+  return isFragment(value as object) && (value as { args: readonly unknown[] }).args.length === 0
 }
 
 function append (statement: StatementText, strings: readonly string[], values: readonly unknown[]): boolean {

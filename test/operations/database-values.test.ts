@@ -104,6 +104,17 @@ t.test('statements are put together from fragments', async (t) => {
   t.match(await rejection(Promise.resolve(onlyTagged)), { message: /A fragment is a piece of SQL/ })
 })
 
+t.test('a statement is the text of the fragments it has each time, also where the place in the code is one', async (t) => {
+  const { sql } = openDatabase(t, url)
+  const [both, one] = [fragment`1 as a, 2 as b`, fragment`3 as a`]
+  const select = (columns: typeof both, value: number) => sql`/* pieces */ select ${columns}, ${value}::int as value`
+  t.strictSame(await select(both, 4), [{ a: 1, b: 2, value: 4 }])
+  t.strictSame(await select(both, 5), [{ a: 1, b: 2, value: 5 }])
+  t.strictSame(await select(one, 6), [{ a: 3, value: 6 }])
+  t.strictSame(await select(fragment`${7}::int as a`, 8), [{ a: 7, value: 8 }])
+  t.strictSame(await select(both, 9), [{ a: 1, b: 2, value: 9 }])
+})
+
 t.test('a value is written once, also where the server has forgotten the statement and is sent it again', async (t) => {
   const { sql } = openDatabase(t, url, { poolSize: 1 })
   await sql`create table if not exists notes (note jsonb, bytes bytea)`
