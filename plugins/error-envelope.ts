@@ -57,7 +57,7 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
 
   app.decorate('answerFrameworkError', (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     app.beginExchange(request, reply)
-    reply.headers(app.securityHeaders(request.raw.headers.origin)).header('x-request-id', request.id)
+    app.secure(request, reply)
     answer(verdictOf(error), error, request, reply)
   })
 

@@ -1,15 +1,15 @@
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
-import fastify, { type FastifyReply } from 'fastify'
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { commonHeaders, Response, type CommonHeaders } from '../src/http/response.ts'
+import { commonHeaders, Response } from '../src/http/response.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The headers every response has, those of CORS included where it was asked from another origin. */
     securityHeaders (origin?: string): Readonly<Record<string, string>>
-    /** The same, as a response takes them. */
-    commonHeaders (origin?: string): CommonHeaders
+    /** Puts them and the request's id on an answer. */
+    secure (request: FastifyRequest, reply: FastifyReply): void
   }
 }
 
@@ -38,13 +38,17 @@ export default fp<SecurityOptions>(async function security (app, options) {
   app.decorate('securityHeaders', (origin?: string) => origin === undefined ? plain : withOrigin(origin))
 
   const common = commonHeaders(plain)
-  app.decorate('commonHeaders', (origin?: string) => origin === undefined ? common : commonHeaders(withOrigin(origin)))
+
+  app.decorate('secure', (request: FastifyRequest, reply: FastifyReply) => {
+    const { origin } = request.raw.headers
+    if (reply.raw instanceof Response) reply.raw.common = origin === undefined ? common : commonHeaders(withOrigin(origin))
+    else reply.headers(app.securityHeaders(origin))
+    reply.header('x-request-id', request.id)
+  })
 
   app.addHook('onRequest', function secure (request, reply, done) {
     const { origin } = request.raw.headers
-    if (reply.raw instanceof Response) reply.raw.common = app.commonHeaders(origin)
-    else reply.headers(app.securityHeaders(origin))
-    reply.header('x-request-id', request.id)
+    app.secure(request, reply)
     if (request.raw.method === 'OPTIONS' && origin !== undefined && request.raw.headers['access-control-request-method'] !== undefined) {
       answerPreflight(reply, preflight(origin), request.raw.headers['access-control-request-headers'])
     } else {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import type { OutgoingHttpHeaders } from 'node:http'
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, onRouteHookHandler } from 'fastify'
 import { AppError } from '../src/errors.ts'
 import { AdmissionLimit } from '../src/http/admission.ts'
 import { errorAnswer } from '../src/http/failure.ts'
-import { Response } from '../src/http/response.ts'
 import { verdictOf } from '../src/http/verdict.ts'
 import { exceptionText } from '../src/log/exception.ts'
 import { quote } from '../src/log/text.ts'
@@ -100,19 +100,16 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   }
 
   function refuse (request: FastifyRequest, reply: FastifyReply, { error, exception, status, headers, beforeTime, afterTime }: Refusal): void {
-    const { exchange, raw: { headers: { origin } } } = request
-    const response = reply.raw
+    const { exchange } = request
     const errorId = randomUUID()
     exchange.failure = { error_id: errorId, error_code: error.code, cause: error, exception }
     exchange.route = request.routeOptions.config.handle ?? exchange.route
     const body = `{"error_id":"${errorId}"${beforeTime}${timestamp()}${afterTime}`
+    app.secure(request, reply)
+    if (app.availability.draining) reply.header('connection', 'close')
     reply.hijack()
-    const own: Record<string, string | number> = { ...headers, 'x-request-id': request.id, 'content-length': body.length }
-    if (app.availability.draining) own.connection = 'close'
-    const isOurs = response instanceof Response
-    if (isOurs) response.common = app.commonHeaders(origin)
-    response.writeHead(status, isOurs ? own : { ...app.securityHeaders(origin), ...own })
-    response.end(body)
+    reply.raw.writeHead(status, { ...reply.getHeaders(), ...headers, 'content-length': body.length } as OutgoingHttpHeaders)
+    reply.raw.end(body)
   }
 }, { name: 'shedding', dependencies: ['request-context'] })
 

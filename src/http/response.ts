@@ -30,8 +30,8 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
   /** Sent with those it is given, which go before them. */
   common: CommonHeaders | undefined
   #bytes = -1
+  /** As long as it is held. */
   #text: string | undefined
-  #isHeld = false
 
   override writeHead (status: number, ...rest: any[]): this {
     const [headers] = rest as [OutgoingHttpHeaders | undefined]
@@ -61,10 +61,9 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
   }
 
   override end (chunk?: any, encoding?: any, done?: () => void): this {
-    if (this.#isHeld) this.send()
+    this.send()
     if (typeof chunk !== 'string' || (encoding ?? done ?? undefined) !== undefined || this.writableEnded) return super.end(chunk, encoding, done)
     this.#text = chunk
-    this.#isHeld = true
     if (held.push(this) === TOGETHER) sendHeld()
     else if (!isScheduled) {
       isScheduled = true
@@ -81,14 +80,14 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
   }
 
   override write (...args: any[]): boolean {
-    if (this.#isHeld) this.send()
+    this.send()
     return super.write(...args as [any])
   }
 
   send (): void {
-    if (!this.#isHeld) return
-    this.#isHeld = false
-    const text = this.#text as string
+    const text = this.#text
+    if (text === undefined) return
+    this.#text = undefined
     super.end(text, text.length === this.#bytes ? 'latin1' : 'utf8')
   }
 }
