@@ -1,11 +1,10 @@
 // Writes examples/: three small recordings of runs that nobody ran, for README, the tests and whoever tries the service.
 //   node scripts/make-examples.mjs [folder]
 // The same bytes every time.
-import { Encoder, Profile } from '@garmin/fitsdk'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { fitWriter } from './fit-writer.mjs'
 
 const METRES_PER_DEGREE = 111_195
-const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
 
 /**
  * A run sampled every `step` seconds on a closed course: `speed(t)` in m/s, heart rate and height following it.
@@ -49,22 +48,10 @@ function easyRun () {
   const last = points.at(-1)
   const moment = (t) => new Date(start + t * 1000)
   const mean = (name) => points.reduce((sum, point) => sum + point[name], 0) / points.length
-  const encoder = new Encoder()
-  const write = (name, fields) => encoder.onMesg(Profile.MesgNum[name], { mesgNum: Profile.MesgNum[name], ...fields })
+  const { write, record, close } = fitWriter()
   write('FILE_ID', { type: 'activity', manufacturer: 'development', product: 1, productName: 'Example Watch', serialNumber: 1, timeCreated: moment(0) })
   write('EVENT', { timestamp: moment(0), event: 'timer', eventType: 'start' })
-  for (const { t, lat, lon, distance, altitude, heartRate, cadence, speed } of points) {
-    write('RECORD', {
-      timestamp: moment(t),
-      positionLat: Math.round(lat * SEMICIRCLES_PER_DEGREE),
-      positionLong: Math.round(lon * SEMICIRCLES_PER_DEGREE),
-      distance,
-      enhancedAltitude: altitude,
-      enhancedSpeed: speed,
-      heartRate,
-      cadence
-    })
-  }
+  for (const point of points) record(moment(point.t), point)
   write('EVENT', { timestamp: moment(last.t), event: 'timer', eventType: 'stopAll' })
   const totals = {
     timestamp: moment(last.t),
@@ -80,7 +67,7 @@ function easyRun () {
     messageIndex: 0, ...totals, sport: 'running', subSport: 'street', avgCadence: Math.round(mean('cadence')), totalAscent: 35, firstLapIndex: 0, numLaps: 1
   })
   write('ACTIVITY', { timestamp: moment(last.t), totalTimerTime: last.t, numSessions: 1, type: 'manual', event: 'activity', eventType: 'stop' })
-  return encoder.close()
+  return close()
 }
 
 /** Twenty minutes through a park, exported by a telephone: positions, heights and heart rates only. */

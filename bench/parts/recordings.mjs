@@ -1,7 +1,6 @@
-import { Encoder, Profile } from '@garmin/fitsdk'
+import { fitWriter } from '../../scripts/fit-writer.mjs'
 
 const METRES_PER_DEGREE = 111_195
-const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
 
 /** A run of so many seconds with position, height, heart rate, cadence and speed in each. `variant` moves it in time, so that no two are the same. */
 export function recordingOf (format, { records, variant }) {
@@ -24,25 +23,13 @@ export function recordingOf (format, { records, variant }) {
 }
 
 function fitOf (points) {
-  const encoder = new Encoder()
-  const write = (name, fields) => encoder.onMesg(Profile.MesgNum[name], { mesgNum: Profile.MesgNum[name], ...fields })
+  const { write, record, close } = fitWriter()
   const [first, last] = [points[0], points.at(-1)]
   const elapsed = (last.at - first.at) / 1000
   write('FILE_ID', { type: 'activity', manufacturer: 'development', product: 1, serialNumber: 1, timeCreated: first.at })
-  for (const { at, lat, lon, distance, altitude, heartRate, cadence, speed } of points) {
-    write('RECORD', {
-      timestamp: at,
-      positionLat: Math.round(lat * SEMICIRCLES_PER_DEGREE),
-      positionLong: Math.round(lon * SEMICIRCLES_PER_DEGREE),
-      distance,
-      enhancedAltitude: altitude,
-      enhancedSpeed: speed,
-      heartRate,
-      cadence
-    })
-  }
+  for (const point of points) record(point.at, point)
   write('SESSION', { messageIndex: 0, timestamp: last.at, startTime: first.at, totalElapsedTime: elapsed, totalTimerTime: elapsed, totalDistance: last.distance, sport: 'running', subSport: 'street' })
-  return Buffer.from(encoder.close())
+  return Buffer.from(close())
 }
 
 function tcxOf (points) {
