@@ -43,7 +43,5 @@ async function send (format, bytes) {
 }
 
 async function look () {
-  const heard = new Promise((resolve) => { service.child.once('message', resolve) })
-  service.child.send('look')
-  return { ...await heard, rssNow: service.rssBytes() }
+  return { ...await service.ask('look'), rssNow: service.rssBytes() }
 }

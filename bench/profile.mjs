@@ -1,6 +1,5 @@
 // Where the processor time of one route goes: `node bench/profile.mjs --route read`, of bare with `--bare`. Prints what each part of the code took of its own, and
 // the functions that took most.
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { readArguments } from './parts/arguments.mjs'
 import { CORES } from './parts/cores.mjs'
@@ -26,11 +25,11 @@ const server = bare
   : service
 const requests = ROUTES[route].requests(given)
 await closedLoad({ port: server.port, requests, connections, seconds: 2 })
-await told()
+await server.ask('profile')
 const before = server.cpuUs()
 const figures = await closedLoad({ port: server.port, requests, connections, seconds })
 const cpuUs = (server.cpuUs() - before) / figures.requests
-const { nodes, samples, timeDeltas } = await told()
+const { nodes, samples, timeDeltas } = await server.ask('profile')
 if (bare) await server.stop()
 await fixture.close()
 
@@ -52,10 +51,3 @@ const print = (sums, count) => {
 print(byPart, 25)
 console.log('')
 print(byFunction, top)
-
-async function told () {
-  const heard = once(server.child, 'message')
-  server.child.send('profile')
-  const [answer] = await heard
-  return answer
-}

@@ -49,9 +49,7 @@ for (const [name, unit, scale] of [['heapBytes', 'MB', 1e6], ['rssBytes', 'MB', 
 /** After the answers, and after a full collection. */
 async function look () {
   const text = await (await fetch(`${service.url}/metrics`)).text()
-  const witness = new Promise((resolve) => { service.child.once('message', resolve) })
-  service.child.send('look')
-  const { timers, heapBytes } = await witness
+  const { timers, heapBytes } = await service.ask('look')
   return {
     heapBytes,
     rssBytes: service.rssBytes(),

@@ -62,6 +62,14 @@ export class ServerProcess {
     return readdirSync(`/proc/${this.pid}/fd`).length
   }
 
+  /** What it answers to a message, where it was started with something that listens to them. */
+  async ask (message) {
+    const heard = once(this.child, 'message')
+    this.child.send(message)
+    const [answer] = await heard
+    return answer
+  }
+
   async stop (signal = 'SIGTERM') {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return
     this.child.kill(signal)
