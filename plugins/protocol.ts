@@ -13,8 +13,6 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Answers what the HTTP parser refused: there is no request, only a socket. */
     answerClientError (error: NodeJS.ErrnoException, socket: Socket): void
-    /** All that are open, also those on which no request was made: Node tells only of others. */
-    connections: ReadonlySet<Socket>
   }
 }
 
@@ -39,21 +37,6 @@ export default fp(async function protocol (app) {
     else if ((raw.url as string).length > MAX_URL_BYTES) done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`))
     else done()
   })
-
-  const connections = new Set<Socket>()
-  app.decorate('connections', connections)
-  app.server.on('connection', (socket: Socket) => {
-    connections.add(socket)
-    socket.once('close', () => {
-      connections.delete(socket)
-      if (app.inFlight.size > 0) setImmediate(abandon, socket)
-    })
-  })
-
-  /** Answers in line behind another on the same connection end with it, and Node tells nobody: their requests would be in flight for ever. */
-  function abandon (socket: Socket): void {
-    for (const { request, reply } of [...app.inFlight]) if (request.raw.socket === socket) reply.raw.emit('close')
-  }
 
   // The latest request on a connection that was answered before all of it had come.
   const answeredEarly = new WeakMap<Socket, IncomingMessage>()

@@ -1,16 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import type { OutgoingHttpHeaders } from 'node:http'
+import type { Socket } from 'node:net'
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
+import findMyWay, { type HTTPMethod } from 'find-my-way'
 import type { FastifyReply, FastifyRequest, onRouteHookHandler } from 'fastify'
-import { AppError } from '../src/errors.ts'
 import { AdmissionLimit } from '../src/http/admission.ts'
-import { errorAnswer } from '../src/http/failure.ts'
-import { verdictOf } from '../src/http/verdict.ts'
-import { exceptionText } from '../src/log/exception.ts'
-import { quote } from '../src/log/text.ts'
-import { timestamp } from '../src/log/timestamp.ts'
-import type { ErrorEnvelope } from '../schemas/error.ts'
+import { pathOf, type Exchange, type RouteHandle } from '../src/http/exchange.ts'
+import type { PlainRequest } from '../src/http/plain-request.ts'
+import { Refusal } from '../src/http/refusal.ts'
+import { traceOf } from '../src/http/trace.ts'
+import { WatchedConnection, type Watcher } from '../src/http/watched-connection.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -37,18 +36,24 @@ const SLOW_BODY_MS = 100
 
 /**
  * Refuses work that could not be done in time, so that what is taken is done. At twice what a server can do it refuses as often as it serves, so that
- * a refusal must cost a small part of an answer: it is the first of all hooks, and answers past those that are to come. By an error
- * thrown in a hook of the scope, as others are, it cost two thirds of a read by key, and nothing was left for the reads.
+ * a refusal must cost a small part of an answer. By an error thrown in a hook of the scope, as others are, it cost two thirds of a read by key, and nothing
+ * was left for the reads. So it is the first of all hooks, and answers past those that are to come: 37 µs. And where there are more connections
+ * than requests are let in, without which there is nothing to refuse, it is given before Node has read the request: 19 µs. Both ways it is the same answer,
+ * with its line and its count; only a trace has no span of the latter.
  *
  * Measuring the event loop is under-pressure's. It is asked ten times a second, instead of being let on each request: its hook looks at
  * `request.routeOptions`, and a bound on the loop's delay alone lets in everybody between two looks and then nobody.
  */
 export default fp<SheddingOptions>(async function shedding (app, { connections, databaseDelayMs }) {
   const admission = new AdmissionLimit(connections)
-  const starting = refusal('The service is starting')
-  const overloaded = refusal('The service has more to do than it can: try again in a moment')
+  const starting = new Refusal('The service is starting')
+  const overloaded = new Refusal('The service has more to do than it can: try again in a moment')
+  /** What it finds is what Fastify would find. */
+  const router = findMyWay(app.initialConfig.routerOptions as object)
+
   app.decorate('sheddable', (route) => {
     route.config = { ...route.config, sheddable: true }
+    if (route.config.handle !== undefined) router.on(route.method as HTTPMethod, route.url, () => {}, route.config.handle)
     const own = route.preValidation === undefined ? [] : [route.preValidation].flat()
     if (route.method !== 'GET' && route.method !== 'HEAD') route.preValidation = [shedArrived, ...own]
   })
@@ -66,7 +71,15 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     app.addHook('onClose', async () => clearInterval(adapting))
   })
 
+  const watcher: Watcher = { isFull: () => isFull(1) && app.availability.state === 'ready', refuse: refuseUnread }
+  app.server.on('connection', (socket: Socket) => {
+    if (app.connections.size > admission.limit) WatchedConnection.watch(socket, watcher)
+  })
+  app.server.on('connect', (_request, socket: Socket) => WatchedConnection.letGo(socket))
+  app.onExchangeEnd((ended) => { (ended as Partial<Exchange>).connection?.answered() })
+
   app.addHook('onRequest', function shed (request, reply, done) {
+    request.exchange.connection = WatchedConnection.began(request.raw)
     if (app.availability.state === 'starting' && isSheddable(request)) refuse(request, reply, starting)
     else if (isFull() && isSheddable(request)) refuse(request, reply, overloaded)
     else done()
@@ -78,8 +91,9 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     done(isLate && isFull() ? overloaded.error : undefined)
   }
 
-  function isFull (): boolean {
-    return app.inFlight.size > admission.limit && atWork() > admission.limit
+  /** Whether there are more than are let in, with those that are not among them yet. */
+  function isFull (coming = 0): boolean {
+    return app.inFlight.size + coming > admission.limit && atWork() + coming > admission.limit
   }
 
   let elsewhere = 0
@@ -99,39 +113,40 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     return app.inFlight.size - elsewhere
   }
 
-  function refuse (request: FastifyRequest, reply: FastifyReply, { error, exception, status, headers, beforeTime, afterTime }: Refusal): void {
+  function refuse (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
     const { exchange } = request
-    const errorId = randomUUID()
-    exchange.failure = { error_id: errorId, error_code: error.code, cause: error, exception }
+    const failure = exchange.failure = refusal.failure()
     exchange.route = request.routeOptions.config.handle ?? exchange.route
-    const body = `{"error_id":"${errorId}"${beforeTime}${timestamp()}${afterTime}`
     app.secure(request, reply)
     if (app.availability.draining) reply.header('connection', 'close')
     reply.hijack()
-    reply.raw.writeHead(status, { ...reply.getHeaders(), ...headers, 'content-length': body.length } as OutgoingHttpHeaders)
-    reply.raw.end(body)
+    reply.raw.writeHead(refusal.status, { ...reply.getHeaders(), ...refusal.headers } as OutgoingHttpHeaders)
+    reply.raw.end(refusal.body(failure))
+    WatchedConnection.watch(request.raw.socket, watcher)
   }
-}, { name: 'shedding', dependencies: ['request-context'] })
 
-/** All of an answer but what is new in each. */
-interface Refusal {
-  error: AppError
-  exception: string
-  status: number
-  headers: Record<string, string>
-  beforeTime: string
-  afterTime: string
-}
-
-/** Made once: the stack of one that is made for each request costs more than its answer, and says nothing. */
-function refusal (message: string): Refusal {
-  const error = new AppError('SERVICE_UNAVAILABLE', message)
-  error.stack = `${error.name}: ${message}`
-  const { status, headers, body } = errorAnswer(verdictOf(error), error)
-  const { error_id: id, timestamp: time } = JSON.parse(body) as ErrorEnvelope
-  const [beforeTime, afterTime] = body.slice(`{"error_id":"${id}"`.length).split(time) as [string, string]
-  return { error, exception: quote(exceptionText(error)), status, headers, beforeTime, afterTime }
-}
+  /** Where there is a request, but neither `request` nor `reply`. */
+  function refuseUnread ({ method, url, headers }: PlainRequest): string | undefined {
+    const startedMs = performance.now()
+    const found = router.find(method as HTTPMethod, url)
+    if (found === null) return undefined
+    const failure = overloaded.failure()
+    const requestId = app.requestIdOf({ headers })
+    app.exchangeEnded({
+      request_id: requestId,
+      user_id: undefined,
+      method,
+      path: pathOf(url),
+      route: found.store as RouteHandle,
+      status: overloaded.status,
+      durationMs: performance.now() - startedMs,
+      failure,
+      aborted: false,
+      extra: traceOf(headers.traceparent)
+    })
+    return overloaded.answer(failure, requestId, app.securityHeaders(headers.origin), app.server.keepAliveTimeout)
+  }
+}, { name: 'shedding', dependencies: ['request-context', 'connections'] })
 
 function isSheddable ({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.config?.sheddable === true

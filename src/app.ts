@@ -2,6 +2,7 @@ import fastify, { LogController, type FastifyError, type FastifyInstance, type F
 import type { Database } from '../db/pool.ts'
 import authentication from '../plugins/authentication.ts'
 import availability from '../plugins/availability.ts'
+import connections from '../plugins/connections.ts'
 import database from '../plugins/database.ts'
 import deadlines from '../plugins/deadlines.ts'
 import errorEnvelope from '../plugins/error-envelope.ts'
@@ -78,6 +79,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   app.server.maxConnections = 10_000
 
   await app.register(requestContext)
+  await app.register(connections)
   if (parts.tracing !== undefined) await app.register(parts.tracing.plugin)
   await app.register(shedding, { connections: config.database.poolSize, databaseDelayMs: () => parts.database.stats().oldestWaitMs })
   await app.register(logging, { logger })

@@ -85,6 +85,8 @@ export class Exchange implements Ended {
   brokeOff: unknown = undefined
   /** The status it was answered with past Node's response, where what it sent broke off in a way that leaves no other. */
   refusedWith: number | undefined = undefined
+  /** The connection it came by, where that has to know when it is answered. */
+  connection: { answered (): void } | undefined = undefined
 
   /** Who speaks in lines that a handler logs. */
   get logger_name (): string {

@@ -11,10 +11,15 @@ export function commonHeaders (headers: Readonly<Record<string, string>>): Commo
   return { flat: Object.entries(headers).flat(), places: new Map(Object.keys(headers).map((name, i) => [name, 2 * i + 1])) }
 }
 
-/** So many responses are sent together at most: the first of them is not to wait for many others. */
+/** What can be held for a moment, to be sent together with others. */
+export interface Holdable {
+  send (): void
+}
+
+/** So many are sent together at most: the first of them is not to wait for many others. */
 const TOGETHER = 16
-let held: Array<Response<any>> = []
-let sent: Array<Response<any>> = []
+let held: Holdable[] = []
+let sent: Holdable[] = []
 let isScheduled = false
 
 /**
@@ -64,11 +69,7 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
     this.send()
     if (typeof chunk !== 'string' || (encoding ?? done ?? undefined) !== undefined || this.writableEnded) return super.end(chunk, encoding, done)
     this.#text = chunk
-    if (held.push(this) === TOGETHER) sendHeld()
-    else if (!isScheduled) {
-      isScheduled = true
-      setImmediate(sendHeld)
-    }
+    hold(this)
     return this
   }
 
@@ -97,12 +98,21 @@ function together (common: unknown, own: unknown): string {
   return String(own).includes(String(common)) ? String(own) : `${String(common)}, ${String(own)}`
 }
 
+/** Sends it with what else comes in this turn of the event loop: each on its own wakes up its reader, who has gone back to sleep when the next comes. */
+export function hold (answer: Holdable): void {
+  if (held.push(answer) === TOGETHER) sendHeld()
+  else if (!isScheduled) {
+    isScheduled = true
+    setImmediate(sendHeld)
+  }
+}
+
 /** Sends what is held, now: to be called before anything ends a connection by other means. */
 export function sendHeld (): void {
   isScheduled = false
-  const responses = held
+  const answers = held
   held = sent
-  sent = responses
-  for (const response of responses) response.send()
-  responses.length = 0
+  sent = answers
+  for (const answer of answers) answer.send()
+  answers.length = 0
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { flawOf, openBooks } from '../books.ts'
+import { FullHouse } from '../full-house.ts'
 import { newPlan } from '../http-client.ts'
 import { answersIn, type RawAnswer } from '../raw-http.ts'
 import { startService } from '../service.ts'
@@ -19,7 +20,8 @@ const MEANT = ['SERVICE_UNAVAILABLE', 'REQUEST_TIMEOUT']
 const rejections: unknown[] = []
 process.on('unhandledRejection', (reason) => rejections.push(reason))
 
-const service = await startService(t, { env: { REQUEST_TIMEOUT: '2' } })
+const house = new FullHouse()
+const service = await startService(t, { env: { REQUEST_TIMEOUT: '2' }, boot: (app) => house.boot(app) })
 await service.app.listen({ port: 0, host: '127.0.0.1' })
 const { port } = service.app.server.address() as { port: number }
 
@@ -49,11 +51,27 @@ async function send (bytes: Buffer): Promise<string> {
 }
 
 t.test(`whatever is sent, what comes back from 400 up is the envelope with its headers, nothing fails that should not, and the books balance (FUZZ_SEED=${SEED})`, async (t) => {
+  await fuzz(t, SEED, [200, 201, 400, 401, 404, 405, 408, 413, 414, 415, 417, 422, 431])
+})
+
+t.test(`the same where all but a few are refused (FUZZ_SEED=${SEED})`, async (t) => {
+  await fuzz(t, SEED, [200, 400, 404, 405, 414, 417, 431, 503], async () => {
+    await house.fill(service)
+    return async () => {
+      await house.empty()
+      return house.answered
+    }
+  })
+})
+
+/** `crowd` keeps others busy meanwhile: it ends by saying how many answers they had. */
+async function fuzz (t: Test, seed: number, expected: number[], crowd = async () => async () => 0): Promise<void> {
   const ann = await service.runner()
   const plan = await ann.call('POST', '/plans', newPlan('to be changed'))
-  const inputs = corpus(random(SEED), { token: ann.access_token, planId: plan.body.id as string })
+  const inputs = corpus(random(seed), { token: ann.access_token, planId: plan.body.id as string })
   t.ok(inputs.length >= 2000, `${inputs.length} inputs`)
   const books = await openBooks(service)
+  const leave = await crowd()
 
   const statuses = new Map<number, number>()
   const flaws: string[] = []
@@ -81,12 +99,12 @@ t.test(`whatever is sent, what comes back from 400 up is the envelope with its h
   }))
   t.comment(`${inputs.length} inputs, ${answered} answers in ${Math.round(performance.now() - began)} ms: ${JSON.stringify(Object.fromEntries([...statuses].sort()))}`)
   t.same(flaws.slice(0, 10), [])
-  for (const status of [200, 201, 400, 401, 404, 405, 408, 413, 414, 415, 417, 422, 431]) t.ok(statuses.has(status), `the inputs lead to ${status}`)
-  await books.balance(t, answered)
+  for (const status of expected) t.ok(statuses.has(status), `the inputs lead to ${status}`)
+  await books.balance(t, answered + await leave())
   t.same(rejections, [])
   const wrong = service.lines.filter(({ level, error_code: code }) => level === 'CRITICAL' || (level === 'ERROR' && !MEANT.includes(String(code))))
   t.same(wrong.slice(0, 5), [], 'no line tells of a failure')
-})
+}
 
 function isMeant ({ status, body, headers }: RawAnswer): boolean {
   if (status !== 503 || headers['retry-after'] === undefined) return headers['content-type']?.startsWith('application/json') === true && body.includes('"not_ready"')
