@@ -1,44 +1,86 @@
 // Twice as many requests as the service can do, whether the ones before are answered or not: `node bench/shedding.mjs`. Says how much of its capacity it
-// still gives, how soon the rest is refused, whether probes were answered all the while, and how soon all is as before.
+// still gives, how soon the rest is refused, whether probes were answered all the while, and how soon all is as before. Several storms, and its capacity before
+// and after each: on a noisy machine that is another one from one second to the next.
 import { readArguments } from './parts/arguments.mjs'
-import { fixed, quantile } from './parts/figures.mjs'
+import { fixed, median, quantile } from './parts/figures.mjs'
 import { openFixture } from './parts/fixture.mjs'
 import { closedLoad, openLoad } from './parts/load.mjs'
 import { ROUTES } from './parts/routes.mjs'
+import { refresh } from './parts/service.mjs'
 
-const { seconds, times, connections, routes } = readArguments({ seconds: 8, times: 2, connections: 2000, routes: 'read,list,insert' })
+const { seconds, times, connections, routes, rounds } = readArguments({ seconds: 5, times: 2, connections: 2000, routes: 'read,list,insert', rounds: 7 })
 const fixture = await openFixture()
 const { service, given } = fixture
-const mixed = routes.split(',').flatMap((name) => ROUTES[name].requests(given).slice(0, 50))
-const requests = mixed.map((_, i) => mixed[(i * 51) % mixed.length])
+let requests = mixed()
 
 // Once to warm up, then what the service does at its best.
 await closedLoad({ port: service.port, requests, connections: 64, seconds: 3 })
-const calm = await closedLoad({ port: service.port, requests, connections: 64, seconds: 4 })
-const capacity = (calm.requests - calm.failed) / calm.seconds
-console.log(`Capacity ${fixed(capacity, 0)} requests a second, p99 ${fixed(calm.p99)} ms; now ${times} times that for ${seconds} s.`)
-
-const cpuUs = service.cpuUs()
-const probing = probe(100)
-const storm = await openLoad({ port: service.port, requests, connections, seconds, rate: Math.round(capacity * times) })
-const stormCpuUs = service.cpuUs() - cpuUs
-const probes = await probing.stop()
-const recoveredMs = await recovery()
-
-const ok = Object.entries(storm.byStatus).filter(([status]) => status.startsWith('2'))
-const refused = Object.entries(storm.byStatus).filter(([status]) => status === '503' || status === '429')
-const sum = (entries) => entries.reduce((total, [, { count }]) => total + count, 0)
-const line = (what, value, target, good) => console.log(`${good ? 'ok    ' : 'missed'}  ${what}: ${value} (${target})`)
-const goodput = sum(ok) / seconds / capacity
-line('goodput', `${fixed(goodput * 100, 0)} % of capacity`, '≥ 80 %', goodput >= 0.8)
-line('refused', `${sum(refused)} of ${storm.requests}, p50 ${fixed(Math.max(0, ...refused.map(([, { p50 }]) => p50)))} ms, p99 ${fixed(Math.max(0, ...refused.map(([, { p99 }]) => p99)))} ms`, 'p99 < 50 ms', refused.every(([, { p99 }]) => p99 < 50))
-line('refused without Retry-After', storm.withoutRetryAfter, '0', storm.withoutRetryAfter === 0)
-line('neither', `${storm.requests - sum(ok) - sum(refused)} other, ${storm.unanswered} unanswered, ${storm.unsent} not sent for want of a connection`, '0', storm.requests === sum(ok) + sum(refused) && storm.unanswered === 0)
-line('probes', `${probes.failed} of ${probes.count} failed, p99 ${fixed(quantile(probes.ms, 0.99))} ms, longest ${fixed(Math.max(...probes.ms))} ms`, '0 failed', probes.failed === 0)
-line('recovery', `${fixed(recoveredMs / 1000)} s`, '< 5 s', recoveredMs < 5000)
-console.log(`The service had ${fixed(stormCpuUs / seconds / 1e4, 0)} % of a core, ${fixed(stormCpuUs / storm.requests, 0)} µs a request, the generator ${fixed(storm.cpuUs / seconds / 1e4, 0)} %.`)
-console.log('by status:', JSON.stringify(storm.byStatus))
+const storms = []
+let before = await capacity()
+for (let round = 1; round <= rounds; round++) {
+  await refresh(service, given.runners)
+  requests = mixed()
+  storms.push(await storm(round))
+}
+report()
 await fixture.close()
+
+/** Some of each route, one after the other. */
+function mixed () {
+  const some = routes.split(',').flatMap((name) => ROUTES[name].requests(given).slice(0, 50))
+  return some.map((_, i) => some[(i * 51) % some.length])
+}
+
+/** Answers a second. */
+async function capacity () {
+  const { requests: done, failed, seconds: took } = await closedLoad({ port: service.port, requests, connections: 64, seconds: 2 })
+  return (done - failed) / took
+}
+
+async function storm (round) {
+  const rate = Math.round(before * times)
+  const cpuUs = service.cpuUs()
+  const probing = probe(100)
+  const load = await openLoad({ port: service.port, requests, connections, seconds, rate })
+  const busy = (service.cpuUs() - cpuUs) / seconds / 1e4
+  const probes = await probing.stop()
+  const recoveredMs = await recovery()
+  const after = await capacity()
+  const sum = (isCounted) => Object.entries(load.byStatus).reduce((total, [status, { count }]) => total + (isCounted(status) ? count : 0), 0)
+  const refusals = Object.entries(load.byStatus).filter(([status]) => status === '503' || status === '429').map(([, each]) => each)
+  const done = sum((status) => status.startsWith('2'))
+  const refused = sum((status) => status === '503' || status === '429')
+  const found = {
+    goodput: done / seconds / ((before + after) / 2) * 100,
+    p50: Math.max(0, ...refusals.map(({ p50 }) => p50)),
+    p99: Math.max(0, ...refusals.map(({ p99 }) => p99)),
+    withoutRetryAfter: load.withoutRetryAfter,
+    other: load.requests - done - refused + load.unanswered,
+    unsent: load.unsent,
+    probes,
+    recoveredMs
+  }
+  console.log(`${round}: ${fixed(before, 0)} to ${fixed(after, 0)} a second, asked ${rate}: ${fixed(found.goodput, 0)} % done, ${refused} refused in p50 ${fixed(found.p50)}, p99 ${fixed(found.p99)} ms; ` +
+    `service ${fixed(busy, 0)} % of a core, generator ${fixed(load.cpuUs / seconds / 1e4, 0)} %, late by p99 ${fixed(load.lateP99)} ms`)
+  before = after
+  return found
+}
+
+function report () {
+  const all = (name) => storms.map((each) => each[name])
+  const range = (values, digits) => `${fixed(median(values), digits)} (${fixed(Math.min(...values), digits)}–${fixed(Math.max(...values), digits)})`
+  const total = (name) => all(name).reduce((sum, value) => sum + value, 0)
+  const line = (what, value, target, good) => console.log(`${good ? 'ok    ' : 'missed'}  ${what}: ${value} (${target})`)
+  line('goodput, % of capacity', range(all('goodput'), 0), '≥ 80', median(all('goodput')) >= 80)
+  line('refused in, p99 ms', range(all('p99'), 0), '< 50', median(all('p99')) < 50)
+  line('refused without Retry-After', total('withoutRetryAfter'), '0', total('withoutRetryAfter') === 0)
+  line('neither done nor refused', total('other'), '0', total('other') === 0)
+  line('not sent for want of a connection', total('unsent'), '0', total('unsent') === 0)
+  const probes = all('probes')
+  const failed = probes.reduce((sum, each) => sum + each.failed, 0)
+  line('probes failed', `${failed} of ${probes.reduce((sum, { count }) => sum + count, 0)}, p99 ${fixed(quantile(probes.flatMap(({ ms }) => ms), 0.99))} ms`, '0', failed === 0)
+  line('recovery, s', range(all('recoveredMs').map((ms) => ms / 1000), 1), '< 5', Math.max(...all('recoveredMs')) < 5000)
+}
 
 /** Asks whether the process lives, all the time. */
 function probe (everyMs) {
@@ -67,7 +109,7 @@ function probe (everyMs) {
 async function recovery () {
   const since = performance.now()
   while (performance.now() - since < 30_000) {
-    const { failed } = await openLoad({ port: service.port, requests, connections: 200, seconds: 0.5, rate: Math.round(capacity / 5) })
+    const { failed } = await openLoad({ port: service.port, requests, connections: 200, seconds: 0.5, rate: Math.round(before / 5) })
     if (failed === 0) return Math.max(0, performance.now() - since - 500)
   }
   return Infinity
