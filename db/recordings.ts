@@ -1,7 +1,5 @@
+import { CHUNK_BYTES, unpackChunk } from './chunks.ts'
 import type { Sql } from './sql.ts'
-
-/** How much of an original one row holds: what one statement carries, and one read of it. */
-export const CHUNK_BYTES = 256 * 1024
 
 export interface NewRecording {
   recording_id: string
@@ -27,10 +25,10 @@ export async function insertRecording (sql: Sql, userId: string, recording: NewR
   `
 }
 
-export async function insertChunk (sql: Sql, userId: string, recordingId: string, position: number, bytes: Uint8Array): Promise<void> {
+export async function insertChunk (sql: Sql, userId: string, recordingId: string, position: number, gzip: Uint8Array): Promise<void> {
   await sql`/* insertChunk */
-    insert into recording_chunks (user_id, recording_id, position, bytes)
-    values (${userId}, ${recordingId}, ${position}, ${bytes})
+    insert into recording_chunks (user_id, recording_id, position, gzip)
+    values (${userId}, ${recordingId}, ${position}, ${gzip})
   `
 }
 
@@ -52,11 +50,13 @@ export async function findOriginal (sql: Sql, userId: string, activityId: string
   return row
 }
 
+/** The plain bytes of a chunk. */
 export async function findChunk (sql: Sql, userId: string, recordingId: string, position: number): Promise<Buffer | undefined> {
-  const [row] = await sql<{ bytes: Buffer }>`/* findChunk */
-    select bytes from recording_chunks where user_id = ${userId} and recording_id = ${recordingId} and position = ${position}
+  const [row] = await sql<{ bytes: Buffer, gzip: null } | { bytes: null, gzip: Buffer }>`/* findChunk */
+    select bytes, gzip from recording_chunks where user_id = ${userId} and recording_id = ${recordingId} and position = ${position}
   `
-  return row?.bytes
+  // Before chunks were packed they were stored as they are.
+  return row === undefined ? undefined : row.bytes ?? await unpackChunk(row.gzip)
 }
 
 /** The pieces of an original one after the other: never more than one in memory. */

@@ -11,7 +11,7 @@ export const MAX_RECORDING_BYTES = 32 * 1024 * 1024
 /** Where nothing says how much there will be. */
 const FIRST_BYTES = 64 * 1024
 /** Other requests have their turn each time so much was read. */
-const TURN_BYTES = 2 * 1024 * 1024
+const TURN_BYTES = 512 * 1024
 
 export interface ReadOptions {
   /** The Content-Encoding. */

@@ -1,6 +1,7 @@
 import { constants, setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { packChunks } from '../../db/chunks.ts'
 import { AppError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { decode, formatOf } from '../domain/files/decode.ts'
@@ -18,14 +19,21 @@ export interface DecodedActivity {
   gradedSpeedMPerS: number | null
 }
 
-/** A file read. The bytes are the caller's own, back from the thread. */
+/** A file read. */
 export interface Decoded {
   format: FileFormat
   /** One at least, in the file's order. */
   activities: DecodedActivity[]
   /** What was wrong with the file, of all its recordings. */
   warnings: string[]
-  bytes: Uint8Array
+  original: PackedOriginal
+}
+
+/** The file itself, as it is stored. */
+export interface PackedOriginal {
+  /** Of the plain bytes. */
+  sizeBytes: number
+  chunks: Array<Uint8Array<ArrayBuffer>>
 }
 
 export interface DecodeTask {
@@ -47,15 +55,16 @@ if (!isMainThread && process.platform === 'linux') {
   }
 }
 
-/** The work of a decoding thread: bytes in; summaries, columns and the same bytes out, moved and not copied. */
+/** The work of a decoding thread: bytes in; summaries, columns and the bytes packed out, moved and not copied. */
 export default function decodeTask ({ bytes }: DecodeTask): unknown {
   try {
     const activities = decode(bytes).map((recording) => ({
       summary: summaryOf(recording), recording, gradedSpeedMPerS: gradedSpeedOf(recording.columns, recording.pauses)
     }))
     const warnings = activities.flatMap(({ recording }) => recording.warnings)
-    const decoded: Decoded = { format: formatOf(bytes)!, activities, warnings: [...new Set(warnings)], bytes }
-    return moved({ decoded }, [bytes.buffer, ...activities.flatMap(({ recording }) => transferables(recording))])
+    const original = { sizeBytes: bytes.length, chunks: packChunks(bytes) }
+    const decoded: Decoded = { format: formatOf(bytes)!, activities, warnings: [...new Set(warnings)], original }
+    return moved({ decoded }, [...original.chunks.map(({ buffer }) => buffer), ...activities.flatMap(({ recording }) => transferables(recording))])
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const { code, message, cause } = error

@@ -72,8 +72,8 @@ export class DecodingPool {
   }
 
   /**
-   * The activities in a file. The bytes are handed over to the thread, if they are all of their buffer, and come back in the answer: whoever
-   * calls must not use its own view any more. They are gone when this throws.
+   * The activities in a file, and the file packed. The bytes are handed over to the thread, if they are all of their buffer: whoever calls must not use its
+   * own view any more.
    *
    * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files wait or the pool is
    * closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.

@@ -29,14 +29,13 @@ export function exportAll (sql: Sql, userId: string, account: Record<string, unk
     await add('user.json', [JSON.stringify(account, null, 2)])
     for (const table of EXPORTED_TABLES) await add(`${table.table.replaceAll('_', '-')}.json`, rowsOf(sql, userId, table))
     for await (const { recording_id, format, day, size_bytes } of originals(sql, userId)) {
-      // What watches write is packed already.
-      await add(`originals/${day}-${recording_id}.${format}`, readRecording(sql, userId, { recording_id, size_bytes }), format !== 'fit')
+      await add(`originals/${day}-${recording_id}.${format}`, readRecording(sql, userId, { recording_id, size_bytes }))
     }
     zip.end()
   }
 
   /** Resolves when all of it has gone into the ZIP: until then nothing else is read. */
-  async function add (name: string, content: Iterable<string> | AsyncIterable<string | Buffer>, compress = true): Promise<void> {
+  async function add (name: string, content: Iterable<string> | AsyncIterable<string | Buffer>): Promise<void> {
     if (output.destroyed) throw output.errored ?? new Error('Nobody reads the export any more')
     const source = Readable.from(content)
     const stop = () => source.destroy()
@@ -44,7 +43,7 @@ export function exportAll (sql: Sql, userId: string, account: Record<string, unk
     try {
       const ended = once(source, 'close')
       source.once('error', fail)
-      zip.addReadStream(source, name, { compress })
+      zip.addReadStream(source, name)
       await ended
       if (source.errored !== null || !source.readableEnded) throw source.errored ?? new Error('Nobody reads the export any more')
     } finally {

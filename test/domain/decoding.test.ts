@@ -1,7 +1,9 @@
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { CHUNK_BYTES, packChunks, unpackChunk } from '../../db/chunks.ts'
 import { AppError } from '../../src/errors.ts'
 import { DecodingPool } from '../../src/workers/decoding.ts'
-import type { DecodingOptions } from '../../src/workers/decoding.ts'
+import type { Decoded, DecodingOptions } from '../../src/workers/decoding.ts'
 import { fitRun, gpxRun } from '../fixtures/recordings.ts'
 
 const TROUBLED = new URL('../fixtures/worker.js', import.meta.url)
@@ -31,14 +33,19 @@ async function rejected (t: Test, work: Promise<unknown>, code: string, words: R
   return error
 }
 
-t.test('a file comes back as summaries, columns and its own bytes, and nothing is copied', async t => {
+async function unpacked ({ original: { chunks } }: Decoded): Promise<Buffer> {
+  return Buffer.concat(await Promise.all(chunks.map((chunk) => unpackChunk(Buffer.from(chunk)))))
+}
+
+t.test('a file comes back as summaries, columns and its own bytes, packed', async t => {
   const pool = pooled(t)
   t.same(pool.load, { running: 0, waiting: 0, threads: 0 }, 'no thread before the first file')
   const bytes = fitRun()
   const copy = bytes.slice()
   const decoded = await pool.decode(bytes)
   t.equal(bytes.length, 0, 'handed over')
-  t.ok(Buffer.from(decoded.bytes).equals(copy), 'and given back')
+  t.equal(decoded.original.sizeBytes, copy.length)
+  t.ok((await unpacked(decoded)).equals(copy), 'and given back')
   t.equal(decoded.format, 'fit')
   t.same(decoded.warnings, [])
   const [{ summary, recording }] = decoded.activities as [typeof decoded.activities[0]]
@@ -50,10 +57,18 @@ t.test('a file comes back as summaries, columns and its own bytes, and nothing i
 t.test('bytes that share their memory are copied, and what they share it with stays', async t => {
   const shared = Buffer.concat([Buffer.from('before'), gpxRun(), Buffer.from('after')])
   const view = shared.subarray(6, -5)
-  const { bytes, format } = await pooled(t).decode(view)
-  t.equal(format, 'gpx')
-  t.ok(view.equals(bytes))
+  const decoded = await pooled(t).decode(view)
+  t.equal(decoded.format, 'gpx')
+  t.ok(view.equals(await unpacked(decoded)))
   t.match(shared.toString(), /^before.*after$/s)
+})
+
+t.test('a chunk that is none, is cut off, or is of more than a chunk is refused', async t => {
+  const [chunk] = packChunks(Buffer.alloc(CHUNK_BYTES, 'lap'))
+  t.equal((await unpackChunk(Buffer.from(chunk!))).length, CHUNK_BYTES)
+  await t.rejects(unpackChunk(Buffer.from('no gzip')), { code: 'Z_DATA_ERROR' })
+  await t.rejects(unpackChunk(Buffer.from(chunk!.subarray(0, -9))), { code: 'Z_BUF_ERROR' })
+  await t.rejects(unpackChunk(gzipSync(Buffer.alloc(CHUNK_BYTES + 1))), { code: 'ERR_BUFFER_TOO_LARGE' })
 })
 
 t.test('what the decoder refuses is refused with the same words, and the thread lives on', async t => {

@@ -6,8 +6,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import postgres from 'postgres'
 import t from 'tap'
+import { CHUNK_BYTES, packChunks } from '../../db/chunks.ts'
 import { EXPORTED_TABLES, NOT_EXPORTED } from '../../db/export.ts'
-import { CHUNK_BYTES } from '../../db/recordings.ts'
 import { bind } from '../../db/session.ts'
 import type { Sql } from '../../db/sql.ts'
 import { exportAll } from '../../src/workflows/export.ts'
@@ -24,7 +24,7 @@ await app.listen({ host: '127.0.0.1', port: 0 })
 const sql = postgres(databaseUrl, { max: 2, fetch_types: false, onnotice: () => {} })
 t.teardown(() => sql.end({ timeout: 5 }))
 
-/** Stores an original of 8 MiB and an activity that came of it, as importing does. */
+/** Stores an original of 8 MiB and an activity that came of it: every other piece as importing does, the others as before pieces were packed. */
 async function addRecording (userId: string, format = 'fit'): Promise<{ name: string, bytes: Buffer }> {
   const bytes = randomBytes(PIECES * CHUNK_BYTES)
   const [id, day] = [randomUUID(), '2025-03-01']
@@ -32,8 +32,9 @@ async function addRecording (userId: string, format = 'fit'): Promise<{ name: st
     insert into recordings (user_id, recording_id, format, sha256, size_bytes, file_name)
     values (${userId}, ${id}, ${format}, ${createHash('sha256').update(bytes).digest()}, ${bytes.length}, 'run.fit')
   `
-  for (let position = 0; position < PIECES; position++) {
-    await sql`insert into recording_chunks (user_id, recording_id, position, bytes) values (${userId}, ${id}, ${position}, ${bytes.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES)})`
+  for (const [position, gzip] of packChunks(bytes).entries()) {
+    const piece = position % 2 === 0 ? { gzip } : { bytes: bytes.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES) }
+    await sql`insert into recording_chunks ${sql({ user_id: userId, recording_id: id, position, ...piece })}`
   }
   await sql`
     insert into activities (user_id, activity_id, sport, start_time, timezone, local_date, format, recording_id)

@@ -1,0 +1,26 @@
+import { promisify } from 'node:util'
+import { constants, gunzip, gzipSync } from 'node:zlib'
+
+/** How much of an original one row holds: what one statement carries, and one read of it, is never more. */
+export const CHUNK_BYTES = 256 * 1024
+
+const unzipped = promisify(gunzip)
+
+/**
+ * An original cut into chunks, each gzip of its own, so that each can be read without the others. Each has its memory to itself and can be handed to another
+ * thread. It takes 2 ms a megabyte: nothing for the thread that answers requests.
+ *
+ * Level 1 packs XML to a thirteenth and FIT to three fifths; 6 takes 2.5 times as long for a sixth less.
+ */
+export function packChunks (bytes: Uint8Array): Array<Uint8Array<ArrayBuffer>> {
+  const chunks = []
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+    chunks.push(new Uint8Array(gzipSync(bytes.subarray(at, at + CHUNK_BYTES), { level: constants.Z_BEST_SPEED })))
+  }
+  return chunks
+}
+
+/** The plain bytes of a chunk, unpacked on a thread of Node's. Rejects what is no gzip, or of more than a chunk. */
+export async function unpackChunk (gzip: Buffer): Promise<Buffer> {
+  return await unzipped(gzip, { maxOutputLength: CHUNK_BYTES })
+}
