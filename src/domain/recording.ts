@@ -2,7 +2,7 @@ import type { Sport, SubSport } from './sports.ts'
 
 /**
  * What was measured, a column each, all of one length and in order of time. NaN is a gap: not measured, or not believable.
- * Typed arrays, because they cross between threads without being copied.
+ * Typed arrays: eight bytes a value, whatever it is, and nothing for the collector to look through.
  */
 export interface Columns {
   /** Seconds since the start of the recording; strictly increasing, never NaN. */
@@ -94,9 +94,4 @@ export function emptyColumns (length: number): Columns {
     powerW: gap(),
     distanceM: gap()
   }
-}
-
-/** The memory of a recording that may be moved to another thread instead of copied. */
-export function transferables (recording: Recording): ArrayBuffer[] {
-  return COLUMN_NAMES.map((name) => recording.columns[name].buffer)
 }

@@ -6,17 +6,22 @@ import { AppError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { decode, formatOf } from '../domain/files/decode.ts'
 import type { FileFormat } from '../domain/files/decode.ts'
-import { transferables } from '../domain/recording.ts'
 import type { Recording } from '../domain/recording.ts'
+import { heartRateTimes, type HeartRateTimes } from '../domain/training/load.ts'
+import { activeTimeS } from '../domain/training/moving.ts'
 import { gradedSpeedOf } from '../domain/training/pace.ts'
 import { summaryOf } from '../domain/training/summary.ts'
 import type { ActivitySummary } from '../domain/training/summary.ts'
 
+/** What is kept of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is given makes it collect garbage sooner. */
 export interface DecodedActivity {
   summary: ActivitySummary
-  recording: Recording
+  deviceName: string | null
+  /** With the timer running; null where there are no records. */
+  activeS: number | null
   /** Normalized graded speed in m/s, null where there is no distance. */
   gradedSpeedMPerS: number | null
+  heartRateTimes: HeartRateTimes
 }
 
 /** A file read. */
@@ -55,20 +60,30 @@ if (!isMainThread && process.platform === 'linux') {
   }
 }
 
-/** The work of a decoding thread: bytes in; summaries, columns and the bytes packed out, moved and not copied. */
+/** The work of a decoding thread: bytes in; figures and the bytes packed out, moved and not copied. */
 export default function decodeTask ({ bytes }: DecodeTask): unknown {
   try {
-    const activities = decode(bytes).map((recording) => ({
-      summary: summaryOf(recording), recording, gradedSpeedMPerS: gradedSpeedOf(recording.columns, recording.pauses)
-    }))
-    const warnings = activities.flatMap(({ recording }) => recording.warnings)
+    const recordings = decode(bytes)
+    const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
     const original = { sizeBytes: bytes.length, chunks: packChunks(bytes) }
-    const decoded: Decoded = { format: formatOf(bytes)!, activities, warnings: [...new Set(warnings)], original }
-    return moved({ decoded }, [...original.chunks.map(({ buffer }) => buffer), ...activities.flatMap(({ recording }) => transferables(recording))])
+    const decoded: Decoded = { format: formatOf(bytes)!, activities: recordings.map(figuresOf), warnings: [...warnings], original }
+    return moved({ decoded }, original.chunks.map(({ buffer }) => buffer))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const { code, message, cause } = error
     return { failed: { code, message, cause: cause instanceof Error ? cause.stack : undefined } } satisfies DecodeReply
+  }
+}
+
+function figuresOf (recording: Recording): DecodedActivity {
+  const { columns, pauses, deviceName } = recording
+  const activeS = activeTimeS(columns.timeS, pauses)
+  return {
+    summary: summaryOf(recording),
+    deviceName,
+    activeS: activeS.at(-1) ?? null,
+    gradedSpeedMPerS: gradedSpeedOf(columns, pauses),
+    heartRateTimes: heartRateTimes(activeS, columns.heartRateBpm)
   }
 }
 

@@ -7,7 +7,6 @@ import type { ImportedActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn, type BodySettings } from '../domain/physiology.ts'
 import { loadOf, trainingImpulse } from '../domain/training/load.ts'
-import { activeTimeS } from '../domain/training/moving.ts'
 import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -96,19 +95,18 @@ async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedAc
 }
 
 /** The load by what was recorded, for a body as it was on that day. */
-function recordedLoad ({ summary, recording: { columns, pauses }, gradedSpeedMPerS }: DecodedActivity, settings: BodySettings) {
-  const activeS = activeTimeS(columns.timeS, pauses)
+function recordedLoad ({ summary, activeS, gradedSpeedMPerS, heartRateTimes }: DecodedActivity, settings: BodySettings) {
   const { load, load_model } = loadOf({
     sport: summary.sport,
-    seconds: activeS.at(-1) ?? null,
+    seconds: activeS,
     gradedSpeedMPerS,
-    impulse: (range, sex) => trainingImpulse(activeS, columns.heartRateBpm, range, sex),
+    impulse: (range, sex) => trainingImpulse(heartRateTimes, range, sex),
     perceivedEffort: null
   }, settings)
   return { load: rounded(load, 2), load_model }
 }
 
-function toStore ({ summary, recording: { deviceName } }: DecodedActivity, { recording_id, format }: Original): Omit<NewActivity, 'timezone' | 'local_date' | 'load' | 'load_model'> {
+function toStore ({ summary, deviceName }: DecodedActivity, { recording_id, format }: Original): Omit<NewActivity, 'timezone' | 'local_date' | 'load' | 'load_model'> {
   return {
     ...summary,
     id: newId(),

@@ -1,12 +1,12 @@
 import t from 'tap'
-import { heartRateStress, loadOf, runningStress, sessionStress, steadyImpulse, trainingImpulse, type Exertion } from '../../src/domain/training/load.ts'
+import { heartRateStress, heartRateTimes, loadOf, runningStress, sessionStress, steadyImpulse, trainingImpulse, type Exertion } from '../../src/domain/training/load.ts'
 
 const BODY = { sex: 'male', max_heart_rate_bpm: 190, resting_heart_rate_bpm: 50, threshold_heart_rate_bpm: 170, threshold_pace_s_per_km: 270 }
 
-/** A heart rate each second. */
+/** The times of a heart rate for each second. */
 function samples (seconds: number, heartRate: (second: number) => number) {
   const timeS = Float64Array.from({ length: seconds + 1 }, (_, i) => i)
-  return { timeS, heartRateBpm: timeS.map(heartRate) }
+  return heartRateTimes(timeS, timeS.map(heartRate))
 }
 
 function exertion (given: Partial<Exertion>): Exertion {
@@ -20,8 +20,7 @@ t.test('training impulse has the values of the reference, by samples and by a me
     [30, 130, 40, 200, 'male', 31.8025]
   ] as const
   for (const [minutes, heartRate, resting, max, sex, expected] of cases) {
-    const { timeS, heartRateBpm } = samples(minutes * 60, () => heartRate)
-    t.ok(Math.abs(trainingImpulse(timeS, heartRateBpm, { resting, max }, sex)! - expected) < 5e-5, `${expected} by samples`)
+    t.ok(Math.abs(trainingImpulse(samples(minutes * 60, () => heartRate), { resting, max }, sex)! - expected) < 5e-5, `${expected} by samples`)
     t.ok(Math.abs(steadyImpulse(minutes * 60, heartRate, { resting, max }, sex) - expected) < 5e-5, `${expected} by a mean`)
   }
   const [man, woman, unknown] = ['male', 'female', null].map((sex) => steadyImpulse(3600, 150, { resting: 50, max: 190 }, sex)) as [number, number, number]
@@ -32,15 +31,23 @@ t.test('dropouts are skipped and pauses do not count; readings beyond the range 
   const range = { resting: 50, max: 190 }
   const whole = samples(3600, () => 150)
   const spotty = samples(3600, (second) => second % 30 === 0 ? 150 : Number.NaN)
-  t.ok(Math.abs(trainingImpulse(spotty.timeS, spotty.heartRateBpm, range, 'male')! - trainingImpulse(whole.timeS, whole.heartRateBpm, range, 'male')!) < 1e-9)
+  t.ok(Math.abs(trainingImpulse(spotty, range, 'male')! - trainingImpulse(whole, range, 'male')!) < 1e-9)
   const half = samples(3600, (second) => second <= 1800 ? 150 : Number.NaN)
-  t.ok(Math.abs(trainingImpulse(half.timeS, half.heartRateBpm, range, 'male')! - 108.0954 / 2) < 5e-5)
+  t.ok(Math.abs(trainingImpulse(half, range, 'male')! - 108.0954 / 2) < 5e-5)
   const torn = samples(3600, (second) => second < 1000 || second > 2000 ? 150 : Number.NaN)
-  t.ok(Math.abs(trainingImpulse(torn.timeS, torn.heartRateBpm, range, 'male')! - steadyImpulse(999 + 1599, 150, range, 'male')) < 1e-9)
+  t.ok(Math.abs(trainingImpulse(torn, range, 'male')! - steadyImpulse(999 + 1599, 150, range, 'male')) < 1e-9)
   t.equal(steadyImpulse(60, 250, range, 'male'), steadyImpulse(60, 190, range, 'male'))
   t.equal(steadyImpulse(60, 40, range, 'male'), 0)
   const none = samples(60, () => Number.NaN)
-  t.equal(trainingImpulse(none.timeS, none.heartRateBpm, range, 'male'), null)
+  t.equal(trainingImpulse(none, range, 'male'), null)
+})
+
+t.test('between two values the heart beats at their mean, and there are only so many rates', async (t) => {
+  t.same([...samples(2, (second) => 150 + second)], [[150.5, 1], [151.5, 1]])
+  const fine = samples(100_000, (second) => 100 + second / 1000)
+  t.ok(fine.size <= 6401)
+  const exact = Array.from({ length: 100_000 }, (_, second) => steadyImpulse(1, 100 + (second + 0.5) / 1000, { resting: 50, max: 190 }, 'male')).reduce((a, b) => a + b)
+  t.ok(Math.abs(trainingImpulse(fine, { resting: 50, max: 190 }, 'male')! / exact - 1) < 1e-6)
 })
 
 t.test('an hour at threshold is 100 in every model', async (t) => {

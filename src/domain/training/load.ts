@@ -14,6 +14,8 @@ const WEIGHTS = { male: { a: 0.64, b: 1.92 }, female: { a: 0.86, b: 1.67 }, unkn
 
 /** Values farther apart than this, in seconds, have a gap between them. */
 const LONGEST_GAP_S = 60
+/** Watches count whole beats, so that their means are exact; whatever else a file says is as good as exact, and there are never more rates than these. */
+const RATES_PER_BPM = 64
 /** Our own convention: an hour at this effort, of 10, is a load of 100, as an hour at threshold is for the other models. */
 const EFFORT_OF_100 = 7
 
@@ -24,23 +26,36 @@ function weight (heartRateBpm: number, { resting, max }: HeartRateRange, sex: st
   return x * a * Math.exp(b * x)
 }
 
+/** Seconds at each heart rate, in beats per minute: all that a training impulse needs of a recording, and some hundred numbers where that has a million. */
+export type HeartRateTimes = ReadonlyMap<number, number>
+
 /**
- * Training impulse (TRIMP) in Banister's arbitrary units: Σ Δt · x · a · e^(b·x), Δt in minutes of time on the running timer, `activeS`. The heart
- * rate between two values is their mean. Gaps, of over a minute, are skipped and never count as zero; null where nothing was measured for any time.
- *
- * Banister, E. W. (1991), in: Physiological Testing of Elite Athletes.
+ * How long the heart beat at which rate, in time on the running timer, `activeS`. The heart rate between two values is their mean, to a 64th. Gaps, of over a
+ * minute, are skipped; empty where nothing was measured for any time.
  */
-export function trainingImpulse (activeS: Float64Array, heartRateBpm: Float64Array, range: HeartRateRange, sex: string | null): number | null {
-  let impulse: number | null = null
+export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Array): HeartRateTimes {
+  const times = new Map<number, number>()
   let last = -1
   for (let i = 0; i < heartRateBpm.length; i++) {
     if (!(heartRateBpm[i]! > 0)) continue
     if (last >= 0) {
       const stepS = activeS[i]! - activeS[last]!
-      if (stepS > 0 && stepS <= LONGEST_GAP_S) impulse = (impulse ?? 0) + stepS / 60 * weight((heartRateBpm[i]! + heartRateBpm[last]!) / 2, range, sex)
+      const mean = Math.round((heartRateBpm[i]! + heartRateBpm[last]!) / 2 * RATES_PER_BPM) / RATES_PER_BPM
+      if (stepS > 0 && stepS <= LONGEST_GAP_S) times.set(mean, (times.get(mean) ?? 0) + stepS)
     }
     last = i
   }
+  return times
+}
+
+/**
+ * Training impulse (TRIMP) in Banister's arbitrary units: Σ Δt · x · a · e^(b·x), Δt in minutes at a heart rate; null where none was measured.
+ *
+ * Banister, E. W. (1991), in: Physiological Testing of Elite Athletes.
+ */
+export function trainingImpulse (times: HeartRateTimes, range: HeartRateRange, sex: string | null): number | null {
+  let impulse: number | null = null
+  for (const [heartRateBpm, seconds] of times) impulse = (impulse ?? 0) + steadyImpulse(seconds, heartRateBpm, range, sex)
   return impulse
 }
 
