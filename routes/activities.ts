@@ -13,6 +13,7 @@ import { earlyEndOf, unlessAborted } from '../src/http/early-end.ts'
 import { isNotModified, sendTagged } from '../src/http/etag.ts'
 import { MAX_RECORDING_BYTES, readAll, refuseForm, safeFileName, type ReadOptions } from '../src/http/upload.ts'
 import type { UploadBudget } from '../src/http/upload-budget.ts'
+import { ParkedBytes } from '../src/workers/parked-bytes.ts'
 import { readImport, storeImport, type Decode, type Import, type Upload } from '../src/workflows/import-activity.ts'
 
 const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
@@ -49,6 +50,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
     const { user, query: { allow_duplicate } } = request
     const { signal, release } = earlyEndOf(request, reply)
     const loan = budget.loan()
+    const file = new ParkedBytes()
     let stored: Import | undefined
     let failure: unknown
     let ended: [format: string, outcome: string] | undefined
@@ -62,7 +64,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       }
     }
     try {
-      const upload = { ...await step(() => receive(request, { signal, loan })), allowDuplicate: allow_duplicate }
+      const upload = { ...await step(() => receive(request, { signal, loan, file })), allowDuplicate: allow_duplicate }
       signal.throwIfAborted()
       await app.idempotently(request, reply, {
         fingerprint: [upload.sha256, upload.fileName ?? ''],
@@ -87,6 +89,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       throw error
     } finally {
       release()
+      file.close()
       loan.giveBack()
       if (ended !== undefined) imported(...ended, (performance.now() - started) / 1000)
     }
@@ -154,22 +157,21 @@ function isReset (error: unknown): boolean {
 }
 
 /** The file of a request: its raw body, or the one file of a form. */
-async function receive (request: FastifyRequest, options: Pick<ReadOptions, 'signal' | 'loan'>): Promise<Omit<Upload, 'allowDuplicate'>> {
-  const { 'content-encoding': encoding, 'content-length': length } = request.headers
+async function receive (request: FastifyRequest, options: Omit<ReadOptions, 'encoding'>): Promise<Omit<Upload, 'allowDuplicate'>> {
+  const { 'content-encoding': encoding } = request.headers
   if (!request.isMultipart()) {
     if (request.body === undefined) throw new AppError('UNREADABLE_FILE', 'The body is empty')
     // JSON, which the rest of the API speaks, has been read already.
     if (!(request.body instanceof Readable)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
-    const expectedBytes = encoding === undefined && length !== undefined ? Number(length) : undefined
-    return named(await readAll(request.body, { ...options, encoding, expectedBytes }), null)
+    return named(options.file, await readAll(request.body, { ...options, encoding }), null)
   }
   const parts = request.parts()
   const part = await nextFile(parts, options.signal)
   if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
-  const read = await readAll(part.file, options).catch(refuseForm)
+  const sha256 = await readAll(part.file, options).catch(refuseForm)
   if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
   if (await nextFile(parts, options.signal) !== undefined) throw severalFiles()
-  return named(read, safeFileName(part.filename))
+  return named(options.file, sha256, safeFileName(part.filename))
 }
 
 /** The next file of a form, its fields left out. */
@@ -187,7 +189,7 @@ function severalFiles (): AppError {
   return new AppError('REQUEST_VALIDATION_ERROR', 'The form has several files: import one at a time')
 }
 
-function named (read: Pick<Upload, 'bytes' | 'sha256'>, fileName: string | null): Omit<Upload, 'allowDuplicate'> {
-  if (read.bytes.length === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
-  return { ...read, fileName }
+function named (file: ParkedBytes, sha256: Buffer, fileName: string | null): Omit<Upload, 'allowDuplicate'> {
+  if (file.sizeBytes === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
+  return { file, sha256, fileName }
 }

@@ -111,7 +111,7 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   const availability = new Availability()
   availability.onChange((state, reason) => logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason }))
   const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => app.jobs.problem() } })
-  const plainDecode: Decode = (bytes, signal) => decoding.decode(bytes, { signal })
+  const plainDecode: Decode = (file, signal) => decoding.decode(file, { signal })
   const decode = tracing?.decode(plainDecode) ?? plainDecode
   const app = await buildApp({ config, logger, availability, database, metrics, checks, tracing, decode, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
   metrics.watchPool(() => database.stats())

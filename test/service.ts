@@ -83,7 +83,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
   const availability = new Availability()
   const checks = [{ name: 'database', critical: true, look: async () => { await database.ping() } }]
   const accessTokens = new AccessTokens(config.auth.secrets ?? ['a secret of the tests that is long enough'])
-  const app = await buildApp({ config, logger, availability, database, metrics, decode: (bytes, signal) => decoding.decode(bytes, { signal }), checks, accessTokens, passwords: new Passwords(TEST_COST), ...parts })
+  const app = await buildApp({ config, logger, availability, database, metrics, decode: (file, signal) => decoding.decode(file, { signal }), checks, accessTokens, passwords: new Passwords(TEST_COST), ...parts })
   t.teardown(async () => {
     await app.close()
     await decoding.close()

@@ -4,54 +4,44 @@ import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '../errors.ts'
 import { unlessAborted } from './early-end.ts'
+import type { ParkedBytes } from '../workers/parked-bytes.ts'
 import type { UploadLoan } from './upload-budget.ts'
 
 /** The largest recording that is taken, plain. */
 export const MAX_RECORDING_BYTES = 32 * 1024 * 1024
-/** Where nothing says how much there will be. */
-const FIRST_BYTES = 64 * 1024
 /** Other requests have their turn each time so much was read. */
 const TURN_BYTES = 512 * 1024
 
 export interface ReadOptions {
   /** The Content-Encoding. */
   encoding?: string | undefined
-  /** The Content-Length, where it is that of the plain bytes. */
-  expectedBytes?: number | undefined
   signal: AbortSignal
   loan: UploadLoan
-}
-
-export interface ReadBytes {
-  /** All of their buffer, so that they can be handed to another thread. */
-  bytes: Buffer
-  sha256: Buffer
+  /** Where the bytes go. */
+  file: ParkedBytes
 }
 
 /**
- * The whole of a stream, never more of it in memory than is allowed. It is hashed as it comes: all at once would hold every other request.
+ * Takes in the whole of a stream, never more of it than is allowed. It is hashed as it comes: all at once would hold every other request.
+ * @returns SHA-256 of the plain bytes
  * @throws AppError PAYLOAD_TOO_LARGE beyond the limit, SERVICE_UNAVAILABLE beyond what the process holds at once, UNREADABLE_FILE where
  * what claims to be gzip is not, and the signal's reason when it aborts
  */
-export async function readAll (stream: Readable, { encoding, expectedBytes = 0, signal, loan }: ReadOptions): Promise<ReadBytes> {
+export async function readAll (stream: Readable, { encoding, signal, loan, file }: ReadOptions): Promise<Buffer> {
   const hash = createHash('sha256')
   const chunks = plain(stream, encoding, signal)[Symbol.asyncIterator]()
-  let room = Buffer.allocUnsafeSlow(expectedBytes > 0 && expectedBytes <= MAX_RECORDING_BYTES ? expectedBytes : FIRST_BYTES)
-  let size = 0
   let turn = TURN_BYTES
   try {
     for (;;) {
       // A stream whose request was answered gives neither data nor an error.
       const { done, value: chunk } = await unlessAborted(signal, chunks.next())
       if (done === true) break
-      if (size + chunk.length > MAX_RECORDING_BYTES) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
+      if (file.sizeBytes + chunk.length > MAX_RECORDING_BYTES) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
       loan.take(chunk.length)
-      if (size + chunk.length > room.length) room = resized(room, size, Math.max(size + chunk.length, Math.min(room.length * 2, MAX_RECORDING_BYTES)))
-      chunk.copy(room, size)
       hash.update(chunk)
-      size += chunk.length
-      if (size < turn) continue
-      turn = size + TURN_BYTES
+      file.put(chunk)
+      if (file.sizeBytes < turn) continue
+      turn = file.sizeBytes + TURN_BYTES
       await setImmediate()
     }
   } catch (error) {
@@ -59,13 +49,7 @@ export async function readAll (stream: Readable, { encoding, expectedBytes = 0, 
     chunks.return?.().catch(() => {})
     throw error
   }
-  return { bytes: size === room.length ? room : resized(room, size, size), sha256: hash.digest() }
-}
-
-function resized (bytes: Buffer, size: number, capacity: number): Buffer<ArrayBuffer> {
-  const other = Buffer.allocUnsafeSlow(capacity)
-  bytes.copy(other, 0, 0, size)
-  return other
+  return hash.digest()
 }
 
 function plain (stream: Readable, encoding: string | undefined, signal: AbortSignal): AsyncIterable<Buffer> {

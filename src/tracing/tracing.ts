@@ -25,7 +25,7 @@ export interface Tracing {
   /** The same database, each of whose statements has a span, named as the statement is. */
   database (database: Database): Database
   /** The same function, with a span over each call. */
-  decode<Answer> (decode: (bytes: Uint8Array, signal: AbortSignal) => Promise<Answer>): (bytes: Uint8Array, signal: AbortSignal) => Promise<Answer>
+  decode<File extends { readonly sizeBytes: number }, Answer> (decode: (file: File, signal: AbortSignal) => Promise<Answer>): (file: File, signal: AbortSignal) => Promise<Answer>
   /** A recording was imported, or was not, and it took so long until now. */
   imported (format: string, outcome: string, seconds: number): void
   /** Sends what is left. */
@@ -68,7 +68,7 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
   return {
     plugin: instrumentation.plugin() as FastifyPluginCallback,
     database: (database) => tracedDatabase(database, tracer),
-    decode: (decode) => async (bytes, signal) => await spanning(tracer, 'decode recording', { 'recording.size_bytes': bytes.length }, async () => await decode(bytes, signal)),
+    decode: (decode) => async (file, signal) => await spanning(tracer, 'decode recording', { 'recording.size_bytes': file.sizeBytes }, async () => await decode(file, signal)),
     imported (format, outcome, seconds) {
       const span = tracer.startSpan('import recording', { startTime: Date.now() - seconds * 1000, attributes: { 'import.format': format, 'import.outcome': outcome } })
       if (outcome === 'failed') span.setStatus({ code: SpanStatusCode.ERROR })

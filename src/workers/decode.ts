@@ -12,6 +12,7 @@ import { activeTimeS } from '../domain/training/moving.ts'
 import { gradedSpeedOf } from '../domain/training/pace.ts'
 import { summaryOf } from '../domain/training/summary.ts'
 import type { ActivitySummary } from '../domain/training/summary.ts'
+import { takeParked, type ParkingExit } from './parked-bytes.ts'
 
 /** What is kept of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is given makes it collect garbage sooner. */
 export interface DecodedActivity {
@@ -41,9 +42,8 @@ export interface PackedOriginal {
   chunks: Array<Uint8Array<ArrayBuffer>>
 }
 
-export interface DecodeTask {
-  bytes: Uint8Array<ArrayBuffer>
-}
+/** Where the file is to be taken from. */
+export type DecodeTask = ParkingExit
 
 /** What crosses back: errors lose their class and fields between threads, so they go as a record. */
 export type DecodeReply =
@@ -61,7 +61,8 @@ if (!isMainThread && process.platform === 'linux') {
 }
 
 /** The work of a decoding thread: bytes in; figures and the bytes packed out, moved and not copied. */
-export default function decodeTask ({ bytes }: DecodeTask): unknown {
+export default function decodeTask (task: DecodeTask): unknown {
+  const bytes = takeParked(task)
   try {
     const recordings = decode(bytes)
     const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))

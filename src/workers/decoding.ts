@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { AppError } from '../errors.ts'
 import type { Decoded, DecodeReply, DecodeTask } from './decode.ts'
+import type { ParkedBytes } from './parked-bytes.ts'
 
 export type { Decoded, DecodedActivity } from './decode.ts'
 
@@ -72,19 +73,18 @@ export class DecodingPool {
   }
 
   /**
-   * The activities in a file, and the file packed. The bytes are handed over to the thread, if they are all of their buffer: whoever calls must not use its
-   * own view any more.
+   * The activities in a file, and the file packed. It is the thread's from here on, and closing it still the caller's, after this has ended.
    *
    * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files wait or the pool is
    * closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.
    */
-  async decode (bytes: Uint8Array, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
+  async decode (file: ParkedBytes, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
     signal?.throwIfAborted()
     if (this.#closed) throw closing()
     // A thread that becomes free is handed on, never offered: who waits first goes first.
     if (this.#busy < this.#threads) this.#busy++
     else await this.#turn(signal)
-    const run = this.#run(bytes, signal)
+    const run = this.#run(file, signal)
     this.#running.add(run)
     try {
       return await run
@@ -133,15 +133,15 @@ export class DecodingPool {
     })
   }
 
-  async #run (bytes: Uint8Array, signal: AbortSignal | undefined): Promise<Decoded> {
+  async #run (file: ParkedBytes, signal: AbortSignal | undefined): Promise<Decoded> {
     if (this.#closed) throw closing()
     signal?.throwIfAborted()
-    const owned = ownedOf(bytes)
+    const exit = file.exit()
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), this.#deadlineMs)
     try {
-      const { decoded, failed } = await this.#pool.run({ bytes: owned }, {
-        transferList: [owned.buffer],
+      const { decoded, failed } = await this.#pool.run(exit, {
+        transferList: [exit.port],
         signal: signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal
       })
       if (!failed) return decoded
@@ -161,13 +161,6 @@ export class DecodingPool {
       clearTimeout(timer)
     }
   }
-}
-
-/** Bytes that may be handed to another thread: these, if nothing else lives in their memory, else a copy. */
-function ownedOf (bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { buffer } = bytes
-  const whole = bytes.byteOffset === 0 && bytes.byteLength === buffer.byteLength
-  return whole && buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : new Uint8Array(bytes)
 }
 
 function closing (cause?: unknown): AppError {

@@ -11,17 +11,18 @@ import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Decoded, DecodedActivity } from '../workers/decoding.ts'
+import type { ParkedBytes } from '../workers/parked-bytes.ts'
 
 export interface Upload {
-  bytes: Buffer
-  /** Of the plain bytes: they are handed on to be read, and are not here any more then. */
+  file: ParkedBytes
+  /** Of the plain bytes. */
   sha256: Buffer
   fileName: string | null
   allowDuplicate: boolean
 }
 
-/** Reads the bytes of a recording, on another thread; they go there, and come back packed in the answer. Throws the signal's reason when it aborts. */
-export type Decode = (bytes: Uint8Array, signal: AbortSignal) => Promise<Decoded>
+/** Reads a recording, on another thread; the file goes there, and comes back packed in the answer. Throws the signal's reason when it aborts. */
+export type Decode = (file: ParkedBytes, signal: AbortSignal) => Promise<Decoded>
 
 export interface Import {
   isNew: boolean
@@ -33,10 +34,10 @@ export interface Import {
 export type ReadImport = { before: Import } | { decoded: Decoded }
 
 /** Looks whether the bytes are here already, and reads them where they are not: slow, and nothing is written. Stops when the signal aborts. */
-export async function readImport (sql: Sql, userId: string, decode: Decode, { bytes, sha256 }: Upload, signal: AbortSignal): Promise<ReadImport> {
+export async function readImport (sql: Sql, userId: string, decode: Decode, { file, sha256 }: Upload, signal: AbortSignal): Promise<ReadImport> {
   const before = await findBefore(sql, userId, sha256)
   signal.throwIfAborted()
-  return before === undefined ? { decoded: await decode(bytes, signal) } : { before }
+  return before === undefined ? { decoded: await decode(file, signal) } : { before }
 }
 
 /**

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import t from 'tap'
+import { ParkedBytes, takeParked } from '../../src/workers/parked-bytes.ts'
+
+t.test('bytes come out as they went in, however they were cut', async t => {
+  const sizes = fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 30_000, max: 70_000 }), fc.constantFrom(0, 32_768, 65_536, 65_537, 200_000)), { maxLength: 20 })
+  await fc.assert(fc.asyncProperty(sizes, async (sizes) => {
+    const whole = randomBytes(sizes.reduce((sum, size) => sum + size, 0))
+    const file = new ParkedBytes()
+    let at = 0
+    for (const size of sizes) file.put(whole.subarray(at, at += size))
+    t.equal(file.sizeBytes, whole.length)
+    t.ok(whole.equals(takeParked(file.exit())))
+    file.close()
+  }))
+})
+
+t.test('they stay whose they were, and a later change of them does not come over', async t => {
+  const bytes = Buffer.alloc(100_000, 'lap')
+  const file = new ParkedBytes()
+  file.put(bytes)
+  t.equal(bytes.length, 100_000)
+  bytes.fill(0)
+  t.equal(Buffer.from(takeParked(file.exit())).indexOf(0), -1)
+  file.close()
+})
+
+t.test('a hundred thousand bytes one by one are few messages', async t => {
+  const file = new ParkedBytes()
+  for (let i = 0; i < 100_000; i++) file.put(Buffer.from([i]))
+  const { port, sizeBytes } = file.exit()
+  t.equal(sizeBytes, 100_000)
+  let messages = 0
+  port.on('message', () => { messages++ })
+  const closed = new Promise((resolve) => port.once('close', resolve))
+  file.close()
+  await closed
+  t.equal(messages, 2)
+})
+
+t.test('half of them are never taken for the whole', async t => {
+  const file = new ParkedBytes()
+  file.put(Buffer.alloc(70_000))
+  const { port, sizeBytes } = file.exit()
+  t.throws(() => takeParked({ port, sizeBytes: sizeBytes + 1 }), { message: 'Of 70001 bytes 70000 came over' })
+  file.close()
+})
