@@ -22,8 +22,6 @@ export interface ActivityFilter {
   is_race?: boolean | undefined
   q?: string | undefined
   limit: number
-  /** Start and id of the last one of the page before. */
-  after?: { start_time: string, id: string } | undefined
 }
 
 const columns = fragment`
@@ -40,9 +38,9 @@ const withSource = fragment`
   activities a left join recordings r on r.user_id = a.user_id and r.recording_id = a.recording_id
 `
 
-/** Newest first, one more than asked where there is more. */
-export async function listActivities (sql: Sql, userId: string, filter: ActivityFilter): Promise<ActivityRow[]> {
-  const { from, to, sport, min_distance_m, max_distance_m, is_race, q, limit, after } = filter
+/** Newest first, one more than asked where there is more; `after`: start and id of the last one of the page before. */
+export async function listActivities (sql: Sql, userId: string, filter: ActivityFilter, after?: { start_time: string, id: string }): Promise<ActivityRow[]> {
+  const { from, to, sport, min_distance_m, max_distance_m, is_race, q, limit } = filter
   return await sql<ActivityRow>`/* listActivities */
     select ${columns}
     from ${withSource}

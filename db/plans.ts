@@ -10,8 +10,6 @@ export interface PlanFilter {
   from?: string | undefined
   to?: string | undefined
   limit: number
-  /** The last id of the page before. */
-  after?: string | undefined
 }
 
 /** No UUIDv7 comes after it. */
@@ -25,7 +23,7 @@ const columns = fragment`
  * Newest first. One more than asked is answered where there is more, so that the caller can tell. What is not asked for is null in one text,
  * rather than left out of it: a text put together for each call cost 20 µs of 80, and the order of the key decides on the plan anyway.
  */
-export async function listPlans (sql: Sql, userId: string, { status, from, to, limit, after }: PlanFilter): Promise<PlanRow[]> {
+export async function listPlans (sql: Sql, userId: string, { status, from, to, limit }: PlanFilter, after?: string): Promise<PlanRow[]> {
   return await sql<PlanRow>`/* listPlans */
     select ${columns}
     from plans

@@ -102,11 +102,11 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       querystring: ActivityQuery,
       response: { 200: ActivityPage, ...errors(401, 422, 429) }
     }
-  }, async ({ sql, user, query: { cursor, ...filter } }) => {
-    const [startTime, id] = cursor === undefined ? [] : readCursor(cursor, MOMENT, UUID)
+  }, async ({ sql, user, query }) => {
+    const [startTime, id] = query.cursor === undefined ? [] : readCursor(query.cursor, MOMENT, UUID)
     const after = startTime === undefined || id === undefined ? undefined : { start_time: startTime, id }
-    const rows = await listActivities(sql, user.id, { ...filter, after })
-    return pageOf(rows, filter.limit, (row) => cursorOf(row.start_time, row.id))
+    const rows = await listActivities(sql, user.id, query, after)
+    return pageOf(rows, query.limit, (row) => cursorOf(row.start_time, row.id))
   })
 
   app.get('/:activity_id', {

@@ -34,10 +34,10 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       querystring: PlanQuery,
       response: { 200: PlanPage, ...errors(401, 422, 429) }
     }
-  }, async ({ sql, user, query: { cursor, ...filter } }) => {
-    const [after] = cursor === undefined ? [] : readCursor(cursor, UUID)
-    const rows = await listPlans(sql, user.id, { ...filter, after })
-    return pageOf(rows, filter.limit, ({ id }) => cursorOf(id))
+  }, async ({ sql, user, query }) => {
+    const [after] = query.cursor === undefined ? [] : readCursor(query.cursor, UUID)
+    const rows = await listPlans(sql, user.id, query, after)
+    return pageOf(rows, query.limit, ({ id }) => cursorOf(id))
   })
 
   app.get('/:plan_id', {
