@@ -13,8 +13,8 @@ const fixture = await openFixture()
 const { service, given } = fixture
 let requests = mixed()
 
-// Once to warm up, then what the service does at its best.
-await closedLoad({ port: service.port, requests, connections: 64, seconds: 3 })
+// To warm up, then what the service does at its best. By the same generator: code that was compiled for the headers of another is compiled again.
+await closedLoad({ own: true, port: service.port, requests, connections: 64, seconds: 4 })
 const storms = []
 let before = await capacity()
 for (let round = 1; round <= rounds; round++) {
@@ -54,13 +54,14 @@ async function storm (round) {
     goodput: done / seconds / ((before + after) / 2) * 100,
     p50: Math.max(0, ...refusals.map(({ p50 }) => p50)),
     p99: Math.max(0, ...refusals.map(({ p99 }) => p99)),
+    ownP99: Math.max(0, ...refusals.map(({ ownP99 }) => ownP99)),
     withoutRetryAfter: load.withoutRetryAfter,
     other: load.requests - done - refused + load.unanswered,
     unsent: load.unsent,
     probes,
     recoveredMs
   }
-  console.log(`${round}: ${fixed(before, 0)} to ${fixed(after, 0)} a second, asked ${rate}: ${fixed(found.goodput, 0)} % done, ${refused} refused in p50 ${fixed(found.p50)}, p99 ${fixed(found.p99)} ms; ` +
+  console.log(`${round}: ${fixed(before, 0)} to ${fixed(after, 0)} a second, asked ${rate}: ${fixed(found.goodput, 0)} % done, ${refused} refused in p50 ${fixed(found.p50)}, p99 ${fixed(found.p99)} ms, ${fixed(found.ownP99)} since sent; ` +
     `service ${fixed(busy, 0)} % of a core, generator ${fixed(load.cpuUs / seconds / 1e4, 0)} %, late by p99 ${fixed(load.lateP99)} ms`)
   before = after
   return found
@@ -72,7 +73,8 @@ function report () {
   const total = (name) => all(name).reduce((sum, value) => sum + value, 0)
   const line = (what, value, target, good) => console.log(`${good ? 'ok    ' : 'missed'}  ${what}: ${value} (${target})`)
   line('goodput, % of capacity', range(all('goodput'), 0), '≥ 80', median(all('goodput')) >= 80)
-  line('refused in, p99 ms', range(all('p99'), 0), '< 50', median(all('p99')) < 50)
+  line('refused in, p99 ms since it was sent', range(all('ownP99'), 0), '< 50', median(all('ownP99')) < 50)
+  line('the same since it should have been', range(all('p99'), 0), '< 50', median(all('p99')) < 50)
   line('refused without Retry-After', total('withoutRetryAfter'), '0', total('withoutRetryAfter') === 0)
   line('neither done nor refused', total('other'), '0', total('other') === 0)
   line('not sent for want of a connection', total('unsent'), '0', total('unsent') === 0)

@@ -17,19 +17,21 @@ try {
 /** When the clock began to run: not before all are connected, as a listener's queue is short. */
 let startedMs = Infinity
 let endsMs = Infinity
-/** By status; 0 for those that got no answer at all. */
+/** By status, 0 for those that got no answer at all: since each should have been sent, and since it was. */
 const latencies = new Map()
 const slices = []
 let turn = 0
 /** By how much each was sent later than it should have been, in ms. */
 const lateness = []
 let withoutRetryAfter = 0
+let sent = 0
 let unsent = 0
 let open = 0
 
-function record (status, ms, head) {
-  if (!latencies.has(status)) latencies.set(status, [])
-  latencies.get(status).push(ms)
+function record (status, ms, ownMs, head) {
+  if (!latencies.has(status)) latencies.set(status, { all: [], own: [] })
+  latencies.get(status).all.push(ms)
+  latencies.get(status).own.push(ownMs)
   if ((status === 503 || status === 429) && !/\r\nretry-after:/i.test(head)) withoutRetryAfter++
   if (perSecond) {
     const slice = slices[Math.floor((performance.now() - startedMs) / 1000)] ??= {}
@@ -42,6 +44,7 @@ class Client {
   constructor (onFree) {
     this.onFree = onFree
     this.sinceMs = 0
+    this.sentMs = 0
     this.busy = false
     this.connect()
   }
@@ -64,6 +67,7 @@ class Client {
     this.busy = true
     open++
     this.sinceMs = dueMs
+    this.sentMs = performance.now()
     turn = (turn + 1) % bytes.length
     this.socket.write(bytes[turn])
   }
@@ -84,8 +88,10 @@ class Client {
     if (!this.busy) return
     this.busy = false
     open--
-    record(status, performance.now() - this.sinceMs, head)
+    const nowMs = performance.now()
+    record(status, nowMs - this.sinceMs, nowMs - this.sentMs, head)
     this.onFree(this)
+    sendDue(nowMs)
   }
 }
 
@@ -104,23 +110,26 @@ setTimeout(finish, seconds * 1000)
 if (rate === 0) for (const client of clients) again(client)
 else {
   free.push(...clients)
-  let sent = 0
   const tick = () => {
-    const nowMs = performance.now()
-    const due = Math.floor((Math.min(nowMs, endsMs) - startedMs) / 1000 * rate)
-    for (; sent < due; sent++) {
-      const client = free.pop()
-      // All connections wait for answers: the client of an open load would open one more. It is counted as not sent.
-      if (client === undefined) unsent++
-      else {
-        const dueMs = startedMs + sent / rate * 1000
-        lateness.push(nowMs - dueMs)
-        client.send(dueMs)
-      }
-    }
-    if (nowMs < endsMs) setTimeout(tick, 1)
+    sendDue(performance.now())
+    if (performance.now() < endsMs) setTimeout(tick, 1)
   }
   tick()
+}
+
+/** In an open load. Also between two of many answers that come at once: to read a thousand takes 20 ms, in which nothing would be sent, and then all of it. */
+function sendDue (nowMs) {
+  const due = Math.floor((Math.min(nowMs, endsMs) - startedMs) / 1000 * rate)
+  for (; sent < due; sent++) {
+    const client = free.pop()
+    // All connections wait for answers: the client of an open load would open one more. It is counted as not sent.
+    if (client === undefined) unsent++
+    else {
+      const dueMs = startedMs + sent / rate * 1000
+      lateness.push(nowMs - dueMs)
+      client.send(dueMs)
+    }
+  }
 }
 
 function finish () {
@@ -134,9 +143,9 @@ function finish () {
 }
 
 function report () {
-  const ok = [...latencies].filter(([status]) => status >= 200 && status < 300).flatMap(([, values]) => values)
-  const all = [...latencies.values()].flat()
-  const byStatus = Object.fromEntries([...latencies].map(([status, values]) => [status, { count: values.length, p50: quantile(values, 0.5), p99: quantile(values, 0.99), max: quantile(values, 1) }]))
+  const ok = [...latencies].filter(([status]) => status >= 200 && status < 300).flatMap(([, { all }]) => all)
+  const all = [...latencies.values()].flatMap(({ all }) => all)
+  const byStatus = Object.fromEntries([...latencies].map(([status, { all, own }]) => [status, { count: all.length, p50: quantile(all, 0.5), p99: quantile(all, 0.99), ownP99: quantile(own, 0.99), max: quantile(all, 1) }]))
   process.stdout.write(JSON.stringify({
     requests: all.length,
     failed: all.length - ok.length,
