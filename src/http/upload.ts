@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '../errors.ts'
-import { unlessAborted } from './early-end.ts'
 import type { ParkedBytes } from '../workers/parked-bytes.ts'
+import { unlessAborted } from './early-end.ts'
 import type { UploadLoan } from './upload-budget.ts'
 
 /** The largest recording that is taken, plain. */

@@ -42,7 +42,10 @@ export class ParkedBytes {
 
   close (): void {
     this.#channel.port1.close()
+    // Of port1 alone the other would hear only after all messages, which nobody receives. Where it was transferred it is another thread's, and this does nothing.
+    this.#channel.port2.close()
     this.#room = undefined
+    this.#filled = 0
   }
 
   #sendRoom (): void {

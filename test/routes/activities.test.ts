@@ -250,6 +250,20 @@ t.test('uploads beyond what the process holds are told to come back, and what is
   t.equal(uploadBudget.leftBytes, bytes.length)
 })
 
+t.test('nothing is held of what was not decoded', async (t) => {
+  const ann = await runner()
+  const known = Buffer.concat([example('park-run.gpx'), Buffer.alloc(20_000_000, ' ')])
+  t.equal((await send(ann, known)).status, 201)
+  const tooLarge = gzipSync(Buffer.alloc(40_000_000))
+  const before = process.memoryUsage.rss()
+  for (let i = 0; i < 12; i++) {
+    t.equal((await send(ann, known)).status, 200)
+    t.equal((await send(ann, tooLarge, { headers: { 'content-encoding': 'gzip' } })).status, 413)
+  }
+  const grownMib = (process.memoryUsage.rss() - before) / 1_048_576
+  t.ok(grownMib < 300, `${Math.round(grownMib)} MiB more, of 610 that came`)
+})
+
 t.test('with a key as well, an import is told once, when it is there', async (t) => {
   const service = await startService(t)
   const ann = await service.runner()
