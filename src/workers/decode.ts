@@ -68,7 +68,7 @@ export default function decodeTask (task: DecodeTask): unknown {
     const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
     const original = { sizeBytes: bytes.length, chunks: packChunks(bytes) }
     const decoded: Decoded = { format: formatOf(bytes)!, activities: recordings.map(figuresOf), warnings: [...warnings], original }
-    return moved({ decoded }, original.chunks.map(({ buffer }) => buffer))
+    return moved({ decoded }, [...original.chunks, ...decoded.activities.map(({ heartRateTimes }) => heartRateTimes)].map(({ buffer }) => buffer))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const { code, message, cause } = error

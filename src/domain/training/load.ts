@@ -14,8 +14,9 @@ const WEIGHTS = { male: { a: 0.64, b: 1.92 }, female: { a: 0.86, b: 1.67 }, unkn
 
 /** Values farther apart than this, in seconds, have a gap between them. */
 const LONGEST_GAP_S = 60
-/** Watches count whole beats, so that their means are exact; whatever else a file says is as good as exact, and there are never more rates than these. */
-const RATES_PER_BPM = 64
+/** Of watches, which count whole beats, means are exact so; of what else a file may say they are off by no more than a quarter of a beat. */
+const RATES_PER_BPM = 2
+const HIGHEST_BPM = 250
 /** Our own convention: an hour at this effort, of 10, is a load of 100, as an hour at threshold is for the other models. */
 const EFFORT_OF_100 = 7
 
@@ -26,22 +27,22 @@ function weight (heartRateBpm: number, { resting, max }: HeartRateRange, sex: st
   return x * a * Math.exp(b * x)
 }
 
-/** Seconds at each heart rate, in beats per minute: all that a training impulse needs of a recording, and some hundred numbers where that has a million. */
-export type HeartRateTimes = ReadonlyMap<number, number>
+/** Seconds at each heart rate, by half beats per minute from 0 to 250: all that a training impulse needs of a recording, whatever that holds. */
+export type HeartRateTimes = Float64Array<ArrayBuffer>
 
 /**
- * How long the heart beat at which rate, in time on the running timer, `activeS`. The heart rate between two values is their mean, to a 64th. Gaps, of over a
- * minute, are skipped; empty where nothing was measured for any time.
+ * How long the heart beat at which rate, in time on the running timer, `activeS`. The heart rate between two values is their mean. Gaps, of over a minute, are
+ * skipped; 0 everywhere where nothing was measured for any time.
  */
 export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Array): HeartRateTimes {
-  const times = new Map<number, number>()
+  const times = new Float64Array(HIGHEST_BPM * RATES_PER_BPM + 1)
   let last = -1
   for (let i = 0; i < heartRateBpm.length; i++) {
     if (!(heartRateBpm[i]! > 0)) continue
     if (last >= 0) {
       const stepS = activeS[i]! - activeS[last]!
-      const mean = Math.round((heartRateBpm[i]! + heartRateBpm[last]!) / 2 * RATES_PER_BPM) / RATES_PER_BPM
-      if (stepS > 0 && stepS <= LONGEST_GAP_S) times.set(mean, (times.get(mean) ?? 0) + stepS)
+      const rate = Math.round((heartRateBpm[i]! + heartRateBpm[last]!) / 2 * RATES_PER_BPM)
+      if (stepS > 0 && stepS <= LONGEST_GAP_S) times[Math.min(rate, times.length - 1)]! += stepS
     }
     last = i
   }
@@ -55,7 +56,9 @@ export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Arra
  */
 export function trainingImpulse (times: HeartRateTimes, range: HeartRateRange, sex: string | null): number | null {
   let impulse: number | null = null
-  for (const [heartRateBpm, seconds] of times) impulse = (impulse ?? 0) + steadyImpulse(seconds, heartRateBpm, range, sex)
+  for (const [rate, seconds] of times.entries()) {
+    if (seconds > 0) impulse = (impulse ?? 0) + steadyImpulse(seconds, rate / RATES_PER_BPM, range, sex)
+  }
   return impulse
 }
 
