@@ -6,5 +6,3 @@ alter table recording_chunks
   add column gzip bytea,
   alter column gzip set storage external,
   add constraint recording_chunks_either check (num_nonnulls(bytes, gzip) = 1) not valid;
-
-alter table recording_chunks validate constraint recording_chunks_either;
