@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import { Type } from '@sinclair/typebox'
@@ -157,13 +158,15 @@ function isReset (error: unknown): boolean {
 }
 
 /** The file of a request: its raw body, or the one file of a form. */
-async function receive (request: FastifyRequest, options: Omit<ReadOptions, 'encoding'>): Promise<Omit<Upload, 'allowDuplicate'>> {
+async function receive (request: FastifyRequest, options: Omit<ReadOptions, 'encoding' | 'areOwn'>): Promise<Omit<Upload, 'allowDuplicate'>> {
   const { 'content-encoding': encoding } = request.headers
   if (!request.isMultipart()) {
     if (request.body === undefined) throw new AppError('UNREADABLE_FILE', 'The body is empty')
     // JSON, which the rest of the API speaks, has been read already.
     if (!(request.body instanceof Readable)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
-    return named(options.file, await readAll(request.body, { ...options, encoding }), null)
+    // Node copies what it gives of a connection's body; what is injected is still the caller's.
+    const areOwn = request.raw.socket instanceof Socket
+    return named(options.file, await readAll(request.body, { ...options, encoding, areOwn }), null)
   }
   const parts = request.parts()
   const part = await nextFile(parts, options.signal)

@@ -9,6 +9,8 @@ import type { UploadLoan } from './upload-budget.ts'
 
 /** The largest recording that is taken, plain. */
 export const MAX_RECORDING_BYTES = 32 * 1024 * 1024
+/** So much is unzipped at a time. */
+const UNZIPPED_BYTES = 64 * 1024
 /** Other requests have their turn each time so much was read. */
 const TURN_BYTES = 512 * 1024
 
@@ -19,6 +21,8 @@ export interface ReadOptions {
   loan: UploadLoan
   /** Where the bytes go. */
   file: ParkedBytes
+  /** Whether nobody else has what the stream gives, so that it can be handed on. */
+  areOwn?: boolean
 }
 
 /**
@@ -27,9 +31,11 @@ export interface ReadOptions {
  * @throws AppError PAYLOAD_TOO_LARGE beyond the limit, SERVICE_UNAVAILABLE beyond what the process holds at once, UNREADABLE_FILE where
  * what claims to be gzip is not, and the signal's reason when it aborts
  */
-export async function readAll (stream: Readable, { encoding, signal, loan, file }: ReadOptions): Promise<Buffer> {
+export async function readAll (stream: Readable, { encoding, signal, loan, file, areOwn = false }: ReadOptions): Promise<Buffer> {
   const hash = createHash('sha256')
-  const chunks = plain(stream, encoding, signal)[Symbol.asyncIterator]()
+  const isZipped = saysGzip(encoding)
+  // A request that is destroyed takes its connection with it, and the answer that says why.
+  const chunks = (isZipped ? unzipped(stream, signal) : stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   let turn = TURN_BYTES
   try {
     for (;;) {
@@ -39,7 +45,8 @@ export async function readAll (stream: Readable, { encoding, signal, loan, file 
       if (file.sizeBytes + chunk.length > MAX_RECORDING_BYTES) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
       loan.take(chunk.length)
       hash.update(chunk)
-      file.put(chunk)
+      if (isZipped || areOwn) file.give(chunk)
+      else file.put(chunk)
       if (file.sizeBytes < turn) continue
       turn = file.sizeBytes + TURN_BYTES
       await setImmediate()
@@ -52,17 +59,16 @@ export async function readAll (stream: Readable, { encoding, signal, loan, file 
   return hash.digest()
 }
 
-function plain (stream: Readable, encoding: string | undefined, signal: AbortSignal): AsyncIterable<Buffer> {
-  switch (encoding?.trim().toLowerCase() ?? 'identity') {
-    // A request that is destroyed takes its connection with it, and the answer that says why.
-    case 'identity': return stream.iterator({ destroyOnReturn: false })
-    case 'gzip': case 'x-gzip': return unzipped(stream, signal)
+function saysGzip (encoding = 'identity'): boolean {
+  switch (encoding.trim().toLowerCase()) {
+    case 'identity': return false
+    case 'gzip': case 'x-gzip': return true
     default: throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording may be sent plain or with Content-Encoding: gzip')
   }
 }
 
 async function * unzipped (stream: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip()
+  const gunzip = createGunzip({ chunkSize: UNZIPPED_BYTES })
   const stop = () => gunzip.destroy(signal.reason as Error)
   signal.addEventListener('abort', stop, { once: true })
   stream.on('error', (error) => gunzip.destroy(error))

@@ -1,13 +1,16 @@
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 
-/** So much goes into one message. */
+/** So much goes into one message, where it is put together from smaller pieces. */
 const ROOM_BYTES = 64 * 1024
+/** Pieces from here on are not copied where they need not be. */
+const LARGE_BYTES = 16 * 1024
 
 /**
  * Bytes on their way to another thread, in the heap of none meanwhile: they are messages that nobody has received yet.
  *
- * V8 begins to mark for a full collection when some 8 MB of buffers came since the last one. A recording of 30 MB, held by the thread that answers requests, set
- * off three, and where one core has to do for all, that thread waited up to 30 ms each time for the threads that mark.
+ * V8 begins to mark for a full collection when some 8 MB of buffers came since the last one, garbage or not. A recording of 30 MB, held by the thread that answers
+ * requests, set off three, and where one core has to do for all, that thread waited up to 30 ms each time for the threads that mark. Copies alone, as of a
+ * form, still set off one.
  *
  * Whoever makes one closes it, handed over or not: what nobody took is held until then.
  */
@@ -21,7 +24,15 @@ export class ParkedBytes {
     return this.#sizeBytes
   }
 
-  /** Adds bytes at the end. They are copied: what a stream gives may be somebody else's as well. */
+  /** Adds bytes at the end that are nobody else's: they are gone from here then, or copied where they are few or share their memory with others. */
+  give (bytes: Uint8Array): void {
+    if (bytes.length < LARGE_BYTES || bytes.length < bytes.buffer.byteLength || !(bytes.buffer instanceof ArrayBuffer)) return this.put(bytes)
+    this.#sizeBytes += bytes.length
+    this.#sendRoom()
+    this.#send(bytes.buffer)
+  }
+
+  /** Adds a copy of bytes at the end. */
   put (bytes: Uint8Array): void {
     this.#sizeBytes += bytes.length
     for (let at = 0; at < bytes.length;) {
@@ -50,10 +61,14 @@ export class ParkedBytes {
 
   #sendRoom (): void {
     if (this.#room === undefined) return
-    const { buffer } = this.#filled === ROOM_BYTES ? this.#room : new Uint8Array(this.#room.subarray(0, this.#filled))
-    this.#channel.port1.postMessage(buffer, [buffer])
+    // No more than is in it: else a few bytes between large pieces would take as much as a room.
+    this.#send(this.#filled === ROOM_BYTES ? this.#room.buffer : this.#room.buffer.slice(0, this.#filled))
     this.#room = undefined
     this.#filled = 0
+  }
+
+  #send (buffer: ArrayBuffer): void {
+    this.#channel.port1.postMessage(buffer, [buffer])
   }
 }
 

@@ -4,17 +4,33 @@ import fc from 'fast-check'
 import t from 'tap'
 import { ParkedBytes, takeParked } from '../../src/workers/parked-bytes.ts'
 
-t.test('bytes come out as they went in, however they were cut', async t => {
-  const sizes = fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 30_000, max: 70_000 }), fc.constantFrom(0, 32_768, 65_536, 65_537, 200_000)), { maxLength: 20 })
-  fc.assert(fc.property(sizes, (sizes) => {
-    const whole = randomBytes(sizes.reduce((sum, size) => sum + size, 0))
+t.test('bytes come out as they went in, however they were cut, copied or given', async t => {
+  const sizes = fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 10_000, max: 70_000 }), fc.constantFrom(0, 16_384, 65_536, 65_537, 200_000)), { maxLength: 20 })
+  fc.assert(fc.property(sizes, fc.infiniteStream(fc.constantFrom('put', 'give', 'give alone')), (sizes, ways) => {
+    // Never alone in its memory.
+    const whole = randomBytes(sizes.reduce((sum, size) => sum + size, 1)).subarray(1)
     const file = new ParkedBytes()
     let at = 0
-    for (const size of sizes) file.put(whole.subarray(at, at += size))
+    for (const size of sizes) {
+      const part = whole.subarray(at, at += size)
+      const way = ways.next().value
+      if (way === 'put') file.put(part)
+      else file.give(way === 'give' ? part : new Uint8Array(part))
+    }
     t.equal(file.sizeBytes, whole.length)
     t.ok(whole.equals(takeParked(file.exit())))
     file.close()
   }))
+})
+
+t.test('what is given is gone, where it is large and has its memory to itself', async t => {
+  const large = new Uint8Array(20_000)
+  const small = new Uint8Array(1000)
+  const shared = new Uint8Array(40_000)
+  const file = new ParkedBytes()
+  for (const bytes of [large, small, shared.subarray(0, 20_000)]) file.give(bytes)
+  t.same([large.length, small.length, shared.length], [0, 1000, 40_000])
+  file.close()
 })
 
 t.test('they stay whose they were, and a later change of them does not come over', async t => {

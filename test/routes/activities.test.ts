@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -248,6 +249,27 @@ t.test('uploads beyond what the process holds are told to come back, and what is
   t.equal(refused.headers['retry-after'], '1')
   for (const status of [201, 200]) t.equal((await send(ann, bytes)).status, status, 'after it, there is room')
   t.equal(uploadBudget.leftBytes, bytes.length)
+})
+
+t.test('over a connection too, an original is given back byte for byte, however it came', async (t) => {
+  const service = await startService(t)
+  const address = await service.app.listen({ host: '127.0.0.1', port: 0 })
+  // Of several pieces, and none like another.
+  const bytes = Buffer.from(example('park-run.gpx').toString().replace('</gpx>', `<!-- ${randomBytes(150_000).toString('hex')} --></gpx>`))
+  const { payload, headers } = form('run.gpx', bytes)
+  const ways: Array<[Buffer, Record<string, string>]> = [
+    [bytes, { 'content-type': 'application/gpx+xml' }],
+    [gzipSync(bytes), { 'content-type': 'application/gpx+xml', 'content-encoding': 'gzip' }],
+    [payload, headers]
+  ]
+  for (const [body, headers] of ways) {
+    const authorization = `Bearer ${(await service.runner()).access_token}`
+    const imported = await fetch(`${address}/api/v1/activities/import`, { method: 'POST', headers: { ...headers, authorization }, body: new Uint8Array(body) })
+    t.equal(imported.status, 201)
+    const { activity } = await imported.json() as { activity: { id: string } }
+    const original = await fetch(`${address}/api/v1/activities/${activity.id}/file`, { headers: { authorization } })
+    t.ok(Buffer.from(await original.arrayBuffer()).equals(bytes))
+  }
 })
 
 t.test('nothing is held of what was not decoded', async (t) => {
