@@ -7,7 +7,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** From left to right, as in README: each layer may import what stands at its own place or further right. */
 const LAYERS: Array<[name: string, holds: RegExp]> = [
-  ['process', /^src\/(server|main|stop-signals|cli|app|process|cluster|health-checks)\.ts$|^src\/commands\//],
+  ['process', /^src\/(server|main|stop-signals|one-core|cli|app|process|cluster|health-checks)\.ts$|^src\/commands\//],
   ['offer', /^(routes|plugins)\//],
   ['workflows', /^src\/workflows\//],
   ['keep', /^db\/|^src\/(workers|jobs|config|metrics|tracing)\/|^src\/config\.ts$|^src\/http\//],
