@@ -60,9 +60,13 @@ if (!isMainThread && process.platform === 'linux') {
   }
 }
 
-/** The work of a decoding thread: bytes in; figures and the bytes packed out, moved and not copied. */
+/** The work of a decoding thread: a file in; figures and the file packed out, moved and not copied. */
 export default function decodeTask (task: DecodeTask): unknown {
-  const bytes = takeParked(task)
+  return decodeBytes(takeParked(task))
+}
+
+/** The same of bytes that are here already. Throws what is a bug; what is wrong with the file is an answer. */
+export function decodeBytes (bytes: Uint8Array): unknown {
   try {
     const recordings = decode(bytes)
     const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
