@@ -1,11 +1,14 @@
 // A load generator on raw sockets, for where wrk is not, and for open load, which wrk does not do: `node generator.mjs load.json`.
-// Options: port, requests, connections, seconds, rate (requests a second; 0: each connection asks again as soon as it is answered).
+// Options: port, requests, connections, seconds, rate (requests a second; 0: each connection asks again as soon as it is answered), warmMs (for so long
+// first what does not count: a generator whose own code is not compiled yet takes its answers late, and calls it latency), pid (a process whose
+// processor time is told).
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { constants, setPriority } from 'node:os'
+import { cpuUsOf } from './cpu.mjs'
 import { quantile } from './figures.mjs'
 
-const { port, requests, connections, seconds, rate, giveUpMs = 10_000, perSecond = false } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const { port, requests, connections, seconds, rate, warmMs = 0, pid = process.pid, giveUpMs = 10_000, perSecond = false } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 const bytes = requests.map(({ method, path, headers, body = '' }) => Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
   Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('') + (body === '' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`) + `\r\n${body}`))
 
@@ -14,6 +17,8 @@ try {
   setPriority(constants.priority.PRIORITY_HIGHEST)
 } catch {}
 
+/** As many as the service is usually warmed up by. */
+const WARM_CONNECTIONS = 64
 /** When the clock began to run: not before all are connected, as a listener's queue is short. */
 let startedMs = Infinity
 let endsMs = Infinity
@@ -27,6 +32,8 @@ let withoutRetryAfter = 0
 let sent = 0
 let unsent = 0
 let open = 0
+/** What this process and the other have used since the clock began to run. */
+let usedUs
 
 function record (status, ms, ownMs, head) {
   if (!latencies.has(status)) latencies.set(status, { all: [], own: [] })
@@ -46,6 +53,7 @@ class Client {
     this.sinceMs = 0
     this.sentMs = 0
     this.busy = false
+    this.ended = false
     this.connect()
   }
 
@@ -58,8 +66,13 @@ class Client {
     this.socket.on('error', () => {})
     this.socket.on('close', () => {
       if (this.busy) this.done(0, '')
-      if (performance.now() < endsMs) this.connect()
+      if (performance.now() < endsMs && !this.ended) this.connect()
     })
+  }
+
+  end () {
+    this.ended = true
+    this.socket.destroy()
   }
 
   /** `dueMs`: when it should have been sent; what the generator is late counts as latency too. */
@@ -91,19 +104,20 @@ class Client {
     const nowMs = performance.now()
     record(status, nowMs - this.sinceMs, nowMs - this.sentMs, head)
     this.onFree(this)
-    sendDue(nowMs)
   }
 }
 
 const free = []
-const clients = []
 const again = (client) => { if (performance.now() < endsMs) client.send(performance.now()) }
-const rest = (client) => { free.push(client) }
-while (clients.length < connections) {
-  const some = Array.from({ length: Math.min(100, connections - clients.length) }, () => new Client(rate === 0 ? again : rest))
-  await Promise.all(some.map(({ connected }) => connected))
-  clients.push(...some)
+const rest = (client) => {
+  free.push(client)
+  sendDue(performance.now())
 }
+
+if (warmMs > 0) await warmUp()
+const clients = await connected(connections, rate === 0 ? again : rest)
+const ownUs = cpuUsOf(process.pid)
+const otherUs = cpuUsOf(pid)
 startedMs = performance.now()
 endsMs = startedMs + seconds * 1000
 setTimeout(finish, seconds * 1000)
@@ -115,6 +129,35 @@ else {
     if (performance.now() < endsMs) setTimeout(tick, 1)
   }
   tick()
+}
+
+/** So many at a time, as a listener's queue is short. */
+async function connected (count, onFree) {
+  const clients = []
+  while (clients.length < count) {
+    const some = Array.from({ length: Math.min(100, count - clients.length) }, () => new Client(onFree))
+    await Promise.all(some.map((client) => client.connected))
+    clients.push(...some)
+  }
+  return clients
+}
+
+/** A closed load by connections of its own, of which nothing is kept: those that count have asked nothing before. */
+async function warmUp () {
+  startedMs = performance.now()
+  endsMs = startedMs + warmMs
+  const clients = await connected(WARM_CONNECTIONS, again)
+  for (const client of clients) again(client)
+  await new Promise((resolve) => { setTimeout(resolve, warmMs) })
+  await new Promise((resolve) => {
+    const untilAnswered = () => open > 0 ? setTimeout(untilAnswered, 1) : resolve()
+    untilAnswered()
+  })
+  for (const client of clients) client.end()
+  startedMs = endsMs = Infinity
+  latencies.clear()
+  slices.length = 0
+  withoutRetryAfter = 0
 }
 
 /** In an open load. Also between two of many answers that come at once: to read a thousand takes 20 ms, in which nothing would be sent, and then all of it. */
@@ -133,6 +176,7 @@ function sendDue (nowMs) {
 }
 
 function finish () {
+  usedUs = { cpuUs: cpuUsOf(process.pid) - ownUs, ofPidUs: cpuUsOf(pid) - otherUs }
   const cutMs = performance.now() + giveUpMs
   const wait = () => {
     if (open > 0 && performance.now() < cutMs) return setTimeout(wait, 10)
@@ -158,7 +202,7 @@ function report () {
     unanswered: open,
     unsent,
     lateP99: quantile(lateness, 0.99) ?? 0,
-    cpuUs: process.cpuUsage().user + process.cpuUsage().system,
+    ...usedUs,
     slices
   }), () => process.exit(0))
 }

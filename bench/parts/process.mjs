@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { onCores } from './cores.mjs'
+import { cpuUsOf } from './cpu.mjs'
 
-const TICKS_A_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 const PAGE_BYTES = Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }))
 const running = new Set()
 process.on('exit', () => { for (const child of running) child.kill('SIGKILL') })
@@ -46,11 +46,9 @@ export class ServerProcess {
     }
   }
 
-  /** Microseconds of processor time, of user and system, so far. A tick of the system's is 10 ms. */
+  /** Microseconds of processor time, of user and system, so far. */
   cpuUs () {
-    const [, rest] = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')
-    const fields = rest.split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND * 1e6
+    return cpuUsOf(this.pid)
   }
 
   /** Resident memory now. */
