@@ -1,5 +1,5 @@
 import { ConsoleOutput } from './console.ts'
-import { formatLine } from './line.ts'
+import { formatLine, LINE_BYTES_AT_MOST } from './line.ts'
 import type { LineWriter } from './logger.ts'
 import { readableText } from './readable.ts'
 import { RollingFile } from './rolling-file.ts'
@@ -49,13 +49,16 @@ export interface Sink extends LineWriter {
   readonly ready: Promise<void>
 }
 
-/** As many characters are joined to one chunk before it is written without waiting longer. */
-const CHUNK_CHARACTERS = 64 * 1024
+/** As many bytes are joined to one chunk before it is written without waiting longer. */
+const CHUNK_BYTES = 64 * 1024
 
 /**
  * Writes lines to the rolling file and to standard output, joined into chunks: measured, 0.6 µs a line from the
  * completed request to both outputs, against 5 to 6 µs by a pino child. An output that fails is
  * reported once on the other, by a WARNING of `app.log`, and taken up again by itself.
+ *
+ * Each line becomes bytes at once. As text it is a tree of the parts it was made from: a hundred of them joined are two thousand nodes, which have left
+ * the processor's caches by the time all are written, and live through collections of garbage until then.
  */
 export function createSink (options: SinkOptions): Sink {
   return new ChunkingSink(options)
@@ -68,7 +71,9 @@ class ChunkingSink implements Sink {
   readonly #isJson: boolean
   readonly #checks: NodeJS.Timeout
   readonly #delay: NodeJS.Timeout
-  #pending = ''
+  /** Room for the longest line after a chunk that is not full yet. */
+  readonly #pending = Buffer.allocUnsafeSlow(CHUNK_BYTES + LINE_BYTES_AT_MOST)
+  #length = 0
   #isScheduled = false
   #isClosed = false
 
@@ -94,8 +99,14 @@ class ChunkingSink implements Sink {
   }
 
   write (line: string): void {
-    this.#pending += line
-    if (this.#pending.length >= CHUNK_CHARACTERS || this.#isClosed) this.#flush()
+    // No character of a string is more than three bytes.
+    if (line.length * 3 > this.#pending.length - this.#length && Buffer.byteLength(line) > this.#pending.length - this.#length) {
+      this.#flush()
+      this.#put(Buffer.from(line))
+      return
+    }
+    this.#length += this.#pending.write(line, this.#length)
+    if (this.#length >= CHUNK_BYTES || this.#isClosed) this.#flush()
     else if (!this.#isScheduled) {
       this.#isScheduled = true
       this.#delay.refresh()
@@ -137,12 +148,16 @@ class ChunkingSink implements Sink {
 
   #flush (): void {
     this.#isScheduled = false
-    if (this.#pending === '') return
-    const text = this.#pending
-    this.#pending = ''
-    const chunk = Buffer.from(text)
+    if (this.#length === 0) return
+    // An output that cannot write it now keeps it.
+    const chunk = Buffer.from(this.#pending.subarray(0, this.#length))
+    this.#length = 0
+    this.#put(chunk)
+  }
+
+  #put (chunk: Buffer): void {
     this.#file.write(chunk)
-    this.#console?.write(this.#isJson ? chunk : Buffer.from(readableText(text)))
+    this.#console?.write(this.#isJson ? chunk : Buffer.from(readableText(chunk.toString())))
   }
 
   readonly #onExit = (): void => this.flushSync()

@@ -61,6 +61,14 @@ t.test('lines of any length, written in bursts of any length, are all there once
     }), { numRuns: 40 })
 })
 
+t.test('a line larger than all that are joined, and of any characters, keeps its place and is whole', async (t) => {
+  const { directory, sink } = start(t, { maxFileBytes: 10_000_000, flushDelayMs: 60_000 })
+  const lines = ['first', 'é'.repeat(70_000), '\u{1f3c3}'.repeat(31_000), 'x'.repeat(200_000), 'ł'.repeat(32_000), 'last'].map((text, n) => `${n}:${text}\n`)
+  for (const line of lines) sink.write(line)
+  await sink.close()
+  t.ok(readFileSync(join(directory, 'app.log'), 'utf8') === lines.join(''))
+})
+
 t.test('no more than the older files asked for are kept, at any moment and over restarts', async (t) => {
   let most = 0
   const directory = join(t.testdir(), 'logs')
