@@ -54,6 +54,19 @@ export class Refusal {
       head = `HTTP/1.1 ${this.status} ${STATUS_CODES[this.status]}\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}x-request-id: `
       this.#heads.set(common, head)
     }
-    return `${head}${requestId}\r\ndate: ${new Date().toUTCString()}\r\n\r\n${this.body(failure)}`
+    return `${head}${requestId}\r\ndate: ${httpDate()}\r\n\r\n${this.body(failure)}`
   }
+}
+
+let dateSecond = Number.NaN
+let dateText = ''
+
+/** Now, as the `Date` header has it: made once a second. */
+function httpDate (): string {
+  const second = Math.floor(Date.now() / 1000)
+  if (second !== dateSecond) {
+    dateSecond = second
+    dateText = new Date(second * 1000).toUTCString()
+  }
+  return dateText
 }
