@@ -48,9 +48,6 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   const admission = new AdmissionLimit(connections)
   const starting = new Refusal('The service is starting')
   const overloaded = new Refusal('The service has more to do than it can: try again in a moment')
-  /** Since the bound was last adapted. */
-  let ended = 0
-  let refused = 0
   /** What it finds is what Fastify would find. */
   const router = findMyWay(app.initialConfig.routerOptions as object)
 
@@ -68,8 +65,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
       const { eventLoopDelay } = scope.memoryUsage()
       // Not a number where the loop did not come round once between two samples.
       const loopMs = Number.isFinite(eventLoopDelay) ? eventLoopDelay : ADAPT_MS
-      admission.adapt({ delayMs: Math.max(loopMs, databaseDelayMs()), inFlight: app.inFlight.size, done: ended - refused, refused })
-      ended = refused = 0
+      admission.adapt(Math.max(loopMs, databaseDelayMs()), app.inFlight.size)
     }, ADAPT_MS)
     adapting.unref()
     app.addHook('onClose', async () => clearInterval(adapting))
@@ -80,12 +76,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     if (app.connections.size > admission.limit) WatchedConnection.watch(socket, watcher)
   })
   app.server.on('connect', (_request, socket: Socket) => WatchedConnection.letGo(socket))
-  app.onExchangeEnd((exchange) => {
-    ended++
-    if (exchange.failure?.cause === overloaded.error) refused++
-    const { connection } = exchange as Partial<Exchange>
-    connection?.answered()
-  })
+  app.onExchangeEnd((ended) => { (ended as Partial<Exchange>).connection?.answered() })
 
   app.addHook('onRequest', function shed (request, reply, done) {
     request.exchange.connection = WatchedConnection.began(request.raw)

@@ -65,8 +65,9 @@ class Client {
     this.socket.on('data', (text) => this.read(text))
     this.socket.on('error', () => {})
     this.socket.on('close', () => {
-      if (this.busy) this.done(0, '')
+      // Before it is done, as it may be asked again at once.
       if (performance.now() < endsMs && !this.ended) this.connect()
+      if (this.busy) this.done(0, '')
     })
   }
 
@@ -149,8 +150,13 @@ async function warmUp () {
   const clients = await connected(WARM_CONNECTIONS, again)
   for (const client of clients) again(client)
   await new Promise((resolve) => { setTimeout(resolve, warmMs) })
-  await new Promise((resolve) => {
-    const untilAnswered = () => open > 0 ? setTimeout(untilAnswered, 1) : resolve()
+  const cutMs = performance.now() + giveUpMs
+  await new Promise((resolve, reject) => {
+    const untilAnswered = () => {
+      if (open === 0) resolve()
+      else if (performance.now() > cutMs) reject(new Error(`${open} requests to warm up by were never answered`))
+      else setTimeout(untilAnswered, 1)
+    }
     untilAnswered()
   })
   for (const client of clients) client.end()
