@@ -15,6 +15,9 @@ const FEWEST = 64
  * Under it, the bound follows the delay that requests meet here, not how long they take: an upload may last, and is no reason to refuse others. As in
  * CoDel it is a delay that does not go away within half a second that counts; then the bound shrinks by a fifth at each look, and it grows by a tenth
  * afterwards. (Growing by one, as TCP does, takes a minute where the bound has become small.)
+ *
+ * Two places for each connection while more than a quarter is refused did 3 % more at twice capacity, and lost: refusals for want of places that few places
+ * make are taken for a storm. Clients that asked again at once kept it up for good, and bursts below capacity were done by half.
  */
 export class AdmissionLimit {
   readonly #most: number
