@@ -150,15 +150,8 @@ async function warmUp () {
   const clients = await connected(WARM_CONNECTIONS, again)
   for (const client of clients) again(client)
   await new Promise((resolve) => { setTimeout(resolve, warmMs) })
-  const cutMs = performance.now() + giveUpMs
-  await new Promise((resolve, reject) => {
-    const untilAnswered = () => {
-      if (open === 0) resolve()
-      else if (performance.now() > cutMs) reject(new Error(`${open} requests to warm up by were never answered`))
-      else setTimeout(untilAnswered, 1)
-    }
-    untilAnswered()
-  })
+  await answered()
+  if (open > 0) throw new Error(`${open} requests to warm up by were never answered`)
   for (const client of clients) client.end()
   startedMs = endsMs = Infinity
   latencies.clear()
@@ -181,15 +174,19 @@ function sendDue (nowMs) {
   }
 }
 
-function finish () {
+async function finish () {
   usedUs = { cpuUs: cpuUsOf(process.pid) - ownUs, ofPidUs: cpuUsOf(pid) - otherUs }
+  if (rate > 0) await answered()
+  report()
+}
+
+/** When all that was asked is answered, or is not worth waiting for any longer. */
+async function answered () {
   const cutMs = performance.now() + giveUpMs
-  const wait = () => {
-    if (open > 0 && performance.now() < cutMs) return setTimeout(wait, 10)
-    report()
-  }
-  if (rate === 0) report()
-  else wait()
+  await new Promise((resolve) => {
+    const wait = () => open > 0 && performance.now() < cutMs ? setTimeout(wait, 10) : resolve()
+    wait()
+  })
 }
 
 function report () {
