@@ -99,8 +99,9 @@ class ChunkingSink implements Sink {
   }
 
   write (line: string): void {
+    const room = this.#pending.length - this.#length
     // No character of a string is more than three bytes.
-    if (line.length * 3 > this.#pending.length - this.#length && Buffer.byteLength(line) > this.#pending.length - this.#length) {
+    if (line.length * 3 > room && Buffer.byteLength(line) > room) {
       this.#flush()
       this.#put(Buffer.from(line))
       return
