@@ -38,7 +38,7 @@ const SLOW_BODY_MS = 100
  * Refuses work that could not be done in time, so that what is taken is done. At twice what a server can do it refuses as often as it serves, so that
  * a refusal must cost a small part of an answer. By an error thrown in a hook of the scope, as others are, it cost two thirds of a read by key, and nothing
  * was left for the reads. So it is the first of all hooks, and answers past those that are to come: 31 µs. And where there are more connections
- * than requests are let in, without which there is nothing to refuse, it is given before Node has read the request: 15 µs. Both ways it is the same answer,
+ * than requests are let in, without which there is nothing to refuse, it is given before Node has read the request: 14 µs. Both ways it is the same answer,
  * with its line and its count; only a trace has no span of the latter.
  *
  * Measuring the event loop is under-pressure's. It is asked ten times a second, instead of being let on each request: its hook looks at

@@ -12,13 +12,13 @@ const HEAD = /^(GET|POST|PUT|PATCH|DELETE) (\/[!-~]*) HTTP\/1\.1\r\n(?:[!#$%&'*+
 const TELLING = /\r\n(content-length|connection|x-request-id|origin|traceparent|transfer-encoding|expect|upgrade):([^\r]*)/gi
 
 /**
- * The request these bytes are, where they are exactly one and whole, and such that nothing but its end decides where it ends: no other method
- * than those of our routes, no encoding, upgrade or expectation, nothing that is not plainly as HTTP/1.1 has it. Undefined for all else, which is
+ * The request the first `bytesRead` bytes are, where they are exactly one and whole, and such that nothing but its end decides where it ends: no other
+ * method than those of our routes, no encoding, upgrade or expectation, nothing that is not plainly as HTTP/1.1 has it. Undefined for all else, which is
  * Node's to read. 0.5 µs for 400 bytes; with `matchAll`, which makes a new expression and an object for each header, it took twice as long.
  */
-export function plainRequest (bytes: Buffer): PlainRequest | undefined {
-  if (bytes.length > LARGEST_BYTES) return undefined
-  const text = bytes.toString('latin1')
+export function plainRequest (bytes: Buffer, bytesRead = bytes.length): PlainRequest | undefined {
+  if (bytesRead > LARGEST_BYTES) return undefined
+  const text = bytes.toString('latin1', 0, bytesRead)
   const match = HEAD.exec(text)
   if (match === null) return undefined
   const [head, method, url] = match as unknown as [string, string, string]

@@ -8,25 +8,24 @@ const shared = Buffer.allocUnsafeSlow(65_536)
 const slots = slotsOf(shared)
 
 /**
- * From here on what comes on a connection is read into one buffer for all, and `take` may have it there, before it is overwritten by what is read next. What
- * it does not take, and all that comes while something before it still waits in the stream, goes into the stream as a copy.
+ * From here on what comes on a connection is read into one buffer for all, and `take` may have it there, the first `length` bytes, before it is overwritten
+ * by what is read next. What it does not take, and all that comes while something before it still waits in the stream, goes into the stream as a copy.
  *
  * Node makes a buffer of 64 KB for each read, of which a request fills a hundredth. It can do without for sockets that a program makes (`onread`), but not for
- * those that a server accepts: so what `onread` sets is set here, by the names found on a socket made with it. Measured: a request that is refused costs 15
- * µs instead of 18, and one that is not 4 % less.
+ * those that a server accepts: so what `onread` sets is set here, by the names found on a socket made with it. Measured: a request that is refused costs
+ * 14 µs instead of 17, and one that is not 4 % less.
  *
  * False where this Node keeps it elsewhere, or the connection is gone: then nothing was changed, and all comes through the stream.
  */
-export function readShared (socket: Socket, take: (bytes: Buffer) => boolean): boolean {
+export function readShared (socket: Socket, take: (bytes: Buffer, length: number) => boolean): boolean {
   const reading = socket as unknown as Reading
   const handle = reading._handle
   if (slots === undefined || typeof handle?.useUserBuffer !== 'function') return false
   reading[slots.buffer] = shared
   /** False: to read no more until the stream asks for it. */
   reading[slots.callback] = (length: number): boolean => {
-    const bytes = shared.subarray(0, length)
     const isNext = socket.readableFlowing === true && socket.readableLength === 0
-    return (isNext && take(bytes)) || socket.push(Buffer.from(bytes))
+    return (isNext && take(shared, length)) || socket.push(Buffer.from(shared.subarray(0, length)))
   }
   handle.useUserBuffer(shared)
   return true

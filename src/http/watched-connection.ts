@@ -23,8 +23,8 @@ const watched = new WeakMap<Socket, WatchedConnection>()
  * answer, it has cost some 20 µs more than this way, which is half of all a refusal costs.
  *
  * Node's parser is a listener of the connection's bytes, and is given them by this one instead; where a request is not refused that is 4 % of its cost, as
- * the parser reads from the connection itself where nobody else listens. Only a request is refused that the bytes at hand are from first to last, on a connection where nothing
- * else is begun: see {@link plainRequest}. All else is Node's, as if nobody were in between.
+ * the parser reads from the connection itself where nobody else listens. Only a request is refused that the bytes at hand are from first to last, on a
+ * connection where nothing else is begun: see {@link plainRequest}. All else is Node's, as if nobody were in between.
  */
 export class WatchedConnection implements Holdable {
   readonly #socket: Socket
@@ -52,7 +52,7 @@ export class WatchedConnection implements Holdable {
     // First, as with it the parser stops reading by itself.
     socket.on('data', connection.#read)
     socket.removeListener('data', parse)
-    readShared(socket, (bytes) => connection.#take(bytes))
+    readShared(socket, (bytes, length) => connection.#take(bytes, length))
   }
 
   /** To be called for each request that Node has read. The connection it came by, if that is watched, which is to be told when it was answered. */
@@ -76,7 +76,7 @@ export class WatchedConnection implements Holdable {
     this.#socket = socket
     this.#watcher = watcher
     this.#parse = parse
-    this.#read = (bytes) => { if (!this.#refuses(bytes)) this.#pass(bytes) }
+    this.#read = (bytes) => { if (!this.#refuses(bytes, bytes.length)) this.#pass(bytes) }
   }
 
   send (): void {
@@ -96,15 +96,15 @@ export class WatchedConnection implements Holdable {
   }
 
   /** Instead of the stream. What Node's parser is given it may keep, and what is read next comes to the same place: hence the copy. */
-  #take (bytes: Buffer): boolean {
+  #take (bytes: Buffer, length: number): boolean {
     if (!this.#isHttp) return false
-    if (!this.#refuses(bytes)) this.#pass(Buffer.from(bytes))
+    if (!this.#refuses(bytes, length)) this.#pass(Buffer.from(bytes.subarray(0, length)))
     return true
   }
 
   /** Refuses the request these bytes are, if it is to be refused. */
-  #refuses (bytes: Buffer): boolean {
-    const request = this.#mayAnswer() ? plainRequest(bytes) : undefined
+  #refuses (bytes: Buffer, length: number): boolean {
+    const request = this.#mayAnswer() ? plainRequest(bytes, length) : undefined
     const refusal = request === undefined ? undefined : this.#watcher.refuse(request)
     if (refusal === undefined) return false
     this.#refusal = refusal

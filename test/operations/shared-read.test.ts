@@ -10,7 +10,8 @@ const TAKEN = '!'
 async function startReading (t: Test, onSocket: (socket: Socket) => void) {
   const taken: string[] = []
   const server = createServer((socket) => {
-    t.ok(readShared(socket, (bytes) => bytes.toString('latin1', 0, 1) === TAKEN && taken.push(bytes.toString('latin1')) > 0), 'this Node can')
+    const take = (bytes: Buffer, length: number) => bytes.toString('latin1', 0, 1) === TAKEN && taken.push(bytes.toString('latin1', 0, length)) > 0
+    t.ok(readShared(socket, take), 'this Node can')
     onSocket(socket)
   })
   server.listen(0, '127.0.0.1')

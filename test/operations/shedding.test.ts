@@ -283,6 +283,7 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
 t.test('only what is plainly one whole request is taken for one', async (t) => {
   const plain = (text: string) => plainRequest(Buffer.from(text, 'latin1'))
   t.same(plain(get('/a?b', 'X-Request-Id:  me ', 'Origin: https://a.example', 'Accept: */*')), { method: 'GET', url: '/a?b', headers: { 'x-request-id': 'me', origin: 'https://a.example' } })
+  t.match(plainRequest(Buffer.from(get('/a') + get('/b')), get('/a').length), { url: '/a' }, 'what was in the buffer before is no part of it')
   t.match(plain(post('/a', '{"origin":"\r\norigin: b\r\n"}')), { method: 'POST', url: '/a', headers: { origin: undefined } })
   for (const text of [
     '', 'GET / HTTP/1.1\r\n', get('/').slice(0, -1), get('/') + 'G', get('/') + get('/'), post('/', 'four').slice(0, -1), post('/', 'four') + '5',
