@@ -6,7 +6,7 @@ import fp from 'fastify-plugin'
 import { AppError } from '../src/errors.ts'
 import { errorAnswer, type ErrorAnswer } from '../src/http/failure.ts'
 import { Exchange, pathOf, type RouteHandle } from '../src/http/exchange.ts'
-import { sendHeld } from '../src/http/response.ts'
+import { sendHeld } from '../src/http/together.ts'
 import { verdictOf } from '../src/http/verdict.ts'
 
 declare module 'fastify' {

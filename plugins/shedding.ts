@@ -8,6 +8,7 @@ import { AdmissionLimit } from '../src/http/admission.ts'
 import { pathOf, type Exchange, type RouteHandle } from '../src/http/exchange.ts'
 import type { PlainRequest } from '../src/http/plain-request.ts'
 import { Refusal } from '../src/http/refusal.ts'
+import { sendHeld } from '../src/http/together.ts'
 import { traceOf } from '../src/http/trace.ts'
 import { WatchedConnection, type Watcher } from '../src/http/watched-connection.ts'
 
@@ -71,7 +72,13 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     app.addHook('onClose', async () => clearInterval(adapting))
   })
 
-  const watcher: Watcher = { isFull: () => isFull(1) && app.availability.state === 'ready', refuse: refuseUnread }
+  let isClosing = false
+  const watcher: Watcher = { isFull: () => !isClosing && isFull(1) && app.availability.state === 'ready', refuse: refuseUnread }
+  // Node takes a connection for idle whose request it has not read, and closes it.
+  app.addHook('preClose', async () => {
+    isClosing = true
+    sendHeld()
+  })
   app.server.on('connection', (socket: Socket) => {
     if (app.connections.size > admission.limit) WatchedConnection.watch(socket, watcher)
   })

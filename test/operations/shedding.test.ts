@@ -280,6 +280,24 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
   })
 }
 
+t.test('refusals that wait for each other are sent whatever comes first: the rest of them, the time or the end', async (t) => {
+  const { service: { app }, port, read, empty } = await fullService(t)
+  const sockets = Array.from({ length: 150 }, () => connect(port, '127.0.0.1'))
+  t.teardown(() => { for (const socket of sockets) socket.destroy() })
+  const statuses = async () => (await Promise.all(sockets.map(async (socket) => await converse(socket, [get('/api/v1/plans')], 1)))).map(([answer]) => answer?.status)
+  const all = sockets.map(() => 503)
+  t.same(await statuses(), all, 'read by Node')
+  const before = read()
+  t.same(await statuses(), all)
+  t.equal(read(), before, 'and not')
+  const [last] = sockets as [Socket]
+  app.onExchangeEnd(() => { app.close() })
+  const [answer] = await converse(last, [get('/api/v1/plans')], 1)
+  t.equal(answer?.status, 503, 'and where it closes meanwhile')
+  t.equal(read(), before)
+  await empty()
+})
+
 t.test('only what is plainly one whole request is taken for one', async (t) => {
   const plain = (text: string) => plainRequest(Buffer.from(text, 'latin1'))
   t.same(plain(get('/a?b', 'X-Request-Id:  me ', 'Origin: https://a.example', 'Accept: */*')), { method: 'GET', url: '/a?b', headers: { 'x-request-id': 'me', origin: 'https://a.example' } })
