@@ -52,6 +52,8 @@ export class WatchedConnection implements Holdable {
     // First, as with it the parser stops reading by itself.
     socket.on('data', connection.#read)
     socket.removeListener('data', parse)
+    // First here, too: Node ends its half where the client has ended the other, which still may read.
+    socket.prependListener('end', () => connection.send())
     readShared(socket, (bytes, length) => connection.#take(bytes, length))
   }
 

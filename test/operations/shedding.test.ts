@@ -290,7 +290,11 @@ t.test('refusals that wait for each other are sent whatever comes first: the res
   const before = read()
   t.same(await statuses(), all)
   t.equal(read(), before, 'and not')
-  const [last] = sockets as [Socket]
+  const [last, ended] = sockets as [Socket, Socket]
+  const whole = converse(ended, [get('/api/v1/plans')], 1)
+  ended.end()
+  t.equal((await whole)[0]?.status, 503, 'and to who has said that this was all')
+  t.equal(read(), before)
   app.onExchangeEnd(() => { app.close() })
   const [answer] = await converse(last, [get('/api/v1/plans')], 1)
   t.equal(answer?.status, 503, 'and where it closes meanwhile')
