@@ -20,14 +20,19 @@ const columns = fragment`
 `
 
 /**
- * Newest first. One more than asked is answered where there is more, so that the caller can tell. What is not asked for is null in one text,
- * rather than left out of it: a text put together for each call cost 20 µs of 80, and the order of the key decides on the plan anyway.
+ * Newest first. One more than asked is answered where there is more, so that the caller can tell. Two texts, each the same at every call: one put
+ * together for a call cost 20 µs of 80, and Postgres plans one that asks for null wherever nothing is asked for anew each time, which is 75 of its 190 µs.
  */
-export async function listPlans (sql: Sql, userId: string, { status, from, to, limit }: PlanFilter, after?: string): Promise<PlanRow[]> {
+export async function listPlans (sql: Sql, userId: string, { status, from, to, limit }: PlanFilter, after = LAST_ID): Promise<PlanRow[]> {
+  if (status === undefined && from === undefined && to === undefined) {
+    return await sql<PlanRow>`/* listPlans */
+      select ${columns} from plans where user_id = ${userId} and plan_id < ${after} order by plan_id desc limit ${limit + 1}
+    `
+  }
   return await sql<PlanRow>`/* listPlans */
     select ${columns}
     from plans
-    where user_id = ${userId} and plan_id < ${after ?? LAST_ID}
+    where user_id = ${userId} and plan_id < ${after}
       and (${status ?? null}::text is null or status = ${status ?? null})
       and (${from ?? null}::date is null or end_date >= ${from ?? null}::date)
       and (${to ?? null}::date is null or start_date <= ${to ?? null}::date)
