@@ -73,7 +73,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   })
 
   let isClosing = false
-  const watcher: Watcher = { isFull: () => !isClosing && isFull(1) && app.availability.state === 'ready', refuse: refuseUnread }
+  const watcher: Watcher = { isFull: () => !isClosing && isFull() && app.availability.state === 'ready', refuse: refuseUnread }
   // Node takes a connection for idle whose request it has not read, and closes it.
   app.addHook('preClose', async () => {
     isClosing = true
@@ -88,36 +88,37 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   app.addHook('onRequest', function shed (request, reply, done) {
     request.exchange.connection = WatchedConnection.began(request.raw)
     if (app.availability.state === 'starting' && isSheddable(request)) refuse(request, reply, starting)
-    else if (isFull() && isSheddable(request)) refuse(request, reply, overloaded)
+    else if (isFull(request.exchange) && isSheddable(request)) refuse(request, reply, overloaded)
     else done()
   })
 
   /** A body may have taken its time, and no place for as long: now there must be one. */
   function shedArrived ({ body, exchange }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
     const isLate = body !== undefined && performance.now() - exchange.startedMs > SLOW_BODY_MS
-    done(isLate && isFull() ? overloaded.error : undefined)
+    done(isLate && isFull(exchange) ? overloaded.error : undefined)
   }
 
-  /** Whether there are more than are let in, with those that are not among them yet. */
-  function isFull (coming = 0): boolean {
-    return app.inFlight.size + coming > admission.limit && atWork() + coming > admission.limit
+  /** Whether as many others as are let in are at work; `own` is among those in flight already. */
+  function isFull (own?: Exchange): boolean {
+    const others = app.inFlight.size - (own === undefined ? 0 : 1)
+    return others >= admission.limit && others - elsewhereBut(own) >= admission.limit
   }
 
   let elsewhere = 0
   let countedMs = -Infinity
 
   /**
-   * Without those that are no work: not yet, as they are still being sent, or not any more, as their answer is on its way. A few hundred clients that
+   * How many are no work: not yet, as they are still being sent, or not any more, as their answer is on its way. A few hundred clients that
    * never end their request, or never read their answer, would keep out all others.
    */
-  function atWork (): number {
+  function elsewhereBut (own: Exchange | undefined): number {
     const nowMs = performance.now()
     if (nowMs - countedMs > COUNT_MS) {
       countedMs = nowMs
       elsewhere = 0
-      for (const { request, reply } of app.inFlight) if (!request.raw.complete || reply.raw.headersSent) elsewhere++
+      for (const exchange of app.inFlight) if (exchange !== own && (!exchange.request.raw.complete || exchange.reply.raw.headersSent)) elsewhere++
     }
-    return app.inFlight.size - elsewhere
+    return elsewhere
   }
 
   function refuse (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
