@@ -8,6 +8,7 @@ import { errorAnswer, type ErrorAnswer } from '../src/http/failure.ts'
 import { Exchange, pathOf, type RouteHandle } from '../src/http/exchange.ts'
 import { sendHeld } from '../src/http/together.ts'
 import { verdictOf } from '../src/http/verdict.ts'
+import { WatchedConnection } from '../src/http/watched-connection.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -47,6 +48,7 @@ export default fp(async function protocol (app) {
   const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && WatchedConnection.stays(socket, app.server.keepAliveTimeout)) return
     sendHeld()
     // Nobody is there to answer: the client went away, or never said a thing. Or it was answered, and only the rest of its body is not right or late.
     if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesRead === 0 || answeredEarly.get(socket)?.complete === false) {

@@ -78,6 +78,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   app.addHook('preClose', async () => {
     isClosing = true
     sendHeld()
+    for (const socket of app.connections) if (WatchedConnection.isUnread(socket)) socket.destroySoon()
   })
   app.server.on('connection', (socket: Socket) => {
     if (app.connections.size > admission.limit) WatchedConnection.watch(socket, watcher)

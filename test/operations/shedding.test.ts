@@ -195,6 +195,45 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
       await books.balance(t, 8 + others)
     })
 
+    await t.test('a connection whose requests were all refused unread stays open as after any answer', async (t) => {
+      const { service: { app }, port, read, early, empty } = await fullService(t)
+      const { server } = app
+      // It would be given up, too.
+      early.destroy()
+      server.headersTimeout = 100
+      const before = read()
+      const refused = async () => {
+        const socket = connect(port, '127.0.0.1')
+        t.teardown(() => socket.destroy())
+        const givenUp = once(server, 'clientError')
+        t.equal((await converse(socket, [get('/api/v1/plans')], 1))[0]?.status, 503)
+        const [{ code }] = await givenUp as [NodeJS.ErrnoException]
+        t.equal(code, 'ERR_HTTP_REQUEST_TIMEOUT')
+        return socket
+      }
+      const asking = await refused()
+      t.equal(read(), before, 'Node has read no request')
+      server.once('request', ({ socket }: { socket: Socket }) => { t.equal(socket.timeout, 0, 'an answer may take its time') })
+      t.equal((await converse(asking, [get('/health/live')], 1))[0]?.status, 200)
+      t.equal(read(), before + 1)
+      server.keepAliveTimeout = 100
+      await once((await refused()).resume(), 'close')
+      await empty()
+    })
+
+    await t.test('and ends with the service', async (t) => {
+      const { service: { app }, port, read, early, empty } = await fullService(t)
+      // Nothing came on it, and the service would wait for it.
+      early.destroy()
+      const before = read()
+      const socket = connect(port, '127.0.0.1')
+      t.teardown(() => socket.destroy())
+      t.equal((await converse(socket, [get('/api/v1/plans')], 1))[0]?.status, 503)
+      t.equal(read(), before)
+      await empty()
+      await Promise.all([once(socket.resume(), 'close'), app.close()])
+    })
+
     await t.test('whatever comes on a connection, in whatever pieces, is answered in order', async (t) => {
       const { service, port, read, empty } = await fullService(t)
       // How many are still being sent is counted now and then: until the next time, somebody may be let in.
@@ -255,7 +294,7 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
         const before = read()
         const answers = await converse(socket, [get('/api/v1/me', 'X-Request-ID: first'), ...pieces, get('/health/live', 'X-Request-ID: last')], 3)
         t.same(answers.map(({ headers }) => headers['x-request-id']), ['first', 'outer', 'last'], name)
-        t.equal(read() - before, 3)
+        t.ok(read() - before >= 2, 'Node has read the others')
         socket.destroy()
       }
       await empty()
@@ -286,10 +325,10 @@ t.test('refusals that wait for each other are sent whatever comes first: the res
   t.teardown(() => { for (const socket of sockets) socket.destroy() })
   const statuses = async () => (await Promise.all(sockets.map(async (socket) => await converse(socket, [get('/api/v1/plans')], 1)))).map(([answer]) => answer?.status)
   const all = sockets.map(() => 503)
-  t.same(await statuses(), all, 'read by Node')
   const before = read()
   t.same(await statuses(), all)
-  t.equal(read(), before, 'and not')
+  t.same(await statuses(), all)
+  t.equal(read(), before, 'none was read by Node')
   const [last, ended] = sockets as [Socket, Socket]
   const whole = converse(ended, [get('/api/v1/plans')], 1)
   ended.end()
