@@ -1,14 +1,16 @@
 // Twice as many requests as the service can do, whether the ones before are answered or not: `node bench/shedding.mjs`. Says how much of its capacity it
 // still gives, how soon the rest is refused, whether probes were answered all the while, and how soon all is as before. Several storms, and its capacity before
-// and after each: on a noisy machine that is another one from one second to the next.
+// and after each: on a noisy machine that is another one from one second to the next. Then some that tcpdump listens to, where it may: what they say of the time
+// of refusals is all the service's.
 import { readArguments } from './parts/arguments.mjs'
 import { fixed, median, quantile } from './parts/figures.mjs'
 import { openFixture } from './parts/fixture.mjs'
 import { closedLoad, openLoad } from './parts/load.mjs'
 import { ROUTES } from './parts/routes.mjs'
 import { refresh } from './parts/service.mjs'
+import { canListen, listen } from './parts/wire.mjs'
 
-const { seconds, times, connections, routes, rounds } = readArguments({ seconds: 5, times: 2, connections: 2000, routes: 'read,list,insert', rounds: 7 })
+const { seconds, times, connections, routes, rounds, wires } = readArguments({ seconds: 5, times: 2, connections: 2000, routes: 'read,list,insert', rounds: 7, wires: 3 })
 const fixture = await openFixture()
 const { service, given } = fixture
 let requests = mixed()
@@ -20,11 +22,10 @@ const WARM_MS = 1500
 await closedLoad({ own: true, port: service.port, requests, connections: 64, seconds: 4 })
 const storms = []
 let before = await capacity()
-for (let round = 1; round <= rounds; round++) {
-  await refresh(service, given.runners)
-  requests = mixed()
-  storms.push(await storm(round))
-}
+for (let round = 1; round <= rounds; round++) storms.push(await storm(round))
+const heard = []
+if (canListen) for (let round = 1; round <= wires; round++) heard.push(await storm(`listened to, ${round}`, true))
+else console.log('no storm was listened to: that takes tcpdump, and root')
 report()
 await fixture.close()
 
@@ -40,10 +41,15 @@ async function capacity () {
   return (done - failed) / took
 }
 
-async function storm (round) {
+/** What was found in one of them. Listened to, less is done in it: that takes of the core of the database. */
+async function storm (round, listened = false) {
+  await refresh(service, given.runners)
+  requests = mixed()
   const rate = Math.round(before * times)
   const probing = probe(100)
+  const wire = listened ? await listen(service.port) : undefined
   const load = await openLoad({ port: service.port, requests, connections, seconds, rate, warmMs: WARM_MS, pid: service.pid })
+  const answers = await wire?.close()
   const busy = load.ofPidUs / seconds / 1e4
   const probes = await probing.stop()
   const recoveredMs = await recovery()
@@ -57,6 +63,7 @@ async function storm (round) {
     p50: Math.max(0, ...refusals.map(({ p50 }) => p50)),
     p99: Math.max(0, ...refusals.map(({ p99 }) => p99)),
     ownP99: Math.max(0, ...refusals.map(({ ownP99 }) => ownP99)),
+    wireMs: [503, 429].flatMap((status) => answers?.get(status) ?? []),
     withoutRetryAfter: load.withoutRetryAfter,
     other: load.requests - done - refused + load.unanswered,
     unsent: load.unsent,
@@ -64,19 +71,24 @@ async function storm (round) {
     recoveredMs
   }
   console.log(`${round}: ${fixed(before, 0)} to ${fixed(after, 0)} a second, asked ${rate}: ${fixed(found.goodput, 0)} % done, ${refused} refused in p50 ${fixed(found.p50)}, p99 ${fixed(found.p99)} ms, ${fixed(found.ownP99)} since sent; ` +
-    `service ${fixed(busy, 0)} % of a core, generator ${fixed(load.cpuUs / seconds / 1e4, 0)} %, late by p99 ${fixed(load.lateP99)} ms`)
+    `service ${fixed(busy, 0)} % of a core, generator ${fixed(load.cpuUs / seconds / 1e4, 0)} %, late by p99 ${fixed(load.lateP99)} ms` +
+    (listened ? `; on the wire p50 ${fixed(quantile(found.wireMs, 0.5))}, p99 ${fixed(quantile(found.wireMs, 0.99))} ms, none longer than ${fixed(quantile(found.wireMs, 1))}` : ''))
   before = after
   return found
 }
 
 function report () {
-  const all = (name) => storms.map((each) => each[name])
+  const all = (name, of = storms) => of.map((each) => each[name])
   const range = (values, digits) => `${fixed(median(values), digits)} (${fixed(Math.min(...values), digits)}–${fixed(Math.max(...values), digits)})`
   const total = (name) => all(name).reduce((sum, value) => sum + value, 0)
   const line = (what, value, target, good) => console.log(`${good ? 'ok    ' : 'missed'}  ${what}: ${value} (${target})`)
   line('goodput, % of capacity', range(all('goodput'), 0), '≥ 80', median(all('goodput')) >= 80)
   line('refused in, p99 ms since it was sent', range(all('ownP99'), 0), '< 50', median(all('ownP99')) < 50)
   line('the same since it should have been', range(all('p99'), 0), '< 50', median(all('p99')) < 50)
+  if (heard.length > 0) {
+    const wireP99 = all('wireMs', heard).map((ms) => quantile(ms, 0.99))
+    line('refused in, p99 ms on the wire', range(wireP99, 0), '< 50', median(wireP99) < 50)
+  }
   line('refused without Retry-After', total('withoutRetryAfter'), '0', total('withoutRetryAfter') === 0)
   line('neither done nor refused', total('other'), '0', total('other') === 0)
   line('not sent for want of a connection', total('unsent'), '0', total('unsent') === 0)
