@@ -36,6 +36,9 @@ export function isTimeZone (name: string): boolean {
   }
 }
 
+// The first one that is made has the runtime read its time zones, for 13 ms: before there are requests that would wait for it.
+formatterOf('UTC')
+
 function formatterOf (timeZone: string): Intl.DateTimeFormat {
   let formatter = formatters.get(timeZone)
   if (!formatter) {
