@@ -1,6 +1,7 @@
 // Imports of one hour and of 100,000 records in each format: `node bench/import.mjs`. How long they take, how long the event loop that answers requests is held at
 // a time, and how much memory they take.
 import { readArguments } from './parts/arguments.mjs'
+import { CORES, moveTo } from './parts/cores.mjs'
 import { fixed, median } from './parts/figures.mjs'
 import { openFixture } from './parts/fixture.mjs'
 import { recordingOf } from './parts/recordings.mjs'
@@ -16,6 +17,8 @@ let rss = 0; setInterval(() => { rss = Math.max(rss, process.memoryUsage.rss()) 
 process.on('message', (what) => { if (what === 'collect') for (let i = 0; i < 3; i++) gc(); process.send({ holdMs: delay.max / 1e6, rss }); delay.reset(); rss = process.memoryUsage.rss() })`
 
 let turn = 0
+// This process sends what is imported: on the service's core it would hold up its loop, for 7 ms at a time.
+moveTo(CORES.load, process.pid)
 const fixture = await openFixture({ runners: 60, plans: 600, node: ['--expose-gc', '--import', `data:text/javascript,${encodeURIComponent(WATCH)}`] })
 const { service, given: { runners } } = fixture
 for (const format of ['fit', 'tcx', 'gpx']) {
