@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+import { Writable } from 'node:stream'
 import type { Sql } from 'postgres'
 import type { Rows, Statement } from './statement.ts'
 
@@ -71,8 +73,8 @@ class DriverQuery {
     this.parameters = undefined
   }
 
-  resolve (rows: Rows): void {
-    this.#settle(rows, undefined)
+  resolve (rows: Rows | Writable): void {
+    this.#settle(rows as Rows, undefined)
   }
 
   reject (error: unknown): void {
@@ -91,7 +93,64 @@ class DriverQuery {
   }
 }
 
+/**
+ * A `copy … from stdin`. Of the driver's stream for what is copied only the end is used: it copies each piece, and once all is done it tells the server that
+ * the copy failed.
+ */
+class CopyQuery extends DriverQuery {
+  readonly #parts: Iterable<Uint8Array>
+  readonly #socket: Socket
+
+  constructor (text: string, parts: Iterable<Uint8Array>, socket: Socket, carrier: Carrier, told: Statement) {
+    super(text, undefined, carrier, told)
+    this.#parts = parts
+    this.#socket = socket
+  }
+
+  /** Called with the driver's stream when the server waits for the bytes, and with rows, of which there are none, when it has them. */
+  override resolve (answer: Rows | Writable): void {
+    if (answer instanceof Writable) this.#feed(answer)
+    else super.resolve(answer)
+  }
+
+  /** Piece by piece, each when the one before is with the kernel; until the driver destroys its stream, which it does where the copy fails. */
+  async #feed (stream: Writable): Promise<void> {
+    stream._destroy = (error, done) => { done(error) }
+    stream.on('error', () => {})
+    try {
+      for (const part of this.#parts) {
+        await this.#send('d', part)
+        if (stream.destroyed || this.#socket.destroyed) return
+      }
+      stream.end()
+    } catch (error) {
+      // Of the parts; the server ends the copy with this.
+      await this.#send('f', Buffer.from(`${String(error)}\0`))
+    }
+  }
+
+  /** A message of the protocol: CopyData, CopyFail. */
+  #send (type: 'd' | 'f', bytes: Uint8Array): Promise<void> {
+    const socket = this.#socket
+    const head = Buffer.allocUnsafe(5)
+    head.write(type, 'latin1')
+    head.writeInt32BE(4 + bytes.length, 1)
+    return new Promise((resolve) => {
+      socket.cork()
+      socket.write(head)
+      // Where that fails, the connection does, and tells the query.
+      socket.write(bytes, () => { resolve() })
+      socket.uncork()
+    })
+  }
+}
+
 /** Sends a statement, of which the carrier hears once how it ended. */
 export function send (handler: Handler, text: string, parameters: readonly unknown[] | undefined, carrier: Carrier, statement: Statement): void {
   handler(new DriverQuery(text, parameters, carrier, statement))
+}
+
+/** The same of a `copy … from stdin`, which is given the parts by the connection's socket. */
+export function sendCopy (handler: Handler, text: string, parts: Iterable<Uint8Array>, socket: Socket, carrier: Carrier, statement: Statement): void {
+  handler(new CopyQuery(text, parts, socket, carrier, statement))
 }

@@ -1,5 +1,6 @@
 import { CHUNK_BYTES, unpackChunk } from './chunks.ts'
-import type { Sql } from './sql.ts'
+import { BINARY_END, BINARY_HEAD, binaryRow, integerBytes, uuidBytes } from './copy-format.ts'
+import { copyInto, type Sql } from './sql.ts'
 
 export interface NewRecording {
   recording_id: string
@@ -25,12 +26,18 @@ export async function insertRecording (sql: Sql, userId: string, recording: NewR
   `
 }
 
-/** In base64, which is a third shorter than hex: the driver copies the text three times, and 8 MB of copies set off a full collection. */
-export async function insertChunk (sql: Sql, userId: string, recordingId: string, position: number, gzip: Uint8Array): Promise<void> {
-  await sql`/* insertChunk */
-    insert into recording_chunks (user_id, recording_id, position, gzip)
-    values (${userId}, ${recordingId}, ${position}, decode(${Buffer.from(gzip.buffer, gzip.byteOffset, gzip.length).toString('base64')}, 'base64'))
+/** Stores the pieces of a recording, in their order, as they come from {@link packChunks}: all of them, or it throws. To be called in a transaction. */
+export async function insertChunks (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }, chunks: Iterable<Uint8Array>): Promise<void> {
+  let count = 0
+  function * table (): Generator<Uint8Array> {
+    yield BINARY_HEAD
+    for (const gzip of chunks) yield * binaryRow([uuidBytes(userId), uuidBytes(recording_id), integerBytes(count++), gzip])
+    yield BINARY_END
+  }
+  await copyInto(sql, table())`/* insertChunks */
+    copy recording_chunks (user_id, recording_id, position, gzip) from stdin (format binary)
   `
+  if (count !== Math.ceil(size_bytes / CHUNK_BYTES)) throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${count} pieces`)
 }
 
 export async function findRecordingByBytes (sql: Sql, userId: string, sha256: Buffer): Promise<string | undefined> {

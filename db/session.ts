@@ -20,11 +20,11 @@ export class Session implements Executor {
     this.log = log
   }
 
-  run (strings: TemplateStringsArray, values: unknown[]): Promise<Rows> {
+  run (strings: TemplateStringsArray, values: unknown[], parts?: Iterable<Uint8Array>): Promise<Rows> {
     return new Promise((resolve, reject) => {
       const name = nameOf(strings)
       prepareValues(values, name)
-      this.submit(new Statement(this, name, strings, values, null, resolve, reject))
+      this.submit(new Statement(this, name, strings, values, null, resolve, reject, parts))
     })
   }
 

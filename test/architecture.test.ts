@@ -79,7 +79,7 @@ t.test('SQL is written in db/ alone, and every statement there has a name', asyn
   const outside = sources.filter(({ path, text }) => !path.startsWith('db/') && (/from 'postgres'/.test(text) || /\b(sql|fragment)(<[^`]*>)?`/.test(text)))
   t.same(outside.map(({ path }) => path), [])
   const unnamed = sources.filter(({ path }) => path.startsWith('db/')).flatMap(({ path, text }) =>
-    [...text.matchAll(/await sql(?:<[^`]*>)?`(?!\/\* \w+ \*\/)([^`\n]*)/g)].map(([, start]) => `${path}: ${start}`))
+    [...text.matchAll(/await (?:sql(?:<[^`]*>)?|copyInto\([^`]*\))`(?!\/\* \w+ \*\/)([^`\n]*)/g)].map(([, start]) => `${path}: ${start}`))
     .filter((place) => !/^db\/(migrate|embedded|inspect|connection|transaction|session|statement)/.test(place))
   t.same(unnamed, [])
 })

@@ -30,13 +30,13 @@ class TracedExecutor implements Executor {
     this.#tracer = tracer
   }
 
-  async run (strings: TemplateStringsArray, values: unknown[]) {
+  async run (strings: TemplateStringsArray, values: unknown[], parts?: Iterable<Uint8Array>) {
     // Outside of a trace, in jobs and at start, a statement would be one of its own.
-    if (trace.getActiveSpan() === undefined) return await this.#inner.run(strings, values)
+    if (trace.getActiveSpan() === undefined) return await this.#inner.run(strings, values, parts)
     const name = nameOf(strings)
     const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name } })
     try {
-      const rows = await this.#inner.run(strings, values)
+      const rows = await this.#inner.run(strings, values, parts)
       span.setAttribute('db.response.returned_rows', rows.length)
       return rows
     } catch (error) {

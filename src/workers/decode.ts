@@ -12,7 +12,7 @@ import { activeTimeS } from '../domain/training/moving.ts'
 import { gradedSpeedOf } from '../domain/training/pace.ts'
 import { summaryOf } from '../domain/training/summary.ts'
 import type { ActivitySummary } from '../domain/training/summary.ts'
-import { takeParked, type ParkingExit } from './parked-bytes.ts'
+import { returnPieces, takeParked, type ParkingExit } from './parked-bytes.ts'
 
 /** What is kept of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is given makes it collect garbage sooner. */
 export interface DecodedActivity {
@@ -32,14 +32,6 @@ export interface Decoded {
   activities: DecodedActivity[]
   /** What was wrong with the file, of all its recordings. */
   warnings: string[]
-  original: PackedOriginal
-}
-
-/** The file itself, as it is stored. */
-export interface PackedOriginal {
-  /** Of the plain bytes. */
-  sizeBytes: number
-  chunks: Array<Uint8Array<ArrayBuffer>>
 }
 
 /** Where the file is to be taken from. */
@@ -60,23 +52,26 @@ if (!isMainThread && process.platform === 'linux') {
   }
 }
 
-/** The work of a decoding thread: a file in; figures and the file packed out, moved and not copied. */
+/** The work of a decoding thread: a file in, its figures out, and back the way it came the file packed in chunks; moved and not copied. */
 export default function decodeTask (task: DecodeTask): unknown {
-  return decodeBytes(takeParked(task))
+  return decodeTaken(task, takeParked(task))
 }
 
-/** The same of bytes that are here already. Throws what is a bug; what is wrong with the file is an answer. */
-export function decodeBytes (bytes: Uint8Array): unknown {
+/** The same of bytes that were taken already. Throws what is a bug; what is wrong with the file is an answer. */
+export function decodeTaken (task: DecodeTask, bytes: Uint8Array): unknown {
+  let chunks: Array<Uint8Array<ArrayBuffer>> = []
   try {
     const recordings = decode(bytes)
     const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
-    const original = { sizeBytes: bytes.length, chunks: packChunks(bytes) }
-    const decoded: Decoded = { format: formatOf(bytes)!, activities: recordings.map(figuresOf), warnings: [...warnings], original }
-    return moved({ decoded }, [...original.chunks, ...decoded.activities.map(({ heartRateTimes }) => heartRateTimes)].map(({ buffer }) => buffer))
+    const decoded: Decoded = { format: formatOf(bytes)!, activities: recordings.map(figuresOf), warnings: [...warnings] }
+    chunks = packChunks(bytes)
+    return moved({ decoded }, decoded.activities.map(({ heartRateTimes }) => heartRateTimes.buffer))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const { code, message, cause } = error
     return { failed: { code, message, cause: cause instanceof Error ? cause.stack : undefined } } satisfies DecodeReply
+  } finally {
+    returnPieces(task, chunks)
   }
 }
 

@@ -73,7 +73,7 @@ export class DecodingPool {
   }
 
   /**
-   * The activities in a file, and the file packed. It is the thread's from here on, and closing it still the caller's, after this has ended.
+   * The activities in a file, which has come back packed by then. It is the thread's from here on, and closing it still the caller's, after this has ended.
    *
    * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files wait or the pool is
    * closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.

@@ -12,10 +12,15 @@ const LARGE_BYTES = 16 * 1024
  * requests, set off three, and where one core has to do for all, that thread waited up to 30 ms each time for the threads that mark. Copies alone, as of a
  * form, still set off one.
  *
+ * What the other thread makes of them comes back in the same way, see {@link returned}.
+ *
  * Whoever makes one closes it, handed over or not: what nobody took is held until then.
  */
 export class ParkedBytes {
   readonly #channel = new MessageChannel()
+  /** Where pieces have come back to that were not asked for yet, and where they are to be asked for again. */
+  #returned = this.#channel.port1
+  #returnedAgain = this.#returned
   #sizeBytes = 0
   #room: Buffer<ArrayBuffer> | undefined
   #filled = 0
@@ -51,7 +56,32 @@ export class ParkedBytes {
     return { port: this.#channel.port2, sizeBytes: this.#sizeBytes }
   }
 
+  /**
+   * The pieces that the other thread has sent back. Each is here only until the next one is asked for. They can be asked for again, from the first.
+   */
+  * returned (): Generator<Uint8Array<ArrayBuffer>> {
+    const returned = this.#returned = this.#returnedAgain
+    const { port1, port2 } = new MessageChannel()
+    this.#returnedAgain = port2
+    const keep = (piece: ArrayBuffer) => { port1.postMessage(piece, [piece]) }
+    try {
+      for (const piece of messagesOn(returned)) {
+        try {
+          yield new Uint8Array(piece)
+        } finally {
+          keep(piece)
+        }
+      }
+    } finally {
+      // Where nobody asked for all of them, the rest comes after those that were given.
+      for (const piece of messagesOn(returned)) keep(piece)
+      returned.close()
+    }
+  }
+
   close (): void {
+    this.#returned.close()
+    this.#returnedAgain.close()
     this.#channel.port1.close()
     // Of port1 alone the other would hear only after all messages, which nobody receives. Where it was transferred it is another thread's, and this does nothing.
     this.#channel.port2.close()
@@ -81,12 +111,22 @@ export interface ParkingExit {
 export function takeParked ({ port, sizeBytes }: ParkingExit): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(sizeBytes)
   let at = 0
-  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
-    const part = new Uint8Array(received.message as ArrayBuffer)
+  for (const message of messagesOn(port)) {
+    const part = new Uint8Array(message)
     bytes.set(part, at)
     at += part.length
   }
-  port.close()
   if (at !== sizeBytes) throw new Error(`Of ${sizeBytes} bytes ${at} came over`)
   return bytes
+}
+
+/** On the other thread: sends pieces back, each of which has its memory to itself and is gone from here then. Ends with what was taken. */
+export function returnPieces ({ port }: ParkingExit, pieces: Iterable<Uint8Array<ArrayBuffer>>): void {
+  for (const { buffer } of pieces) port.postMessage(buffer, [buffer])
+  port.close()
+}
+
+/** Those that are there. */
+function * messagesOn (port: MessagePort): Generator<ArrayBuffer> {
+  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) yield received.message as ArrayBuffer
 }

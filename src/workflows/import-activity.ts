@@ -1,6 +1,6 @@
 import { findOverlapping, insertActivity, listActivitiesOfRecording, type ActivityRow, type NewActivity } from '../../db/activities.ts'
 import { listPhysiologyUntil } from '../../db/physiology.ts'
-import { findRecordingByBytes, insertChunk, insertRecording } from '../../db/recordings.ts'
+import { findRecordingByBytes, insertChunks, insertRecording } from '../../db/recordings.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { lockUser } from '../../db/users.ts'
 import type { ImportedActivity } from '../../schemas/activities.ts'
@@ -21,7 +21,7 @@ export interface Upload {
   allowDuplicate: boolean
 }
 
-/** Reads a recording, on another thread; the file goes there, and comes back packed in the answer. Throws the signal's reason when it aborts. */
+/** Reads a recording, on another thread; the file goes there, and comes back packed. Throws the signal's reason when it aborts. */
 export type Decode = (file: ParkedBytes, signal: AbortSignal) => Promise<Decoded>
 
 export interface Import {
@@ -44,10 +44,10 @@ export async function readImport (sql: Sql, userId: string, decode: Decode, { fi
  * Makes activities of a recording and keeps the original. The same bytes again change nothing; the same run from other bytes is refused,
  * unless the caller wants it.
  */
-export async function storeImport (sql: Sql, userId: string, read: ReadImport, { sha256, fileName, allowDuplicate }: Upload): Promise<Import> {
+export async function storeImport (sql: Sql, userId: string, read: ReadImport, { file, sha256, fileName, allowDuplicate }: Upload): Promise<Import> {
   if ('before' in read) return read.before
-  const { format, activities, warnings, original } = read.decoded
-  const recording = { recording_id: newId(), format, sha256, size_bytes: original.sizeBytes, file_name: fileName }
+  const { format, activities, warnings } = read.decoded
+  const recording = { recording_id: newId(), format, sha256, size_bytes: file.sizeBytes, file_name: fileName }
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
     if (user === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
@@ -56,7 +56,7 @@ export async function storeImport (sql: Sql, userId: string, read: ReadImport, {
     if (meanwhile !== undefined) return meanwhile
     if (!allowDuplicate) await refuseDuplicates(sql, userId, activities)
     await insertRecording(sql, userId, recording)
-    for (const [position, chunk] of original.chunks.entries()) await insertChunk(sql, userId, recording.recording_id, position, chunk)
+    await insertChunks(sql, userId, recording, file.returned())
     for (const activity of activities) {
       const day = localDate(Date.parse(activity.summary.start_time), user.timezone)
       const settings = settingsOn(day, await listPhysiologyUntil(sql, userId, day))

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { receiveMessageOnPort } from 'node:worker_threads'
 import fc from 'fast-check'
 import t from 'tap'
-import { ParkedBytes, takeParked } from '../../src/workers/parked-bytes.ts'
+import { ParkedBytes, returnPieces, takeParked } from '../../src/workers/parked-bytes.ts'
 
 t.test('bytes come out as they went in, however they were cut, copied or given', async t => {
   const sizes = fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 10_000, max: 70_000 }), fc.constantFrom(0, 16_384, 65_536, 65_537, 200_000)), { maxLength: 20 })
@@ -72,6 +72,35 @@ t.test('what nobody takes is let go of when it is closed, handed over or not', a
     await new Promise(setImmediate)
   }
   t.ok(residentMib() - before < 200, `${Math.round(residentMib() - before)} MiB of 381 are held`)
+})
+
+t.test('what is sent back comes piece by piece, from the first each time, and is gone with the next', async t => {
+  const file = new ParkedBytes()
+  const exit = file.exit()
+  takeParked(exit)
+  const pieces = [1, 2, 3].map((value) => new Uint8Array(20_000).fill(value))
+  returnPieces(exit, pieces)
+  t.same(pieces.map(({ length }) => length), [0, 0, 0])
+  const firsts = (most: number) => {
+    const found = []
+    const seen = []
+    for (const piece of file.returned()) {
+      t.equal(seen.at(-1)?.length ?? 0, 0, 'the one before is gone')
+      seen.push(piece)
+      found.push(piece[0])
+      if (found.length === most) break
+    }
+    t.ok(seen.every(({ length }) => length === 0))
+    return found
+  }
+  t.same(firsts(9), [1, 2, 3])
+  t.same(firsts(1), [1])
+  t.same(firsts(2), [1, 2])
+  t.same(firsts(3), [1, 2, 3])
+  t.same(firsts(9), [1, 2, 3])
+  file.close()
+  await new Promise(setImmediate)
+  t.same(firsts(9), [], 'nor is any kept longer than the file')
 })
 
 t.test('half of them are never taken for the whole', async t => {

@@ -5,7 +5,7 @@ import net from 'node:net'
 import postgres from 'postgres'
 import t from 'tap'
 import { parseAddress } from '../../db/address.ts'
-import { columns, sqlState, transaction } from '../../db/sql.ts'
+import { columns, copyInto, sqlState, transaction } from '../../db/sql.ts'
 import { createDatabase } from '../database.ts'
 import { bareDriver, kindOf, openDatabase, pause, rejection, running, until, untilIdle, within } from './open-database.ts'
 
@@ -34,6 +34,13 @@ t.test('all of it works through PgBouncer in transaction mode', { skip: PGBOUNCE
   t.match(await sql`select ${'2024-03-31T01:30:00Z'}::timestamptz as at, current_setting('statement_timeout') as deadline`, [{ at: '2024-03-31T01:30:00.000Z', deadline: '0' }])
   t.match(await transaction(sql, (sql) => sql`select current_setting('statement_timeout') as deadline, current_setting('idle_in_transaction_session_timeout') as idle`), [{ deadline: '2400ms', idle: '2400ms' }])
   t.equal(sqlState(await rejection(sql`select ${'abc'}::uuid`)), '22P02')
+  const large = 'x'.repeat(300_000)
+  for (const step of ['1', 'one', '2']) {
+    const copied = transaction(sql, async (sql) => { await copyInto(sql, [`${large}\t`, `${step}\n`].map((text) => Buffer.from(text)))`/* copySteps */ copy steps from stdin` })
+    if (step === 'one') t.equal(sqlState(await rejection(copied)), '22P02')
+    else await copied
+  }
+  t.match(await sql`select step from steps where run = ${large} order by step`, [{ step: 1 }, { step: 2 }])
 
   t.equal(await kindOf(sql`/* throughBouncer */ select pg_sleep(20)`), 'query_timeout')
   t.strictSame(await running(admin, 'throughBouncer'), [])
