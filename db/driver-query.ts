@@ -95,13 +95,14 @@ class DriverQuery {
 
 /**
  * A `copy … from stdin`. Of the driver's stream for what is copied only the end is used: it copies each piece, and once all is done it tells the server that
- * the copy failed.
+ * the copy failed. It ends when nothing of the parts is being sent any more, so that their memory may be used again.
  */
 class CopyQuery extends DriverQuery {
-  readonly #parts: Iterable<Uint8Array>
+  readonly #parts: readonly Uint8Array[]
   readonly #socket: Socket
+  #fed: Promise<void> | undefined
 
-  constructor (text: string, parts: Iterable<Uint8Array>, socket: Socket, carrier: Carrier, told: Statement) {
+  constructor (text: string, parts: readonly Uint8Array[], socket: Socket, carrier: Carrier, told: Statement) {
     super(text, undefined, carrier, told)
     this.#parts = parts
     this.#socket = socket
@@ -109,31 +110,35 @@ class CopyQuery extends DriverQuery {
 
   /** Called with the driver's stream when the server waits for the bytes, and with rows, of which there are none, when it has them. */
   override resolve (answer: Rows | Writable): void {
-    if (answer instanceof Writable) this.#feed(answer)
-    else super.resolve(answer)
+    if (answer instanceof Writable) this.#fed = this.#feed(answer)
+    else this.#whenFed(() => { super.resolve(answer) })
+  }
+
+  override reject (error: unknown): void {
+    this.#whenFed(() => { super.reject(error) })
+  }
+
+  #whenFed (settle: () => void): void {
+    if (this.#fed === undefined) settle()
+    else this.#fed.then(settle)
   }
 
   /** Piece by piece, each when the one before is with the kernel; until the driver destroys its stream, which it does where the copy fails. */
   async #feed (stream: Writable): Promise<void> {
     stream._destroy = (error, done) => { done(error) }
     stream.on('error', () => {})
-    try {
-      for (const part of this.#parts) {
-        await this.#send('d', part)
-        if (stream.destroyed || this.#socket.destroyed) return
-      }
-      stream.end()
-    } catch (error) {
-      // Of the parts; the server ends the copy with this.
-      await this.#send('f', Buffer.from(`${String(error)}\0`))
+    for (const part of this.#parts) {
+      await this.#send(part)
+      if (stream.destroyed || this.#socket.destroyed) return
     }
+    stream.end()
   }
 
-  /** A message of the protocol: CopyData, CopyFail. */
-  #send (type: 'd' | 'f', bytes: Uint8Array): Promise<void> {
+  /** As a message CopyData. */
+  #send (bytes: Uint8Array): Promise<void> {
     const socket = this.#socket
     const head = Buffer.allocUnsafe(5)
-    head.write(type, 'latin1')
+    head.write('d', 'latin1')
     head.writeInt32BE(4 + bytes.length, 1)
     return new Promise((resolve) => {
       socket.cork()
@@ -151,6 +156,6 @@ export function send (handler: Handler, text: string, parameters: readonly unkno
 }
 
 /** The same of a `copy … from stdin`, which is given the parts by the connection's socket. */
-export function sendCopy (handler: Handler, text: string, parts: Iterable<Uint8Array>, socket: Socket, carrier: Carrier, statement: Statement): void {
+export function sendCopy (handler: Handler, text: string, parts: readonly Uint8Array[], socket: Socket, carrier: Carrier, statement: Statement): void {
   handler(new CopyQuery(text, parts, socket, carrier, statement))
 }

@@ -1,5 +1,5 @@
 import { CHUNK_BYTES, unpackChunk } from './chunks.ts'
-import { BINARY_END, BINARY_HEAD, binaryRow, integerBytes, uuidBytes } from './copy-format.ts'
+import { binaryRow, integerBytes, uuidBytes } from './copy-format.ts'
 import { copyInto, type Sql } from './sql.ts'
 
 export interface NewRecording {
@@ -26,18 +26,19 @@ export async function insertRecording (sql: Sql, userId: string, recording: NewR
   `
 }
 
-/** Stores the pieces of a recording, in their order, as they come from {@link packChunks}: all of them, or it throws. To be called in a transaction. */
+/**
+ * Stores the pieces of a recording, in their order, as they come from {@link packChunks}: all of them, or it throws. To be called in a transaction. Each is
+ * done with when the next one is asked for.
+ */
 export async function insertChunks (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }, chunks: Iterable<Uint8Array>): Promise<void> {
-  let count = 0
-  function * table (): Generator<Uint8Array> {
-    yield BINARY_HEAD
-    for (const gzip of chunks) yield * binaryRow([uuidBytes(userId), uuidBytes(recording_id), integerBytes(count++), gzip])
-    yield BINARY_END
+  let position = 0
+  // One by one: each has the time of a statement to itself.
+  for (const gzip of chunks) {
+    await copyInto(sql, binaryRow([uuidBytes(userId), uuidBytes(recording_id), integerBytes(position++), gzip]))`/* insertChunk */
+      copy recording_chunks (user_id, recording_id, position, gzip) from stdin (format binary)
+    `
   }
-  await copyInto(sql, table())`/* insertChunks */
-    copy recording_chunks (user_id, recording_id, position, gzip) from stdin (format binary)
-  `
-  if (count !== Math.ceil(size_bytes / CHUNK_BYTES)) throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${count} pieces`)
+  if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${position} pieces`)
 }
 
 export async function findRecordingByBytes (sql: Sql, userId: string, sha256: Buffer): Promise<string | undefined> {

@@ -20,7 +20,7 @@ export class Session implements Executor {
     this.log = log
   }
 
-  run (strings: TemplateStringsArray, values: unknown[], parts?: Iterable<Uint8Array>): Promise<Rows> {
+  run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]): Promise<Rows> {
     return new Promise((resolve, reject) => {
       const name = nameOf(strings)
       prepareValues(values, name)

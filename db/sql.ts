@@ -39,7 +39,7 @@ export interface TransactionOptions {
 
 export interface Executor {
   /** `parts`: what a `copy … from stdin` is given. */
-  run (strings: TemplateStringsArray, values: unknown[], parts?: Iterable<Uint8Array>): Promise<Array<Record<string, unknown>>>
+  run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]): Promise<Array<Record<string, unknown>>>
   transaction<T> (work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T>
 }
 
@@ -65,11 +65,10 @@ export function transaction<T> (sql: Sql, work: (sql: Sql) => Promise<T>, option
 }
 
 /**
- * Carries out a `copy … from stdin`, which is given these bytes one part after the other, the next one when the one before is sent. For what is large: a
- * parameter of a statement is text, of which the driver makes three copies, and these are sent as they are.
- * What is answered takes the statement as `sql` does: copyInto(sql, parts)`…`.
+ * Carries out a `copy … from stdin`, which is given these bytes one part after the other. For what is large: a parameter of a statement is text, of which the
+ * driver makes three copies, and these are sent as they are. What is answered takes the statement as `sql` does: copyInto(sql, parts)`…`.
  * @throws as a statement does
  */
-export function copyInto (sql: Sql, parts: Iterable<Uint8Array>): (strings: TemplateStringsArray) => Promise<void> {
+export function copyInto (sql: Sql, parts: readonly Uint8Array[]): (strings: TemplateStringsArray) => Promise<void> {
   return async (strings) => { await sql.executor.run(strings, [], parts) }
 }

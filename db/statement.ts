@@ -52,7 +52,7 @@ export class Statement implements Waiter {
   readonly values: unknown[]
   readonly owner: Owner | null
   /** What a `copy … from stdin` is given. */
-  readonly parts: Iterable<Uint8Array> | undefined
+  readonly parts: readonly Uint8Array[] | undefined
   readonly resolve: (rows: Rows) => void
   readonly reject: (error: Error) => void
   submittedAt: number
@@ -63,7 +63,7 @@ export class Statement implements Waiter {
   settled = false
 
   constructor (session: Session, name: string, strings: TemplateStringsArray | string, values: unknown[], owner: Owner | null,
-    resolve: (rows: Rows) => void, reject: (error: Error) => void, parts?: Iterable<Uint8Array>) {
+    resolve: (rows: Rows) => void, reject: (error: Error) => void, parts?: readonly Uint8Array[]) {
     this.session = session
     this.name = name
     this.strings = strings
@@ -96,8 +96,8 @@ export class Statement implements Waiter {
     // The connection first: who waits for it is served before this statement's caller goes on, and that costs the caller nothing.
     if (this.owner === null) session.pool.release(connection)
     if (failure === undefined) return this.resolve(typeof this.strings === 'string' ? rows as Rows : plainRows(rows as Rows))
-    // Alone in its transaction, a statement can be run again like one; not where its parts are used up.
-    if (this.owner === null && this.parts === undefined && isRetryable(failure)) return this.#retry(failure)
+    // Alone in its transaction, a statement can be run again like one.
+    if (this.owner === null && isRetryable(failure)) return this.#retry(failure)
     this.reject(failure)
   }
 

@@ -74,7 +74,7 @@ class Scope implements Executor, Owner {
     }
   }
 
-  run (strings: TemplateStringsArray, values: unknown[], parts?: Iterable<Uint8Array>): Promise<Rows> {
+  run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]): Promise<Rows> {
     const name = nameOf(strings)
     return this.#inTurn((resolve, reject) => {
       const refusal = this.#refusal(name)

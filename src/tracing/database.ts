@@ -30,7 +30,7 @@ class TracedExecutor implements Executor {
     this.#tracer = tracer
   }
 
-  async run (strings: TemplateStringsArray, values: unknown[], parts?: Iterable<Uint8Array>) {
+  async run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]) {
     // Outside of a trace, in jobs and at start, a statement would be one of its own.
     if (trace.getActiveSpan() === undefined) return await this.#inner.run(strings, values, parts)
     const name = nameOf(strings)

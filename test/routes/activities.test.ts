@@ -51,6 +51,25 @@ for (const name of EXAMPLES) {
   })
 }
 
+t.test('an import that met a conflict is stored whole when it is run again', async (t) => {
+  const ann = await runner()
+  // Of several pieces, and of no format that packs well.
+  const bytes = Buffer.from(example('park-run.gpx').toString().replace('<trk>', `<metadata><keywords>${randomBytes(500_000).toString('base64')}</keywords></metadata><trk>`))
+  t.ok(bytes.length > 600_000)
+  const { sql } = database
+  // A sequence is not rolled back: only the first run meets the conflict.
+  await sql`create sequence import_runs`
+  await sql`grant usage on sequence import_runs to public`
+  await sql`create function conflict_once() returns trigger language plpgsql as 'begin if nextval(''import_runs'') = 1 then raise exception ''conflict'' using errcode = ''40001''; end if; return null; end'`
+  await sql`create trigger conflict_once after insert on activities for each row execute function conflict_once()`
+  const imported = await send(ann, bytes)
+  await sql`drop trigger conflict_once on activities`
+  const [row] = await sql`select last_value::integer as runs from import_runs`
+  t.equal(row?.runs, 2)
+  t.equal(imported.status, 201)
+  t.ok((await ann.call('GET', `/activities/${imported.body.activity.id}/file`)).raw.equals(bytes))
+})
+
 t.test('the same bytes again change nothing, however they are sent', async (t) => {
   const ann = await runner()
   const bytes = example('easy-run.fit')
