@@ -78,7 +78,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   app.addHook('preClose', async () => {
     isClosing = true
     sendHeld()
-    for (const socket of app.connections) if (WatchedConnection.isUnread(socket)) socket.destroySoon()
+    for (const socket of app.connections) if (WatchedConnection.isUnread(socket)) socket.destroy()
   })
   app.server.on('connection', (socket: Socket) => {
     if (app.connections.size > admission.limit) WatchedConnection.watch(socket, watcher)
@@ -105,6 +105,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     return others >= admission.limit && others - elsewhereBut(own) >= admission.limit
   }
 
+  let counted = new WeakSet<Exchange>()
   let elsewhere = 0
   let countedMs = -Infinity
 
@@ -117,9 +118,14 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     if (nowMs - countedMs > COUNT_MS) {
       countedMs = nowMs
       elsewhere = 0
-      for (const exchange of app.inFlight) if (exchange !== own && (!exchange.request.raw.complete || exchange.reply.raw.headersSent)) elsewhere++
+      counted = new WeakSet()
+      for (const exchange of app.inFlight) {
+        if (exchange.request.raw.complete && !exchange.reply.raw.headersSent) continue
+        elsewhere++
+        counted.add(exchange)
+      }
     }
-    return elsewhere
+    return own !== undefined && counted.has(own) ? elsewhere - 1 : elsewhere
   }
 
   function refuse (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {

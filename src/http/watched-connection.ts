@@ -66,6 +66,11 @@ export class WatchedConnection implements Holdable {
   /** To be called for each request that Node has read. The connection it came by, if that is watched, which is to be told when it was answered. */
   static began (request: IncomingMessage): WatchedConnection | undefined {
     if (reading === undefined) return undefined
+    // Not with the first bytes, which need not begin one: Node gives up only who has begun.
+    if (reading.#isWaiting) {
+      reading.#isWaiting = false
+      reading.#socket.setTimeout(0)
+    }
     reading.#begun++
     reading.#request = request
     reading.#unanswered++
@@ -83,8 +88,8 @@ export class WatchedConnection implements Holdable {
    * any answer.
    */
   static stays (socket: Socket, idleMs: number): boolean {
-    if (!WatchedConnection.isUnread(socket)) return false
-    const connection = watched.get(socket) as WatchedConnection
+    const connection = watched.get(socket)
+    if (connection === undefined || !WatchedConnection.isUnread(socket) || !socket.writable) return false
     connection.#isWaiting = true
     socket.setTimeout(idleMs)
     return true
@@ -144,10 +149,6 @@ export class WatchedConnection implements Holdable {
   #pass (bytes: Buffer): void {
     this.send()
     this.#isRead = true
-    if (this.#isWaiting) {
-      this.#isWaiting = false
-      this.#socket.setTimeout(0)
-    }
     this.#begun = 0
     const outer = reading
     reading = this
