@@ -42,12 +42,17 @@ async function cut ({ admin }: Ground, which = 'true'): Promise<void> {
   await eventually('the server has cut the connections', async () => (await admin.unsafe(`select ${mine} and pid in (${pids})`)).length === 0)
 }
 
+/** Cuts those that do nothing, and waits until the service knows it: the server forgets them a moment before it closes them. */
+async function cutIdle ({ site, ground }: Stage): Promise<void> {
+  await cut(ground)
+  await eventually('the service has seen it', async () => await site.figure('db_pool_connections{state="idle"}') === 0)
+}
+
 const WAITING = "wait_event_type = 'Lock'"
 
 const CAUSES: Record<FaultName, (stage: Stage) => Promise<Caused>> = {
-  async 'connections cut while idle' ({ site, ground }) {
-    await cut(ground)
-    await eventually('the service has seen it', async () => await site.figure('db_pool_connections{state="idle"}') === 0)
+  async 'connections cut while idle' (stage) {
+    await cutIdle(stage)
     return {}
   },
   async 'connections cut while they work' ({ t, site, ground }) {
@@ -95,9 +100,10 @@ const CAUSES: Record<FaultName, (stage: Stage) => Promise<Caused>> = {
     await cut(ground)
     return { async end () { await ground.admin.unsafe(`alter role ${ROLE} connection limit -1`) } }
   },
-  async 'read-only database' ({ ground }) {
+  async 'read-only database' (stage) {
+    const { ground } = stage
     await ground.admin.unsafe(`alter role ${ROLE} set default_transaction_read_only = on`)
-    await cut(ground)
+    await cutIdle(stage)
     return {
       async end () {
         await ground.admin.unsafe(`alter role ${ROLE} reset default_transaction_read_only`)
