@@ -24,21 +24,22 @@ export async function listen (port) {
   const [command, args] = onCores(CORES.load, 'tcpdump', ['-i', 'lo', '-s', '100', '-B', '65536', '-w', file, `tcp port ${port} and ${withPayload}`])
   const dump = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
-  const exit = once(dump, 'exit')
+  // Not at its exit: what it says last may not have been read then.
+  const end = once(dump, 'close')
   await new Promise((resolve, reject) => {
     dump.stderr.setEncoding('utf8').on('data', (text) => {
       said += text
       if (said.includes('listening on')) resolve()
     })
-    exit.then(() => { reject(new Error(`tcpdump ended: ${said}`)) })
+    end.then(() => { reject(new Error(`tcpdump ended: ${said}`)) })
   })
   return {
     async close () {
-      dump.kill('SIGINT')
-      await exit
-      const dropped = Number(/(\d+) packets? dropped by kernel/.exec(said)?.[1])
-      if (dropped !== 0) throw new Error(`tcpdump missed packets: ${said}`)
       try {
+        dump.kill('SIGINT')
+        await end
+        const dropped = Number(/(\d+) packets? dropped by kernel/.exec(said)?.[1])
+        if (dropped !== 0) throw new Error(`tcpdump missed packets: ${said}`)
         return answersIn(readFileSync(file), port)
       } finally {
         rmSync(folder, { recursive: true })
