@@ -5,7 +5,7 @@ const HEAD = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.
 /** Instead of how many columns one more row has. */
 const END = Buffer.from([0xff, 0xff])
 
-/** One row of values, none of them null, each as its type is sent in binary; the last one as it is, and not a copy of it, as it may be large. */
+/** A table of one row of values, none of them null, each as its type is sent in binary; the last one as it is, and not a copy of it, as it may be large. */
 export function binaryRow (values: readonly Uint8Array[]): Uint8Array[] {
   const parts = [HEAD, int16(values.length), ...values.flatMap((value) => [integerBytes(value.length), value])]
   const last = parts.pop() as Uint8Array

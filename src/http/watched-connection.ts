@@ -66,7 +66,7 @@ export class WatchedConnection implements Holdable {
   /** To be called for each request that Node has read. The connection it came by, if that is watched, which is to be told when it was answered. */
   static began (request: IncomingMessage): WatchedConnection | undefined {
     if (reading === undefined) return undefined
-    // Not with the first bytes, which need not begin one: Node gives up only who has begun.
+    // Not with the next bytes, which need not begin one: until one has begun, Node would not give up the connection again.
     if (reading.#isWaiting) {
       reading.#isWaiting = false
       reading.#socket.setTimeout(0)
