@@ -296,9 +296,9 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
       ] as const) {
         const socket = connect(port, '127.0.0.1')
         const before = read()
-        const answers = await converse(socket, [get('/api/v1/me', 'X-Request-ID: first'), ...pieces, get('/health/live', 'X-Request-ID: last')], 3)
+        const answers = await converse(socket, [get('/health/live', 'X-Request-ID: first'), ...pieces, get('/health/live', 'X-Request-ID: last')], 3)
         t.same(answers.map(({ headers }) => headers['x-request-id']), ['first', 'outer', 'last'], name)
-        t.ok(read() - before >= 2, 'Node has read the others')
+        t.equal(read() - before, 3)
         socket.destroy()
       }
       await empty()
