@@ -250,7 +250,8 @@ t.test('many clients leaving and coming lose no connection', async (t) => {
   await untilIdle({ stats } as never)
   t.match(await Promise.all(Array.from({ length: 8 }, () => sql`select 1 as one`)), Array.from({ length: 8 }, () => [{ one: 1 }]))
   t.ok(stats().idle <= 4)
-  t.strictSame(await admin`select state from pg_stat_activity where application_name = 'running-trainer' and state like 'idle in transaction%'`.then((rows) => [...rows]), [])
+  // The server has yet to hear of those that were cut last.
+  await until(async () => (await admin`select 1 from pg_stat_activity where application_name = 'running-trainer' and state like 'idle in transaction%'`).length === 0)
 })
 
 t.test('of several hosts the first that answers is used', async (t) => {
