@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -9,6 +8,7 @@ import { Exchange, pathOf, type RouteHandle } from '../src/http/exchange.ts'
 import { sendHeld } from '../src/http/together.ts'
 import { verdictOf } from '../src/http/verdict.ts'
 import { WatchedConnection } from '../src/http/watched-connection.ts'
+import { randomId } from '../src/ids.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -115,7 +115,7 @@ export default fp(async function protocol (app) {
     refuseSocket(socket, error, { method: 'CONNECT', path: request.url ?? '' }, app.requestIdOf(request))
   })
 
-  function refuseSocket (socket: Duplex, error: AppError, { method, path } = { method: '_OTHER', path: '' }, requestId: string = randomUUID()): void {
+  function refuseSocket (socket: Duplex, error: AppError, { method, path } = { method: '_OTHER', path: '' }, requestId: string = randomId()): void {
     if (!socket.writable) {
       socket.destroy()
       return

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
@@ -7,6 +6,7 @@ import { InFlight } from '../src/http/in-flight.ts'
 import { errorAnswer } from '../src/http/failure.ts'
 import { traceOf } from '../src/http/trace.ts'
 import { verdictOf } from '../src/http/verdict.ts'
+import { randomId } from '../src/ids.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -44,7 +44,7 @@ type Response = ServerResponse & { [exchangeOf]?: Exchange }
 /** The caller's id for a request where it is one, else a new one. Fastify's own `requestIdHeader` would take any bytes. */
 function requestId (request: { headers: Record<string, string | string[] | undefined> }): string {
   const given = request.headers['x-request-id']
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomId()
 }
 
 /**

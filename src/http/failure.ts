@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { statusOf } from '../error-catalogue.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ErrorEnvelope } from '../../schemas/error.ts'
+import { randomId } from '../ids.ts'
 import type { Failure } from './exchange.ts'
 
 /** What a client is told of an error, before it has an id and a time. */
@@ -24,7 +24,7 @@ export interface ErrorAnswer {
 /** Makes of a verdict the answer that goes out and the failure that goes to log and metrics, under one new id. */
 export function errorAnswer (verdict: Verdict, cause: unknown): ErrorAnswer {
   const envelope: ErrorEnvelope = {
-    error_id: randomUUID(),
+    error_id: randomId(),
     error_code: verdict.code,
     message: verdict.message,
     timestamp: new Date().toISOString(),

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import { AppError } from '../errors.ts'
 import { exceptionText } from '../log/exception.ts'
 import { quote } from '../log/text.ts'
 import { timestamp } from '../log/timestamp.ts'
 import type { ErrorEnvelope } from '../../schemas/error.ts'
+import { randomId } from '../ids.ts'
 import type { Failure } from './exchange.ts'
 import { errorAnswer } from './failure.ts'
 import { verdictOf } from './verdict.ts'
@@ -39,7 +39,7 @@ export class Refusal {
 
   /** Why a request failed that is answered so, with an id of its own. */
   failure (): Failure {
-    return { error_id: randomUUID(), error_code: this.error.code, cause: this.error, exception: this.#exception }
+    return { error_id: randomId(), error_code: this.error.code, cause: this.error, exception: this.#exception }
   }
 
   body ({ error_id: errorId }: Failure): string {
