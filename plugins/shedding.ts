@@ -38,9 +38,8 @@ const SLOW_BODY_MS = 100
 /**
  * Refuses work that could not be done in time, so that what is taken is done. At twice what a server can do it refuses as often as it serves, so that
  * a refusal must cost a small part of an answer. By an error thrown in a hook of the scope, as others are, it cost two thirds of a read by key, and nothing
- * was left for the reads. So it is the first of all hooks, and answers past those that are to come: 31 µs. And where there are more connections
- * than requests are let in, without which there is nothing to refuse, it is given before Node has read the request: 14 µs. Both ways it is the same answer,
- * with its line and its count; only a trace has no span of the latter.
+ * was left for the reads. So it is the first of all hooks, and answers past those that are to come: 31 µs. And where that is safe it is given before
+ * Node has read the request: 14 µs. Both ways it is the same answer, with its line and its count; only a trace has no span of the latter.
  *
  * Measuring the event loop is under-pressure's. It is asked ten times a second, instead of being let on each request: its hook looks at
  * `request.routeOptions`, and a bound on the loop's delay alone lets in everybody between two looks and then nobody.
@@ -80,9 +79,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     sendHeld()
     for (const socket of app.connections) if (WatchedConnection.isUnread(socket)) socket.destroy()
   })
-  app.server.on('connection', (socket: Socket) => {
-    if (app.connections.size > admission.limit) WatchedConnection.watch(socket, watcher)
-  })
+  app.server.on('connection', (socket: Socket) => WatchedConnection.watch(socket, watcher))
   app.server.on('connect', (_request, socket: Socket) => WatchedConnection.letGo(socket))
   app.onExchangeEnd((ended) => { (ended as Partial<Exchange>).connection?.answered() })
 
@@ -138,7 +135,6 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     reply.headers(refusal.headers).hijack()
     reply.raw.writeHead(refusal.status, reply.getHeaders() as OutgoingHttpHeaders)
     reply.raw.end(refusal.body(failure))
-    WatchedConnection.watch(request.raw.socket, watcher)
   }
 
   /** Where there is a request, but neither `request` nor `reply`. */

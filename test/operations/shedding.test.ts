@@ -92,15 +92,11 @@ t.test('those who never read the answer they asked for keep out nobody', async (
 })
 
 /** A service all of whose places are taken, and how many requests Node has read since. */
-async function fullService (t: Test): Promise<{ service: Service, port: number, read (): number, early: Socket, empty (): Promise<number> }> {
+async function fullService (t: Test): Promise<{ service: Service, port: number, read (): number, empty (): Promise<number> }> {
   const house = new FullHouse()
   const service = await startService(t, { boot: (app) => house.boot(app) })
   await service.app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = service.app.server.address() as { port: number }
-  // From when there were few: not watched.
-  const early = connect(port, '127.0.0.1')
-  t.teardown(() => early.destroy())
-  await once(early, 'connect')
   await house.fill(service)
   let read = 0
   service.app.server.on('request', () => { read++ })
@@ -110,7 +106,7 @@ async function fullService (t: Test): Promise<{ service: Service, port: number, 
     await house.empty()
     return house.answered - before
   }
-  return { service, port, read: () => read, early, empty }
+  return { service, port, read: () => read, empty }
 }
 
 /** As on a Node that keeps elsewhere what this takes. */
@@ -159,7 +155,7 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
   t.test(`what is refused is read ${way}`, async (t) => {
     prepare(t)
     await t.test('where there is no place, a request is refused before it was read, as it is after', async (t) => {
-      const { service, port, read, early, empty } = await fullService(t)
+      const { service, port, read, empty } = await fullService(t)
       const books = await openBooks(service)
       const asked = (id: string) => get('/api/v1/plans?limit=3', `X-Request-ID: ${id}`, 'Origin: https://elsewhere.example', 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')
       const late = connect(port, '127.0.0.1')
@@ -168,7 +164,8 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
       const before = read()
       const [unread] = await converse(late, [asked('unread')], 1)
       t.equal(read(), before, 'Node has read no request')
-      const [after] = await converse(early, [asked('read')], 1)
+      const inPieces = asked('read')
+      const [after] = await converse(late, [inPieces.slice(0, -2), inPieces.slice(-2)], 1)
       t.equal(read(), before + 1)
       t.equal(unread?.status, 503)
       t.equal(flawOf(unread as RawAnswer), undefined)
@@ -196,10 +193,8 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
     })
 
     await t.test('a connection whose requests were all refused unread stays open as after any answer', async (t) => {
-      const { service: { app }, port, read, early, empty } = await fullService(t)
+      const { service: { app }, port, read, empty } = await fullService(t)
       const { server } = app
-      // It would be given up, too.
-      early.destroy()
       server.headersTimeout = 100
       const before = read()
       const refused = async () => {
@@ -226,9 +221,7 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
     })
 
     await t.test('and ends with the service', async (t) => {
-      const { service: { app }, port, read, early, empty } = await fullService(t)
-      // Nothing came on it, and the service would wait for it.
-      early.destroy()
+      const { service: { app }, port, read, empty } = await fullService(t)
       const before = read()
       const socket = connect(port, '127.0.0.1')
       t.teardown(() => socket.destroy())
