@@ -3,6 +3,7 @@
 // and after each: on a noisy machine that is another one from one second to the next. Then some that tcpdump listens to, where it may: what they say of the time
 // of refusals is all the service's.
 import { readArguments } from './parts/arguments.mjs'
+import { CORES, moveTo } from './parts/cores.mjs'
 import { fixed, median, quantile } from './parts/figures.mjs'
 import { openFixture } from './parts/fixture.mjs'
 import { closedLoad, openLoad } from './parts/load.mjs'
@@ -11,6 +12,8 @@ import { refresh } from './parts/service.mjs'
 import { canListen, listen } from './parts/wire.mjs'
 
 const { seconds, times, connections, routes, rounds, wires } = readArguments({ seconds: 5, times: 2, connections: 2000, routes: 'read,list,insert', rounds: 7, wires: 3 })
+// This process asks the probes.
+moveTo(CORES.load, process.pid)
 const fixture = await openFixture()
 const { service, given } = fixture
 let requests = mixed()
