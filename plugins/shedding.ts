@@ -140,7 +140,9 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   /** Where there is a request, but neither `request` nor `reply`. */
   function refuseUnread ({ method, url, headers }: PlainRequest): string | undefined {
     const startedMs = performance.now()
-    const found = router.find(method as HTTPMethod, url)
+    const path = pathOf(url)
+    // Without the query string, which it would take apart.
+    const found = router.find(method as HTTPMethod, path)
     if (found === null) return undefined
     const failure = overloaded.failure()
     const requestId = app.requestIdOf({ headers })
@@ -148,7 +150,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
       request_id: requestId,
       user_id: undefined,
       method,
-      path: pathOf(url),
+      path,
       route: found.store as RouteHandle,
       status: overloaded.status,
       durationMs: performance.now() - startedMs,
