@@ -132,10 +132,13 @@ export class WatchedConnection implements Holdable {
     return this.#isBetween && this.#unanswered === 0 && this.#refusal === undefined && this.#watcher.isFull() && this.#socket.writable && this.#socket.writableLength === 0
   }
 
-  /** Instead of the stream. What Node's parser is given it may keep, and what is read next comes to the same place: hence the copy. */
+  /**
+   * Instead of the stream. What is read next comes to the same place: Node's parser, which by itself also reads all connections into one, copies of it what it
+   * hands on.
+   */
   #take (bytes: Buffer, length: number): boolean {
     if (!this.#isHttp) return false
-    if (!this.#refuses(bytes, length)) this.#pass(Buffer.from(bytes.subarray(0, length)))
+    if (!this.#refuses(bytes, length)) this.#pass(bytes.subarray(0, length))
     return true
   }
 

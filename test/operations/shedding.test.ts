@@ -279,6 +279,28 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
       await books.balance(t, answered + await empty())
     })
 
+    await t.test('a body in pieces is what was sent, whatever others send in between', async (t) => {
+      const service = await startService(t)
+      const { access_token: token } = await service.runner()
+      await service.app.listen({ port: 0, host: '127.0.0.1' })
+      const { port } = service.app.server.address() as { port: number }
+      const body = JSON.stringify({ name: 'In pieces', start_date: '2026-03-02', end_date: '2026-05-31', notes: 'abcdefghij'.repeat(20) })
+      const text = post('/api/v1/plans', body, `Authorization: Bearer ${token}`)
+      const sockets = Array.from({ length: 3 }, () => connect(port, '127.0.0.1').setNoDelay(true))
+      t.teardown(() => { for (const socket of sockets) socket.destroy() })
+      const [first, second, other] = sockets as [Socket, Socket, Socket]
+      const answers = [first, second].map(async (socket) => await converse(socket, [], 1))
+      const head = text.length - body.length
+      for (let at = 0; at < text.length; at = Math.max(head + 20, at + 60)) {
+        for (const socket of [first, second]) socket.write(text.slice(at, Math.max(head + 20, at + 60)))
+        t.equal((await converse(other, [get('/health/live')], 1))[0]?.status, 200)
+      }
+      for (const [answer] of await Promise.all(answers)) {
+        t.equal(answer?.status, 201)
+        t.match(JSON.parse(answer?.body ?? ''), JSON.parse(body))
+      }
+    })
+
     await t.test('what reads like a request, but is part of another, is no request', async (t) => {
       const { port, read, empty } = await fullService(t)
       const inner = get('/api/v1/plans', 'X-Request-ID: inner')
