@@ -189,6 +189,8 @@ t.test('a day is the one of the runner', async t => {
     if (!isTimeZone(zone)) t.fail(`${zone} is a zone`)
   }
   for (const zone of ['', '+02:00', '-0500', 'Europe/Nowhere', 'Europe/Berlin ', '../etc', 'x'.repeat(100), 'Z']) t.notOk(isTimeZone(zone), zone)
+  for (const zone of ['Europe/Kyiv', 'US/Pacific', 'GB', 'NZ', 'PRC', 'ROC', 'ROK', 'UCT', 'EST', 'MST', 'HST', 'CET', 'MET', 'EET', 'WET', 'EST5EDT', 'Zulu']) t.ok(isTimeZone(zone), zone)
+  for (const zone of ['BST', 'bst', 'IST', 'PST', 'CST', 'AET', 'JST', 'VST', 'SystemV/PST8', 'US/Pacific-New']) t.notOk(isTimeZone(zone), `${zone} is of ICU alone`)
 })
 
 t.test('figures are rounded without a negative zero, and no pace is null', async t => {

@@ -112,6 +112,9 @@ export function numberOf (text: string | undefined): number | undefined {
 
 const MOMENT = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?\s*(?:(Z)|([+-])(\d\d):?(\d\d))?$/i
 
+/** The farthest from UTC that a clock may be, by XML Schema. */
+const MAX_ZONE_MINUTES = 14 * 60
+
 /** A moment of XML Schema in ms since 1970, NaN where the text is none. Without a zone it is UTC, as both formats prescribe. */
 export function momentOf (text: string): number {
   if (text.length > 64) return Number.NaN
@@ -119,8 +122,12 @@ export function momentOf (text: string): number {
   if (!match) return Number.NaN
   const [, year, month, day, hour, minute, second, fraction, , sign, zoneHour, zoneMinute] = match
   const date = Date.UTC(Number(year), Number(month) - 1, Number(day))
-  // The 31st of a month of thirty days is not the first of the next.
-  if (new Date(date).getUTCDate() !== Number(day) || Number(month) > 12 || Number(hour) > 24 || Number(minute) > 59 || Number(second) > 60) return Number.NaN
+  const found = new Date(date)
+  // The 31st of a month of thirty days is not the first of the next, and the year 96 is not 1996.
+  if (found.getUTCDate() !== Number(day) || found.getUTCFullYear() !== Number(year) || Number(month) > 12) return Number.NaN
+  // 24:00:00 is the end of the day, which XML Schema has, and the second 60 a leap second.
+  if (Number(hour) > 24 || Number(minute) > 59 || Number(second) > 60 || (Number(hour) === 24 && /[1-9]/.test(`${minute}${second}${fraction}`))) return Number.NaN
+  if (Number(zoneHour ?? 0) * 60 + Number(zoneMinute ?? 0) > MAX_ZONE_MINUTES || Number(zoneMinute ?? 0) > 59) return Number.NaN
   const zone = sign === undefined ? 0 : (Number(zoneHour) * 60 + Number(zoneMinute)) * (sign === '-' ? -60_000 : 60_000)
   const ms = fraction === undefined ? 0 : Math.round(Number(`0.${fraction}`) * 1000)
   return date + (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000 + ms - zone
