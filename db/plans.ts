@@ -74,13 +74,10 @@ export async function updatePlan (sql: Sql, userId: string, plan: PlanRow, chang
   return row
 }
 
-/** Whether there was such a plan, in the revision asked for where one is. */
-export async function deletePlan (sql: Sql, userId: string, planId: string, revision?: number): Promise<boolean> {
+/** Deletes a plan as it was read; undefined where somebody changed or deleted it in between. */
+export async function deletePlan (sql: Sql, userId: string, { id, revision }: PlanRow): Promise<true | undefined> {
   const rows = await sql`/* deletePlan */
-    delete from plans
-    where user_id = ${userId} and plan_id = ${planId}
-      ${revision === undefined ? fragment`` : fragment`and revision = ${revision}`}
-    returning plan_id
+    delete from plans where user_id = ${userId} and plan_id = ${id} and revision = ${revision} returning plan_id
   `
-  return rows.length === 1
+  return rows.length === 1 ? true : undefined
 }

@@ -19,6 +19,8 @@ import { readImport, storeImport, type Decode, type Import, type Upload } from '
 
 const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
 const MEDIA_TYPES = { fit: 'application/vnd.ant.fit', gpx: 'application/gpx+xml', tcx: 'application/vnd.garmin.tcx+xml' } as const
+/** Whose cursors these are. */
+const LIST = 'activities'
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 export interface ActivityOptions {
@@ -104,10 +106,10 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       response: { 200: ActivityPage, ...errors(401, 422, 429) }
     }
   }, async ({ sql, user, query }) => {
-    const [startTime, id] = query.cursor === undefined ? [] : readCursor(query.cursor, MOMENT, UUID)
+    const [startTime, id] = query.cursor === undefined ? [] : readCursor(query.cursor, LIST, MOMENT, UUID)
     const after = startTime === undefined || id === undefined ? undefined : { start_time: startTime, id }
     const rows = await listActivities(sql, user.id, query, after)
-    return pageOf(rows, query.limit, (row) => cursorOf(row.start_time, row.id))
+    return pageOf(rows, query.limit, (row) => cursorOf(LIST, row.start_time, row.id))
   })
 
   app.get('/:activity_id', {
@@ -177,15 +179,15 @@ async function receive (request: FastifyRequest, options: Omit<ReadOptions, 'enc
   return named(options.file, sha256, safeFileName(part.filename))
 }
 
-/** The next file of a form, its fields left out. */
+/** The next file of a form, which has nothing else: what it means by a field would be lost. */
 async function nextFile (parts: AsyncIterableIterator<Multipart>, signal: AbortSignal): Promise<MultipartFile | undefined> {
-  for (;;) {
-    const { done, value } = await unlessAborted(signal, parts.next()).catch((error: unknown) => {
-      throw (error as NodeJS.ErrnoException | undefined)?.code === 'FST_FILES_LIMIT' ? severalFiles() : refuseForm(error)
-    })
-    if (done === true) return undefined
-    if (value.type === 'file') return value
-  }
+  const { done, value } = await unlessAborted(signal, parts.next()).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException | undefined)?.code === 'FST_FILES_LIMIT' ? severalFiles() : refuseForm(error)
+  })
+  if (done === true) return undefined
+  if (value.type === 'file') return value
+  const { fieldname: field } = value
+  throw new AppError('REQUEST_VALIDATION_ERROR', `${field} is not a known field: the form has one file, and nothing else`, { details: { field, errors: [{ field, location: 'body', message: 'is not a known field' }] } })
 }
 
 function severalFiles (): AppError {

@@ -1,13 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { deleteApiKey, listApiKeys } from '../db/api-keys.ts'
+import { deleteApiKey, findApiKeyAccess, listApiKeys } from '../db/api-keys.ts'
 import { ApiKeyPage, ApiKeyParams, ApiKeyQuery, MadeApiKey, NewApiKey } from '../schemas/api-keys.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
+import { requireAnyMatch } from '../src/http/etag.ts'
 import { createApiKey } from '../src/workflows/api-keys.ts'
 
-/** Keys for programs that ask in a runner's name. They cannot make or delete keys themselves. */
+/** Whose cursors these are. */
+const LIST = 'api-keys'
+
+/** Keys for programs that ask in a runner's name. They cannot make or delete keys themselves. None has an ETag: the one answer that has the key is not to be kept. */
 export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/', {
     config: { personal: true },
@@ -32,8 +36,8 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 200: ApiKeyPage, ...errors(401, 422, 429) }
     }
   }, async ({ sql, user, query: { cursor, limit } }) => {
-    const [after] = cursor === undefined ? [] : readCursor(cursor, UUID)
-    return pageOf(await listApiKeys(sql, user.id, limit, after), limit, ({ id }) => cursorOf(id))
+    const [after] = cursor === undefined ? [] : readCursor(cursor, LIST, UUID)
+    return pageOf(await listApiKeys(sql, user.id, limit, after), limit, ({ id }) => cursorOf(LIST, id))
   })
 
   app.delete('/:key_id', {
@@ -42,9 +46,12 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Delete an API key; it is refused from then on',
       tags: ['Accounts'],
       params: ApiKeyParams,
-      response: { 204: NoContent, ...errors(401, 403, 404, 422, 429) }
+      response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
     }
-  }, async ({ sql, user, params: { key_id } }, reply) => {
+  }, async (request, reply) => {
+    const { sql, user, params: { key_id } } = request
+    if (await findApiKeyAccess(sql, user.id, key_id) === undefined) throw notFound('API key')
+    requireAnyMatch(request)
     if (!await deleteApiKey(sql, user.id, key_id)) throw notFound('API key')
     return reply.code(204).send(null)
   })

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import { findUser, type UserRow } from '../db/users.ts'
+import { findUser, updateUser, type UserRow } from '../db/users.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { Farewell, PasswordChange, User, UserChange } from '../schemas/me.ts'
 import { AppError } from '../src/errors.ts'
-import { requireMatch, sendTagged, tag } from '../src/http/etag.ts'
-import { changeAccount, changePassword, closeAccount } from '../src/workflows/accounts.ts'
+import { asItIs, requireMatch, sendTagged, tag } from '../src/http/etag.ts'
+import { changePassword, closeAccount } from '../src/workflows/accounts.ts'
 import type { Keys } from '../src/workflows/sessions.ts'
 
 /** The runner's own account. */
@@ -31,9 +31,8 @@ export const meRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations
       response: { 200: User, ...errors(400, 401, 403, 412, 413, 415, 422, 429) }
     }
   }, async (request, reply) => {
-    const user = await account(request)
-    requireMatch(request, user)
-    return tag(reply, await changeAccount(request.sql, user, request.body))
+    const changed = await asItIs(request, () => account(request), (user) => updateUser(request.sql, user, request.body))
+    return tag(reply, changed)
   })
 
   app.put('/password', {

@@ -9,6 +9,8 @@ import { cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { requireMatch, tag } from '../src/http/etag.ts'
 import { newId } from '../src/ids.ts'
 
+/** Whose cursors these are. */
+const LIST = 'physiology'
 const DAY = /^\d{4}-\d\d-\d\d$/
 
 /** What a runner's body could do, from which day on. What is said is not changed afterwards, so that it has one revision. */
@@ -21,8 +23,8 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 200: PhysiologyPage, ...errors(401, 422, 429) }
     }
   }, async ({ sql, user, query: { cursor, limit } }) => {
-    const [after] = cursor === undefined ? [] : readCursor(cursor, DAY)
-    return pageOf(await listPhysiology(sql, user.id, { limit, after }), limit, ({ valid_from }) => cursorOf(valid_from))
+    const [after] = cursor === undefined ? [] : readCursor(cursor, LIST, DAY)
+    return pageOf(await listPhysiology(sql, user.id, { limit, after }), limit, ({ valid_from }) => cursorOf(LIST, valid_from))
   })
 
   app.post('/', {

@@ -6,9 +6,12 @@ import { errors } from '../schemas/error.ts'
 import { NewPlan, Plan, PlanChange, PlanPage, PlanParams, PlanQuery } from '../schemas/plans.ts'
 import { notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { preconditionFailed, requireMatch, sendTagged, tag } from '../src/http/etag.ts'
+import { asItIs, sendTagged, tag } from '../src/http/etag.ts'
 import { newId } from '../src/ids.ts'
 import { changePlan, checkPlan } from '../src/workflows/plans.ts'
+
+/** Whose cursors these are. */
+const LIST = 'plans'
 
 /** Training plans. */
 export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -35,9 +38,9 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 200: PlanPage, ...errors(401, 422, 429) }
     }
   }, async ({ sql, user, query }) => {
-    const [after] = query.cursor === undefined ? [] : readCursor(query.cursor, UUID)
+    const [after] = query.cursor === undefined ? [] : readCursor(query.cursor, LIST, UUID)
     const rows = await listPlans(sql, user.id, query, after)
-    return pageOf(rows, query.limit, ({ id }) => cursorOf(id))
+    return pageOf(rows, query.limit, ({ id }) => cursorOf(LIST, id))
   })
 
   app.get('/:plan_id', {
@@ -62,9 +65,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async (request, reply) => {
     const { sql, user, params, body } = request
-    const plan = await existing(sql, user.id, params.plan_id)
-    requireMatch(request, plan)
-    const changed = await changePlan(sql, user.id, plan, body)
+    const changed = await asItIs(request, () => existing(sql, user.id, params.plan_id), (plan) => changePlan(sql, user.id, plan, body))
     return tag(reply, changed)
   })
 
@@ -77,9 +78,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async (request, reply) => {
     const { sql, user, params: { plan_id } } = request
-    const plan = await existing(sql, user.id, plan_id)
-    requireMatch(request, plan)
-    if (!await deletePlan(sql, user.id, plan_id, request.headers['if-match'] === undefined ? undefined : plan.revision)) throw preconditionFailed()
+    await asItIs(request, () => existing(sql, user.id, plan_id), (plan) => deletePlan(sql, user.id, plan))
     return reply.code(204).send(null)
   })
 }

@@ -1,18 +1,19 @@
 import { AppError } from '../errors.ts'
 
-/** A cursor that says where a page ended, opaque to whoever holds it. */
-export function cursorOf (...parts: string[]): string {
-  return Buffer.from(JSON.stringify(parts)).toString('base64url')
+/** A cursor that says where a page of `list` ended, opaque to whoever holds it. */
+export function cursorOf (list: string, ...parts: string[]): string {
+  return Buffer.from(JSON.stringify([list, ...parts])).toString('base64url')
 }
 
 /**
- * The parts of a cursor made by `cursorOf`, each as `forms` asks.
- * @throws AppError REQUEST_VALIDATION_ERROR for anything else.
+ * The parts of a cursor of `list` made by `cursorOf`, each as `forms` asks.
+ * @throws AppError REQUEST_VALIDATION_ERROR for anything else, another list's among them.
  */
-export function readCursor (cursor: string, ...forms: RegExp[]): string[] {
+export function readCursor (cursor: string, list: string, ...forms: RegExp[]): string[] {
   try {
-    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
-    if (Array.isArray(parts) && cursorOf(...parts as string[]) === cursor && parts.length === forms.length && forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))) return parts
+    const [of, ...parts] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[]
+    const isWhole = parts.length === forms.length && forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))
+    if (of === list && isWhole && cursorOf(list, ...parts as string[]) === cursor) return parts as string[]
   } catch {
     // Not even JSON: the same answer.
   }

@@ -34,6 +34,30 @@ export function requireMatch (request: FastifyRequest, row: { id: string, revisi
   if (wanted !== undefined && !names(wanted, etagOf(row))) throw preconditionFailed()
 }
 
+/**
+ * Whether the caller goes by any state of it at all, for what has no ETag to go by.
+ * @throws AppError PRECONDITION_FAILED where it goes by one in particular
+ */
+export function requireAnyMatch (request: FastifyRequest): void {
+  const wanted = request.headers['if-match']
+  if (wanted !== undefined && wanted.trim() !== '*') throw preconditionFailed()
+}
+
+/**
+ * Does something to a resource as it was read. Where somebody was faster in between, for which `act` answers undefined, it is done to what that one made of it:
+ * who says by `If-Match` what it goes by is told that this is another now, and nobody else is. One of those who are in each other's way always gets through, and
+ * none goes on for longer than a request may take.
+ * @throws what `read` and `act` throw; AppError PRECONDITION_FAILED as `requireMatch` does
+ */
+export async function asItIs<Row extends { id: string, revision: number }, Result> (request: FastifyRequest, read: () => Promise<Row>, act: (row: Row) => Promise<Result | undefined>): Promise<Result> {
+  for (;;) {
+    const row = await read()
+    requireMatch(request, row)
+    const result = await act(row)
+    if (result !== undefined) return result
+  }
+}
+
 export function preconditionFailed (): AppError {
   return new AppError('PRECONDITION_FAILED', 'It was changed in between: read it again')
 }

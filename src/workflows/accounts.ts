@@ -2,12 +2,12 @@ import { deleteOtherSessions } from '../../db/refresh-tokens.ts'
 import { isRevokedSince } from '../../db/revocations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import {
-  claimAddress, claimIdentity, deleteSomeOriginals, deleteUser, findUserIdByIdentity, insertUser, lockUnchangedUser, replacePasswordHash, updateUser,
+  claimAddress, claimIdentity, deleteSomeOriginals, deleteUser, findUserIdByIdentity, insertUser, lockUnchangedUser, replacePasswordHash,
   type UserRow
 } from '../../db/users.ts'
 import type { Registration, Session } from '../../schemas/auth.ts'
 import { isEmailAddress, isTimeZone } from '../../schemas/formats.ts'
-import type { Farewell, PasswordChange, UserChange } from '../../schemas/me.ts'
+import type { Farewell, PasswordChange } from '../../schemas/me.ts'
 import { ACCESS_TOKEN_S } from '../auth/access-tokens.ts'
 import { canonicalAddress } from '../auth/addresses.ts'
 import type { IdentityToken } from '../auth/oidc.ts'
@@ -33,13 +33,6 @@ export async function signUp (sql: Sql, keys: Keys, { email, password, name, tim
     const user = await insertUser(sql, { id, email, password_hash: passwordHash, name, timezone })
     return await openSession(sql, keys, user) as Session
   })
-}
-
-/** Changes an account as it was read; whoever was faster in between is not overwritten. */
-export async function changeAccount (sql: Sql, user: UserRow, change: UserChange): Promise<UserRow> {
-  const changed = await updateUser(sql, user, change)
-  if (changed === undefined) throw preconditionFailed()
-  return changed
 }
 
 /**

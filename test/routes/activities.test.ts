@@ -101,6 +101,18 @@ t.test('a form with several files is refused, and nothing of it kept', async (t)
   t.same((await ann.call('GET', '/activities')).body.items, [])
 })
 
+t.test('a form with anything but the file is refused, and nothing of it kept', async (t) => {
+  const ann = await runner()
+  const { payload, headers } = form('run.gpx', example('park-run.gpx'))
+  const field = Buffer.from('--a-boundary-of-the-tests\r\nContent-Disposition: form-data; name="allow_duplicate"\r\n\r\ntrue\r\n')
+  const end = payload.lastIndexOf('--a-boundary-of-the-tests--')
+  for (const body of [Buffer.concat([field, payload]), Buffer.concat([payload.subarray(0, end), field, payload.subarray(end)])]) {
+    t.match(await ann.call('POST', '/activities/import', body, headers), { status: 422, body: { error_code: 'REQUEST_VALIDATION_ERROR', details: { field: 'allow_duplicate' } } })
+  }
+  t.same((await ann.call('GET', '/activities')).body.items, [])
+  t.equal((await ann.call('POST', '/activities/import', payload, headers)).status, 201)
+})
+
 t.test('the same run from other bytes is refused with the one that is there, unless it is wanted', async (t) => {
   const ann = await runner()
   const bytes = example('park-run.gpx')

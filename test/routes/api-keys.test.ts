@@ -23,7 +23,9 @@ t.test('a key is shown once, listed without, and lets in until it is deleted', a
   t.equal((await ann.call('POST', '/plans', PLAN, as(key))).status, 201)
   const rows = await database.sql`/* test */ select row_to_json(api_keys)::text as row from api_keys where user_id = ${ann.id}`
   t.notOk(JSON.stringify(rows).includes(key.slice(-40)), 'only a hash is kept')
-  t.equal((await ann.call('DELETE', `/api-keys/${made.body.id}`)).status, 204)
+  t.equal((await ann.call('DELETE', `/api-keys/${made.body.id}`, undefined, { 'if-match': '"another"' })).status, 412)
+  t.equal((await ann.call('DELETE', `/api-keys/${randomUUID()}`, undefined, { 'if-match': '"another"' })).status, 404)
+  t.equal((await ann.call('DELETE', `/api-keys/${made.body.id}`, undefined, { 'if-match': '*' })).status, 204)
   t.equal((await ann.call('GET', '/me', undefined, as(key))).status, 401)
   t.equal((await ann.call('DELETE', `/api-keys/${made.body.id}`)).status, 404)
 })

@@ -39,6 +39,14 @@ t.test('an account is read and changed, and knows who goes by an older state of 
   t.equal((await ann.call('DELETE', '/me', { password: PASSWORD }, { 'if-match': etag })).status, 412)
 })
 
+t.test('of changes at once none is lost where nobody says what it goes by', async (t) => {
+  const ann = await runner()
+  const changes = [{ name: 'Another' }, { timezone: 'Asia/Tokyo' }, { first_weekday: 3 }, { units: 'imperial' }]
+  const answers = await Promise.all(changes.flatMap((change) => [change, change]).map(async (change) => await ann.call('PATCH', '/me', change)))
+  t.same(answers.map(({ status }) => status), Array.from({ length: 8 }, () => 200))
+  t.match((await ann.call('GET', '/me')).body, Object.assign({}, ...changes))
+})
+
 t.test('what an account cannot be is refused', async (t) => {
   const ann = await runner()
   for (const change of [

@@ -62,7 +62,10 @@ t.test('pages follow each other without a gap or a repetition while plans are ad
     await ann.call('POST', '/plans', PLAN)
   }
   t.same(seen, made)
-  for (const query of ['cursor=nonsense', 'limit=0', 'limit=201', 'limit=0x10', 'limit=%205', 'limit=1e1', 'status=odd', 'what=1', 'from=2026-02-30']) {
+  for (const name of ['One', 'Two']) await ann.call('POST', '/api-keys', { name, scopes: ['read'] })
+  const { body: { next_cursor: ofKeys } } = await ann.call('GET', '/api-keys?limit=1')
+  t.type(ofKeys, 'string')
+  for (const query of ['cursor=nonsense', `cursor=${ofKeys}`, 'limit=0', 'limit=201', 'limit=0x10', 'limit=%205', 'limit=1e1', 'status=odd', 'what=1', 'from=2026-02-30']) {
     t.equal((await ann.call('GET', `/plans?${query}`)).status, 422, query)
   }
 })
@@ -86,6 +89,18 @@ t.test('a plan is its owner’s alone', async (t) => {
   }
   t.same((await bob.call('GET', '/plans')).body.items, [])
   t.match((await ann.call('GET', `/plans/${id}`)).body, PLAN)
+})
+
+t.test('of changes at once none is lost where nobody says what it goes by', async (t) => {
+  const ann = await runner()
+  const { body: { id } } = await ann.call('POST', '/plans', PLAN)
+  const changes = [{ name: 'Another' }, { goal: 'Another' }, { notes: 'Another' }, { status: 'active' }, { start_date: '2020-01-01' }]
+  const answers = await Promise.all(changes.flatMap((change) => [change, change]).map(async (change) => await ann.call('PATCH', `/plans/${id}`, change)))
+  t.same(answers.map(({ status }) => status), Array.from({ length: 10 }, () => 200))
+  t.match((await ann.call('GET', `/plans/${id}`)).body, Object.assign({}, ...changes))
+  t.equal(new Set(answers.map(({ headers }) => headers.etag)).size, 10, 'each made a state of its own')
+  const ends = await Promise.all(Array.from({ length: 5 }, async () => await ann.call('DELETE', `/plans/${id}`)))
+  t.same(ends.map(({ status }) => status).sort(), [204, 404, 404, 404, 404])
 })
 
 t.test('who goes by an older state of a plan is told so and overwrites nothing', async (t) => {

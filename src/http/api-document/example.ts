@@ -33,6 +33,7 @@ const BY_NAME: Record<string, unknown> = {
   access_token: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl',
   refresh_token: 'q1xV0mZ3b9S2k7Jd5fH8',
   expires_in: 900,
+  expires_at: '2099-12-31T23:59:59.000Z',
   timezone: 'Europe/Paris',
   name: 'Spring marathon',
   goal: 'Under 3:30',
@@ -95,7 +96,7 @@ const BY_FORMAT: Record<string, unknown> = {
 }
 
 /** Formats whose values differ by what they are of; of others one is as good as any. */
-const NAMED_FORMATS = new Set(['date', 'email', 'time-zone'])
+const NAMED_FORMATS = new Set(['date', 'date-time', 'email', 'time-zone'])
 
 /** One value that fits the schema, such as a reader of the documentation would expect. */
 export function exampleOf (schema: Schema, resolve: (reference: string) => Schema, name = ''): unknown {
