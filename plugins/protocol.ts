@@ -29,9 +29,15 @@ const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
  * expectations, CONNECT. Each gets the envelope, an id, the security headers, one log line and one count, as any other request does.
  */
 export default fp(async function protocol (app) {
-  app.addHook('onRequest', function sound ({ raw }, reply, done) {
-    // Node's parser stops at an upgrade it was offered, also where nobody takes it: what follows on the connection would never be read.
-    if (raw.headers.upgrade !== undefined) reply.header('connection', 'close')
+  // Node's parser stops at an upgrade it was offered, also where nobody takes it. Of the bytes at hand it loses what follows, and takes the next to come for a
+  // request of their own, though they may be the body of one that was lost. Before all that answers, as some do so before the first hook.
+  app.server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.headers.upgrade === undefined) return
+    response.shouldKeepAlive = false
+    WatchedConnection.isLast(request)
+  })
+
+  app.addHook('onRequest', function sound ({ raw }, _reply, done) {
     const hosts = countOf('host', raw.rawHeaders)
     if (hosts === 0 && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
     else if (hosts > 1) done(new AppError('BAD_REQUEST', 'There is more than one Host header'))
@@ -45,10 +51,13 @@ export default fp(async function protocol (app) {
     if (ended instanceof Exchange && ended.request.raw.complete === false) answeredEarly.set(ended.request.raw.socket, ended.request.raw)
   })
 
+  // Those told by `refuseSocket` or `refuseBroken` that they are not understood. The parser says so again of all they still send.
+  const told = new WeakSet<Duplex>()
   const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && WatchedConnection.stays(socket, app.server.keepAliveTimeout)) return
+    if (told.has(socket) && error.code?.startsWith('HPE_') === true) return
     sendHeld()
     // Nobody is there to answer: the client went away, or never said a thing. Or it was answered, and only the rest of its body is not right or late.
     if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesRead === 0 || answeredEarly.get(socket)?.complete === false) {
@@ -76,6 +85,7 @@ export default fp(async function protocol (app) {
       return
     }
     exchange.expired = true
+    told.add(socket)
     exchange.reply.hijack()
     // What the reader of the body has to say comes too late, and is no news.
     exchange.reply.log = app.log
@@ -120,6 +130,7 @@ export default fp(async function protocol (app) {
       socket.destroy()
       return
     }
+    told.add(socket)
     const answer = errorAnswer(verdictOf(error), error)
     socket.on('error', () => socket.destroy())
     socket.end(rawAnswer(answer, requestId))

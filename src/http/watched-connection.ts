@@ -6,6 +6,8 @@ import { holdRefusal, type Holdable } from './together.ts'
 
 type Parse = (bytes: Buffer) => void
 
+const [CR, LF] = [13, 10]
+
 /** Who decides what becomes of the requests of watched connections. */
 export interface Watcher {
   /** Whether there is no place for another request. */
@@ -50,6 +52,8 @@ export class WatchedConnection implements Holdable {
   #request: IncomingMessage | undefined
   /** How many have not been answered yet. */
   #unanswered = 0
+  /** Once all of it is read, no more is. */
+  #last: IncomingMessage | undefined
   /** As long as it is held. */
   #refusal: string | undefined
 
@@ -101,6 +105,12 @@ export class WatchedConnection implements Holdable {
     return true
   }
 
+  /** To be called where nothing that follows a request on its connection is to be read. */
+  static isLast (request: IncomingMessage): void {
+    const connection = watched.get(request.socket)
+    if (connection !== undefined) connection.#last = request
+  }
+
   /** To be called where Node lets go of a connection: what follows is no HTTP. */
   static letGo (socket: Socket): void {
     const connection = watched.get(socket)
@@ -113,7 +123,7 @@ export class WatchedConnection implements Holdable {
     this.#socket = socket
     this.#watcher = watcher
     this.#parse = parse
-    this.#read = (bytes) => { if (!this.#refuses(bytes, bytes.length)) this.#pass(bytes) }
+    this.#read = (bytes) => { if (this.#last?.complete !== true && !this.#refuses(bytes, bytes.length)) this.#pass(bytes) }
   }
 
   send (): void {
@@ -138,6 +148,7 @@ export class WatchedConnection implements Holdable {
    */
   #take (bytes: Buffer, length: number): boolean {
     if (!this.#isHttp) return false
+    if (this.#last?.complete === true) return true
     if (!this.#refuses(bytes, length)) this.#pass(bytes.subarray(0, length))
     return true
   }
@@ -171,8 +182,9 @@ export class WatchedConnection implements Holdable {
 
 /**
  * Whether bytes that only this request began in end where it ends. Whatever came before it in them, there is no earlier end of a head from which they
- * are as long as its body, or not all of that would be there.
+ * are as long as its body, or not all of that would be there. Nor is there a later one, in its body, that could be taken for its own, unless its own began
+ * before these bytes: then they start with the rest of that.
  */
 function endsWith (bytes: Buffer, { complete, headers }: IncomingMessage): boolean {
-  return complete && headers['transfer-encoding'] === undefined && bytes.indexOf('\r\n\r\n') + 4 + Number(headers['content-length'] ?? 0) === bytes.length
+  return complete && bytes[0] !== CR && bytes[0] !== LF && headers['transfer-encoding'] === undefined && bytes.indexOf('\r\n\r\n') + 4 + Number(headers['content-length'] ?? 0) === bytes.length
 }

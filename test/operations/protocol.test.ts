@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { ERROR_CATALOGUE } from '../../src/error-catalogue.ts'
 import { openBooks } from '../books.ts'
-import { exchange, type RawAnswer } from '../raw-http.ts'
+import { answersIn, exchange, type RawAnswer } from '../raw-http.ts'
 import { startService } from '../service.ts'
 import { lockTable } from '../table-lock.ts'
 
@@ -103,6 +103,40 @@ for (const [name, bytes, status, code] of cases) {
   })
 }
 
+/** Sends pieces, each when the service has read the one before, as long as the connection is there. Reads the answers after the last, or from the beginning. */
+async function exchangeInPieces (pieces: Iterable<string>, { late = false } = {}): Promise<RawAnswer[]> {
+  const client = connect(port, '127.0.0.1')
+  let text = ''
+  client.on('data', (chunk) => { text += chunk.toString('latin1') }).on('error', () => {})
+  if (late) client.pause()
+  const closed = once(client, 'close')
+  await once(client, 'connect')
+  const server = await until(() => [...service.app.connections].find(({ remotePort }) => remotePort === client.localPort))
+  for (const piece of pieces) {
+    if (!client.writable || server.destroyed) break
+    client.write(piece)
+    await until(() => client.destroyed || server.destroyed || server.bytesRead === client.bytesWritten || undefined)
+  }
+  client.resume()
+  await closed
+  return answersIn(text)
+}
+
+t.test('whoever goes on sending what is not understood can still read the whole of what they were told', async (t) => {
+  const chunked = `POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\n${JSON_BODY}Transfer-Encoding: chunked\r\n\r\nzz\r\n`
+  const large = `GET / HTTP/1.1\r\nHost: x\r\n${'X-A: y\r\n'.repeat(3000)}`
+  for (const [name, first, more, status] of [
+    ['a chunk that is none', chunked, 'more of it\r\n', 400], ['no HTTP at all', 'garbage\r\n\r\n', 'more of it\r\n', 400], ['headers that are too large', large, 'X-A: y\r\n'.repeat(300), 431]
+  ] as const) {
+    for (const late of [false, true]) {
+      const books = await openBooks(service)
+      const answers = await exchangeInPieces([first, ...Array.from({ length: 20 }, () => more)], { late })
+      t.same(answers.map(({ status, body }) => [status, body.length]), [[status, Number(answers[0]?.headers['content-length'])]], name)
+      await books.balance(t, 1)
+    }
+  }
+})
+
 t.test('an answer under way is whole before the next request on its connection is refused', async (t) => {
   const answers = await exchange(port, 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE\r\n\r\n')
   t.match(answers.map(({ status }) => status), [200, 400])
@@ -131,9 +165,31 @@ t.test('requests in line behind the last answer of a connection are not in fligh
 })
 
 t.test('an upgrade that nobody takes is the last request on its connection, as what follows it is never read', async (t) => {
-  const [answer, ...others] = await exchange(port, 'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n')
-  t.match(answer, { status: 200, headers: { connection: 'close' } })
-  t.same(others, [])
+  const upgrade = (line: string, ...headers: string[]) => `${line} HTTP/1.1\r\n${['Host: x', 'Connection: Upgrade', 'Upgrade: websocket', ...headers].join('\r\n')}\r\n\r\n`
+  // Node loses the head of the second, and would take its body for a request.
+  const smuggled = 'GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-ID: smuggled\r\n\r\n'
+  const second = `POST /api/v1/plans HTTP/1.1\r\nHost: x\r\nContent-Length: ${smuggled.length}\r\n\r\n`
+  for (const [first, status] of [
+    [upgrade('GET /health/live'), 200], [upgrade('GET /nope'), 404], [upgrade('GET /%zz'), 400], [upgrade('GET /', 'Expect: a miracle'), 417],
+    [upgrade('OPTIONS /api/v1/plans', 'Origin: https://a.example', 'Access-Control-Request-Method: GET'), 204]
+  ] as const) {
+    const [answer, ...others] = await exchangeInPieces([first + second, smuggled])
+    t.match(answer, { status, headers: { connection: 'close' } }, first)
+    t.same(others, [])
+  }
+  // Not even while the first is at work.
+  const ann = await service.runner()
+  const lock = await lockTable(t, service.databaseUrl, 'plans')
+  const answers = exchangeInPieces([upgrade('GET /api/v1/plans', `Authorization: Bearer ${ann.access_token}`) + second, smuggled])
+  await lock.awaited()
+  await exchange(port, smuggled.replace('smuggled', 'later').replace('Host: x', 'Host: x\r\nConnection: close'))
+  await lock.release()
+  t.match(await answers, [{ status: 200, headers: { connection: 'close' } }])
+  t.notOk(service.lines.some(({ request_id }) => request_id === 'smuggled'))
+  // But all of it is read.
+  const body = JSON.stringify({ email: 'nobody@example.org', password: 'correct horse battery' })
+  const login = upgrade('POST /api/v1/auth/login', 'Content-Type: application/json', `Content-Length: ${body.length}`)
+  t.match(await exchangeInPieces([login + body.slice(0, 9), body.slice(9)]), [{ status: 401, headers: { connection: 'close' } }])
 })
 
 t.test('a connection on which nothing is ever said ends without an answer or a count', async (t) => {

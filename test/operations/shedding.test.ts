@@ -231,6 +231,35 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
       await Promise.all([once(socket.resume(), 'close'), app.close()])
     })
 
+    await t.test('what only looks like a request is none, after a head that ended with the first byte of what was read', async (t) => {
+      const { port, empty } = await fullService(t)
+      // The head of the third has begun, and what comes next is the value of a header. The body of the first ends like a head, as far before that as it is long.
+      const begun = 'GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-ID: b\r\nX-A: '
+      const body = `${'z'.repeat(begun.length - 4)}\r\n\r\n`
+      const head = `POST /health/live HTTP/1.1\r\nHost: x\r\nX-Request-ID: a\r\nContent-Length: ${body.length}\r\n\r\n`
+      for (const cut of [1, 2, 3]) {
+        const socket = connect(port, '127.0.0.1').setNoDelay(true)
+        const pieces = [head.slice(0, -cut), head.slice(-cut) + body + begun, get('/api/v1/plans').replace('Host', 'X-Inner'), get('/health/live', 'X-Request-ID: c')]
+        const answers = await converse(socket, pieces, 3)
+        socket.destroy()
+        t.same(answers.map(({ status, headers }) => [headers['x-request-id'], status]), [['a', 405], ['b', 200], ['c', 200]])
+      }
+      await empty()
+    })
+
+    await t.test('an upgrade that is refused is the last request on its connection, too', async (t) => {
+      const { service, port, empty } = await fullService(t)
+      const smuggled = get('/health/live', 'X-Request-ID: smuggled')
+      const second = `POST /api/v1/plans HTTP/1.1\r\nHost: x\r\nContent-Length: ${smuggled.length}\r\n\r\n`
+      const socket = connect(port, '127.0.0.1').setNoDelay(true)
+      const closed = once(socket, 'close')
+      const [answer] = await converse(socket, [get('/api/v1/plans', 'Connection: Upgrade', 'Upgrade: h2c') + second, smuggled], 1)
+      t.match(answer, { status: 503, headers: { connection: 'close' } })
+      await closed
+      t.notOk(service.lines.some(({ request_id: id }) => id === 'smuggled'))
+      await empty()
+    })
+
     await t.test('whatever comes on a connection, in whatever pieces, is answered in order', async (t) => {
       const { service, port, read, empty } = await fullService(t)
       // How many are still being sent is counted now and then: until the next time, somebody may be let in.
@@ -363,11 +392,13 @@ t.test('refusals that wait for each other are sent whatever comes first: the res
 t.test('only what is plainly one whole request is taken for one', async (t) => {
   const plain = (text: string) => plainRequest(Buffer.from(text, 'latin1'))
   t.same(plain(get('/a?b', 'X-Request-Id:  me ', 'Origin: https://a.example', 'Accept: */*')), { method: 'GET', url: '/a?b', headers: { 'x-request-id': 'me', origin: 'https://a.example' } })
+  t.match(plain(get('/a', 'X-Request-ID: \t me\xa0\t', 'Content-Length: \t0')), { headers: { 'x-request-id': 'me\xa0' } })
   t.match(plainRequest(Buffer.from(get('/a') + get('/b')), get('/a').length), { url: '/a' }, 'what was in the buffer before is no part of it')
   t.match(plain(post('/a', '{"origin":"\r\norigin: b\r\n"}')), { method: 'POST', url: '/a', headers: { origin: undefined } })
   for (const text of [
     '', 'GET / HTTP/1.1\r\n', get('/').slice(0, -1), get('/') + 'G', get('/') + get('/'), post('/', 'four').slice(0, -1), post('/', 'four') + '5',
     get('/').replace('1.1', '1.0'), get('/').replaceAll('\r\n', '\n'), get('a'), get('/a b'), get('*'), get('/', ' folded: yes'), get('/', 'no colon'), get('/', 'a : b'), get('/', 'a: \0'),
+    get('/', 'Proxy-Connection: close'), get('/', 'Content-Length: 0\t'), get('/', 'Content-Length: 0\xa0'), get('/', 'Content-Length: \xa00'),
     get('/', 'Content-Length: 0', 'Content-Length: 0'), get('/', 'Content-Length: +0'), get('/', 'Content-Length: 1e1'), get('/', 'Content-Length: 0, 0'),
     get('/', 'Transfer-Encoding: chunked'), get('/', 'Upgrade: h2c'), get('/', 'Expect: 100-continue'), get('/', 'Connection: close'), get('/', 'Connection: keep-alive, upgrade'),
     get('/', 'X-Request-ID: a', 'X-Request-ID: b'), get('/').replace('GET', 'HEAD'), get('/').replace('GET', 'CONNECT'), get('/').replace('GET', 'get'), get('/', `a: ${'x'.repeat(20_000)}`)
