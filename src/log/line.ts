@@ -1,6 +1,6 @@
 import { exceptionText } from './exception.ts'
 import { extraText } from './extra.ts'
-import { redactPath, redactText } from './redact.ts'
+import { redactPath, redactText, TOKEN } from './redact.ts'
 import { clip, quote } from './text.ts'
 import { durationText, timestamp } from './timestamp.ts'
 
@@ -188,7 +188,7 @@ export class CompletionFormat {
     if (requestId !== undefined) line += `,"request_id":"${requestId}"`
     if (userId !== undefined) line += `,"user_id":"${userId}"`
     if (method !== undefined) line += this.#methods.get(method) ?? this.#methodPart(method)
-    if (path !== undefined) line += `,"path":${PLAIN_PATH.test(path) && path.length < PATH_BYTES - 2 ? `"${path}"` : clip(redactPath(path), PATH_BYTES)}`
+    if (path !== undefined) line += `,"path":${PLAIN_PATH.test(path) && !TOKEN.test(path) && path.length < PATH_BYTES - 2 ? `"${path}"` : clip(redactPath(path), PATH_BYTES)}`
     line += (this.#statuses[statusCode] ?? this.#statusPart(statusCode)) + durationText(durationMs)
     if (errorId !== undefined) line += `,"error_id":"${errorId}"`
     if (errorCode !== undefined) line += `,"error_code":"${errorCode}"`

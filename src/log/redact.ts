@@ -53,8 +53,12 @@ export function redactText (text: string): string {
   return text
 }
 
-/** A path with every segment that holds an `@` (an e-mail address, it must be supposed) left out. */
+/** How tokens begin. */
+export const TOKEN = /eyJ|rtr?_/
+const ADDRESS = /@|%40/
+
+/** A path with every segment that holds an `@` (an e-mail address, it must be supposed) left out, and tokens, which are no ids but are taken for such. */
 export function redactPath (path: string): string {
-  if (!/@|%40/.test(path)) return path
-  return path.split('/').map((segment) => /@|%40/.test(segment) ? REDACTED : segment).join('/')
+  if (!ADDRESS.test(path) && !TOKEN.test(path)) return path
+  return path.split('/').map((segment) => ADDRESS.test(segment) ? REDACTED : redactText(segment)).join('/')
 }

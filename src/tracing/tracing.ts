@@ -6,6 +6,7 @@ import otel from '@fastify/otel'
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import type { Database } from '../../db/pool.ts'
 import type { Logger } from '../log/logger.ts'
+import { redactPath } from '../log/redact.ts'
 import { tracedDatabase } from './database.ts'
 
 export interface TracingOptions {
@@ -90,7 +91,7 @@ function describeRequest (span: Span, request: FastifyRequest): void {
   exchange.extra = { trace_id: traceId, span_id: spanId }
   const pattern = routeOptions.url
   span.updateName(`${exchange.method} ${pattern ?? 'unmatched'}`)
-  span.setAttributes({ 'url.path': routeOptions.config.secretPath === true ? pattern ?? '' : exchange.path, 'request.id': exchange.request_id })
+  span.setAttributes({ 'url.path': routeOptions.config.secretPath === true ? pattern ?? '' : redactPath(exchange.path), 'request.id': exchange.request_id })
 }
 
 /** Runs the work inside a span of that name. */

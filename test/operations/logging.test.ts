@@ -122,6 +122,7 @@ t.test('secrets are not in a line, whatever name or text they hide in', async (t
   t.equal(parse(line).path, '/users/[redacted]/x')
   t.equal(redactText('at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps'), 'at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps', 'what only looks like one stays')
   t.equal(redactPath('/a/b%40c.de/d?'), '/a/[redacted]/d?')
+  t.equal(redactPath(`/api/v1/api-keys/${refresh}/${jwt}/x`), '/api/v1/api-keys/[redacted]/[redacted]/x')
 })
 
 t.test('redaction is linear in the length of the text', async (t) => {
@@ -141,7 +142,7 @@ t.test('the line of a completed request is the same the cheap way and the genera
       request_id: fc.option(fc.stringMatching(/^[A-Za-z0-9._:-]{1,128}$/), { nil: undefined }),
       user_id: fc.option(fc.uuid(), { nil: undefined }),
       method: fc.option(fc.oneof(fc.constantFrom('GET', 'POST', 'M-SEARCH'), fc.string()), { nil: undefined }),
-      path: fc.option(fc.oneof(fc.webPath(), fc.string({ unit: 'binary' }), fc.constantFrom('/a@b', '/x/a%40b.c/y', `/${'p'.repeat(9000)}`, '/"q"\\', '/a%20b')), { nil: undefined })
+      path: fc.option(fc.oneof(fc.webPath(), fc.string({ unit: 'binary' }), fc.constantFrom('/a@b', '/x/a%40b.c/y', `/${'p'.repeat(9000)}`, '/"q"\\', '/a%20b', '/keys/rt_0123456789abcdef', '/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', '/rt_', '/start_here')), { nil: undefined })
     }),
     fc.constantFrom(...LEVELS), fc.integer({ min: 100, max: 999 }), fc.double({ min: 0, max: 1e7, noNaN: true }),
     (context, level, status, duration) => {
