@@ -46,6 +46,8 @@ export default fp<DeadlineOptions>(async function deadlines (app, { requestTimeo
       exchange.expired = true
       reply.header('connection', 'close')
       reply.send(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time'))
+      // What the reader of its body has to say comes too late, and is no news.
+      reply.log = app.log
     } else {
       exchange.work?.cancel('deadline')
       app.answerTooSlow(request, reply)

@@ -87,7 +87,7 @@ function denied (): AppError {
 /** Compared by digest, so that the time it takes tells nothing of the token. */
 function mayScrape (authorization: string | undefined, token: string | undefined): boolean {
   if (token === undefined) return true
-  return timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${token}`))
+  return timingSafeEqual(digest((authorization ?? '').replace(/^bearer +/i, 'Bearer ')), digest(`Bearer ${token}`))
 }
 
 function digest (text: string): Buffer {

@@ -65,9 +65,8 @@ export default fp(async function requestContext (app) {
 
   // A route's own hook knows its pattern from a closure: `request.routeOptions` makes an object at each look.
   app.addHook('onRoute', (route: RouteOptions) => {
-    const method = String(route.method)
     const handle: RouteHandle = {
-      method,
+      method: typeof route.method === 'string' ? route.method : '',
       pattern: route.url,
       quiet: route.config?.probe === true,
       secretPath: route.config?.secretPath === true,

@@ -90,8 +90,7 @@ async function ask ({ allowedOrigins, hsts }: SecurityOptions) {
   }
 
   // For `*`, cors says so to those who did not ask, too.
-  const unasked = Object.entries(await answerTo('GET')).filter(([name]) => !name.startsWith('access-control-'))
-  const always = { ...Object.fromEntries(unasked), 'x-xss-protection': '1; mode=block' }
+  const always = { ...withoutCors(await answerTo('GET')), 'x-xss-protection': '1; mode=block' }
   const origins = allowedOrigins === '*' ? [] : allowedOrigins
   const forOrigin = new Map<string, Headers>()
   const forPreflight = new Map<string, Headers>()
@@ -100,13 +99,18 @@ async function ask ({ allowedOrigins, hsts }: SecurityOptions) {
     forPreflight.set(origin, Object.freeze({ ...await answerTo('OPTIONS', origin) }))
   }
   await oracle.close()
-  const elsewhere = forOrigin.get(ELSEWHERE) as Headers
-  const preflightElsewhere = forPreflight.get(ELSEWHERE) as Headers
+  // Where there is a list, cors lets those who are not on it know all but that they may.
+  const elsewhere = allowedOrigins === '*' ? forOrigin.get(ELSEWHERE) as Headers : withoutCors(forOrigin.get(ELSEWHERE) as Headers)
+  const preflightElsewhere = allowedOrigins === '*' ? forPreflight.get(ELSEWHERE) as Headers : withoutCors(forPreflight.get(ELSEWHERE) as Headers)
   return {
     plain: Object.freeze(always),
     withOrigin: (origin: string) => forOrigin.get(origin) ?? elsewhere,
     preflight: (origin: string) => forPreflight.get(origin) ?? preflightElsewhere
   }
+}
+
+function withoutCors (headers: Headers): Headers {
+  return Object.freeze(Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('access-control-'))))
 }
 
 /** Without what Fastify and Node add to any answer. */

@@ -186,12 +186,15 @@ async function nextFile (parts: AsyncIterableIterator<Multipart>, signal: AbortS
   })
   if (done === true) return undefined
   if (value.type === 'file') return value
-  const { fieldname: field } = value
-  throw new AppError('REQUEST_VALIDATION_ERROR', `${field} is not a known field: the form has one file, and nothing else`, { details: { field, errors: [{ field, location: 'body', message: 'is not a known field' }] } })
+  throw unlikeForm(value.fieldname, 'is not a known field')
 }
 
 function severalFiles (): AppError {
-  return new AppError('REQUEST_VALIDATION_ERROR', 'The form has several files: import one at a time')
+  return unlikeForm('file', 'must be one, and there are several: import one at a time')
+}
+
+function unlikeForm (field: string, message: string): AppError {
+  return new AppError('REQUEST_VALIDATION_ERROR', `${field} ${message}`, { details: { field, errors: [{ field, location: 'body', message }] } })
 }
 
 function named (file: ParkedBytes, sha256: Buffer, fileName: string | null): Omit<Upload, 'allowDuplicate'> {

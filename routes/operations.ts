@@ -7,10 +7,12 @@ import { ASSETS, healthPage } from '../src/http/health-page/page.ts'
 export interface OperationsOptions {
   name: string
   version: string
+  /** Whether there is documentation at `/docs`. */
+  documented: boolean
 }
 
 /** What load balancers, orchestrators and people who operate the service ask. Nothing here is limited or shed. */
-export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = async (app, { name, version }) => {
+export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = async (app, { name, version, documented }) => {
   const config = { probe: true }
   const tags = ['Operations']
 
@@ -56,7 +58,7 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
     name,
     version,
     description: 'An open, API-first training service for runners',
-    links: { documentation: '/docs', openapi: '/docs/json', health: '/health', metrics: '/metrics', api: '/api/v1' }
+    links: { ...documented ? { documentation: '/docs', openapi: '/docs/json' } : {}, health: '/health', metrics: '/metrics', api: '/api/v1' }
   }))
 }
 

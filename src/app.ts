@@ -98,7 +98,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(revocations)
   await app.register(authentication, { accessTokens: parts.accessTokens, oidc: config.auth.oidc, accountOf })
 
-  await app.register(operationsRoutes, config.app)
+  await app.register(operationsRoutes, { ...config.app, documented: config.docs.enabled })
   await app.register(async (api) => {
     api.addHook('onRoute', app.sheddable)
     await api.register(authRoutes, { prefix: '/auth', keys: parts })
@@ -126,7 +126,9 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 
 /** As Fastify takes it: a number is how many proxies stand between this service and its clients. */
 function trusted (proxies: Config['server']['trustProxy']) {
-  return typeof proxies === 'number' ? (_address: string, hop: number) => hop < proxies : proxies
+  if (typeof proxies === 'number') return (_address: string, hop: number) => hop < proxies
+  // Of length 0 Fastify takes none, so it is given both halves.
+  return proxies && proxies.flatMap((proxy) => !/\/0+$/.test(proxy) ? proxy : proxy.includes(':') ? ['::/1', '8000::/1'] : ['0.0.0.0/1', '128.0.0.0/1'])
 }
 
 /** Of what Fastify logs by itself this one thing is kept, for the line its request ends with: that an answer broke off on our side. */

@@ -58,7 +58,8 @@ export async function main (signals: StopSignals): Promise<void> {
     code = leads ? await leadWorkers(config, logger, sink, closers, stop.signal) : await serve(config, logger, sink, closers, stop.signal, orders)
   } catch (error) {
     code = error instanceof ConfigError ? EXIT_CONFIG : 1
-    logger.critical('the service cannot start', { error, error_code: error instanceof ConfigError ? 'CONFIGURATION' : 'START_FAILED' })
+    if (error instanceof ConfigError) process.stderr.write(`${describeProblems(error)}\n`)
+    logger.critical('the service cannot start', { error, ...error instanceof ConfigError ? { error_code: 'CONFIGURATION', problems: error.problems } : { error_code: 'START_FAILED' } })
   }
   await closeAll(closers, logger)
   logger.info('stopped', { exit_code: code })

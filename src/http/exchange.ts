@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors.ts'
 
 /** What is known of a route before any request: what its log lines and metrics have in common. */
 export interface RouteHandle {
+  /** Empty where it has several, or is none. */
   method: string
   /** The pattern, `/api/v1/plans/:plan_id`; `unmatched` where there is none, `unparsed` for what was no HTTP. */
   pattern: string

@@ -7,9 +7,15 @@ interface Entry {
 /** Which methods a path knows: asked only for requests that no route took. */
 export class RouteTable {
   readonly #byLength = new Map<number, Map<string, Entry>>()
+  /** Methods by what stands before a `*` at the end. */
+  readonly #byBeginning = new Map<string, Set<string>>()
 
   add (methods: string[], pattern: string): void {
-    if (pattern.includes('*')) return
+    if (pattern.endsWith('*')) {
+      const beginning = pattern.slice(0, -1)
+      this.#byBeginning.set(beginning, new Set([...this.#byBeginning.get(beginning) ?? [], ...methods]))
+      return
+    }
     const parts = split(pattern)
     const shape = parts.map((part) => part.startsWith(':') ? undefined : part)
     const key = shape.map((part) => part ?? ':').join('/')
@@ -28,6 +34,7 @@ export class RouteTable {
     // `/activities/import` is its own path, and not an activity of that id.
     const parameters = Math.min(...fitting.map(parametersOf))
     const found = fitting.filter((entry) => parametersOf(entry) === parameters).flatMap(({ methods }) => [...methods])
+    if (found.length === 0) found.push(...[...this.#byBeginning].filter(([beginning]) => path.startsWith(beginning)).flatMap(([, methods]) => [...methods]))
     if (found.length === 0) return undefined
     return [...new Set([...found, 'OPTIONS'])].sort().join(', ')
   }

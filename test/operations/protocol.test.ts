@@ -41,6 +41,8 @@ async function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: nu
   t.ok(code in ERROR_CATALOGUE)
   const line = await until(() => service.lines.find((line) => line.error_id === body.error_id))
   t.match(line, { message: 'request completed', status_code: status, error_code: code, request_id: answer?.headers['x-request-id'] }, 'the log has the error')
+  t.notMatch(line, { method: '_OTHER' })
+  t.notMatch(line, { path: '' })
 }
 
 const H = 'Host: x\r\nConnection: close\r\n'
@@ -190,6 +192,24 @@ t.test('an upgrade that nobody takes is the last request on its connection, as w
   const body = JSON.stringify({ email: 'nobody@example.org', password: 'correct horse battery' })
   const login = upgrade('POST /api/v1/auth/login', 'Content-Type: application/json', `Content-Length: ${body.length}`)
   t.match(await exchangeInPieces([login + body.slice(0, 9), body.slice(9)]), [{ status: 401, headers: { connection: 'close' } }])
+})
+
+t.test('files of the documentation are sent whole, whatever part or state of them is asked for', async (t) => {
+  const whole = await service.app.inject('/docs/static/swagger-ui.css')
+  for (const headers of [{ range: 'bytes=99999999-' }, { range: 'bytes=zz' }, { range: 'bytes=0-9' }, { 'if-match': '"zz"' }, { 'if-unmodified-since': 'Sat, 28 Nov 1999 11:52:37 GMT' }]) {
+    const { statusCode, body } = await service.app.inject({ url: '/docs/static/swagger-ui.css', headers })
+    t.same([statusCode, body.length], [200, whole.body.length], JSON.stringify(headers))
+  }
+  t.equal((await service.app.inject({ url: '/docs/static/swagger-ui.css', headers: { 'if-none-match': whole.headers.etag } })).statusCode, 304)
+  t.match(await service.app.inject('/docs/static/'), { statusCode: 302, headers: { location: '/docs' } })
+  t.match((await service.app.inject('/docs')).headers, { 'content-security-policy': /^default-src 'self';/ })
+})
+
+t.test('where there is no documentation nothing links to it', async (t) => {
+  const { app } = await startService(t, { env: { DOCS_ENABLED: 'false' } })
+  const { links } = (await app.inject('/')).json()
+  t.same(Object.keys(links), ['health', 'metrics', 'api'])
+  t.equal((await app.inject('/docs')).statusCode, 404)
 })
 
 t.test('a connection on which nothing is ever said ends without an answer or a count', async (t) => {

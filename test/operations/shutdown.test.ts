@@ -255,6 +255,16 @@ t.test('a configuration that is not valid: 78 before anything listens, every bad
   t.notMatch(service.stderr() + JSON.stringify(service.lines), secret)
 })
 
+t.test('a folder for data that cannot be one: 78, with the reason in the log and on stderr', async (t) => {
+  const service = await startProcess(t, { DATABASE_URL: '', DATA_DIR: '/dev/null' }, { ready: false })
+  const [code] = await once(service.child, 'close')
+  t.equal(code, 78)
+  const reason = 'cannot be written to (EEXIST); expected a folder that this user may make or write to'
+  const told = service.lines.filter(({ level }) => level === 'CRITICAL')
+  t.match(told, [{ error_code: 'CONFIGURATION', extra: { problems: [{ variable: 'DATA_DIR', message: reason }] } }])
+  t.match(service.stderr(), `DATA_DIR: ${reason}`)
+})
+
 t.test('a port that is in use: 1, and one CRITICAL line that says so', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')

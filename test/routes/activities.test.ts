@@ -265,6 +265,7 @@ t.test('a body that does not arrive in time is let go of, when that is said', as
   await until(() => uploadBudget.leftBytes === whole)
   await until(() => answer !== '')
   t.match(answer, /^HTTP\/1.1 408 /)
+  t.same(service.lines.filter(({ level }) => level === 'ERROR'), [], 'it is nobody’s fault here')
   t.match((await service.app.inject('/metrics')).body, /imports_total\{format="unknown",outcome="aborted"\} 1/)
 })
 

@@ -39,6 +39,13 @@ function isRefusal (t: Test, answer: Answer, message = 'refused'): void {
   t.ok(wait > 0 && wait <= 60)
 }
 
+t.test('where every proxy is believed, so is the address it tells', async (t) => {
+  for (const [proxies, remoteAddress] of [['0.0.0.0/0,::/0', '198.51.100.7'], ['0.0.0.0/0', '10.0.0.1'], ['::/0', '2001:db8::7']] as const) {
+    const { app } = await startService(t, { env: { TRUST_PROXY: proxies }, boot: (app) => { app.get('/who', async ({ ip }) => ip) } })
+    t.equal((await app.inject({ url: '/who', remoteAddress, headers: { 'x-forwarded-for': '203.0.113.9' } })).body, '203.0.113.9')
+  }
+})
+
 t.test('a window counts to its limit, and begins anew when its time is over', async (t) => {
   const limiter = new Limiter(3, { windowMs: 60_000 })
   t.same([0, 1, 2, 3].map((ms) => limiter.take('ann', ms).remaining), [2, 1, 0, 0])
