@@ -7,6 +7,7 @@ import type { FastifyRequest } from 'fastify'
 import { findActivity, listActivities } from '../db/activities.ts'
 import { findOriginal, readRecording } from '../db/recordings.ts'
 import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, ImportedActivity } from '../schemas/activities.ts'
+import { NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { AppError, notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
@@ -131,7 +132,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
       tags: ['Activities'],
       produces: Object.values(MEDIA_TYPES),
       params: ActivityParams,
-      response: { 200: Type.Unsafe<Readable>({ type: 'string', format: 'binary', description: 'The bytes' }), ...errors(401, 404, 422, 429) }
+      response: { 200: Type.Unsafe<Readable>({ type: 'string', format: 'binary', description: 'The bytes' }), 304: NotModified, ...errors(401, 404, 422, 429) }
     }
   }, async (request, reply) => {
     const { sql, user, params: { activity_id } } = request

@@ -50,4 +50,7 @@ export interface Page<Item> {
 export const IfMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 1000 })) })
 export type IfMatch = Static<typeof IfMatch>
 
+/** For what has an ETag, though it is no resource in JSON, of which the document knows it. */
+export const NotModified = Type.Null({ description: 'The caller has the present state already' })
+
 export const NoContent = Type.Null({ description: 'Done; there is nothing to say' })

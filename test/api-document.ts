@@ -65,6 +65,7 @@ export class Contract {
     for (const header of ['etag', 'location', 'retry-after', 'idempotent-replayed', 'www-authenticate', 'x-request-id', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']) {
       const documented = Object.keys(response.headers ?? {}).some((name) => name.toLowerCase() === header)
       if (answer.headers[header] !== undefined && !documented) found.push(`the header ${header} is not documented`)
+      if (answer.headers[header] === undefined && documented && ['etag', 'location'].includes(header)) found.push(`there is no ${header}`)
     }
     return found.map((problem) => `${method} ${path} ${status}: ${problem}`)
   }

@@ -21,8 +21,10 @@ export function completeDocument (document: ApiDocument): ApiDocument {
   const { components, paths } = document
   components.headers = Object.fromEntries(Object.entries(RESPONSE_HEADERS).map(([key, { name, ...header }]) => [key, header]))
   components.parameters = Object.fromEntries(Object.entries(REQUEST_HEADERS).map(([key, header]) => [key, { ...header, in: 'header', required: false }]))
+  /** Whether what is in the collection at a path can be read by itself. */
+  const isRead = (collection: string) => Object.entries(paths).some(([path, operations]) => path.startsWith(`${collection}/{`) && path.endsWith('}') && operations.get !== undefined)
   for (const [path, operations] of Object.entries(paths)) {
-    for (const [method, operation] of Object.entries(operations)) complete(operation, method, path)
+    for (const [method, operation] of Object.entries(operations)) complete(operation, method, path, isRead)
   }
   components.responses = errorResponses()
   nameFormats(document)
@@ -31,7 +33,7 @@ export function completeDocument (document: ApiDocument): ApiDocument {
   return document
 }
 
-function complete (operation: Operation, method: string, path: string): void {
+function complete (operation: Operation, method: string, path: string, isRead: (collection: string) => boolean): void {
   operation.operationId ??= operationId(method, path)
   const isApi = path.startsWith(API)
   const isSecured = operation.security === undefined || operation.security.length > 0
@@ -42,7 +44,8 @@ function complete (operation: Operation, method: string, path: string): void {
 
   addParameter(operation, 'RequestId')
   if (responses[412] !== undefined) addParameter(operation, 'IfMatch')
-  if (isApi && method === 'get' && resource) {
+  if (isApi && method === 'get' && resource) responses[304] ??= { description: '' }
+  if (responses[304] !== undefined) {
     addParameter(operation, 'IfNoneMatch')
     responses[304] = { description: 'The caller has the present state already.' }
   }
@@ -51,22 +54,23 @@ function complete (operation: Operation, method: string, path: string): void {
   if (isApi) statuses.push(...ANY_CALL)
   if (isSecured) statuses.push(401)
   if (isApi && isSecured && WRITES.has(method)) statuses.push(403)
-  if (operation.requestBody !== undefined) statuses.push(413, 415)
+  // A body is looked at also where none is wanted.
+  if (operation.requestBody !== undefined || (isApi && WRITES.has(method))) statuses.push(413, 415)
   if (isApi) statuses.push(422)
   for (const status of statuses) responses[status] ??= { description: '' }
 
   for (const [status, response] of Object.entries(responses)) {
     const name = ERROR_RESPONSES[status]
     if (name !== undefined && isEnvelope(response)) responses[status] = { $ref: `#/components/responses/${name}` } as Response
-    else describe(response, { status, method, operation, isApi })
+    else describe(response, { status, method, operation, isApi, isFound: isRead(path) || isRead(path.replace(/\/[^/]*$/, '')) })
   }
 }
 
-/** Of an answer that is no error. */
-function describe (response: Response, { status, method, operation, isApi }: { status: string, method: string, operation: Operation, isApi: boolean }): void {
+/** Of an answer that is no error. `isFound`: whether what is made there has an address of its own. */
+function describe (response: Response, { status, method, operation, isApi, isFound }: { status: string, method: string, operation: Operation, isApi: boolean, isFound: boolean }): void {
   const headers: ResponseHeader[] = ['RequestId']
-  if (status === '201' || status === '202' || (status === '200' && operation.responses[201] !== undefined)) headers.push('Location')
-  if (isApi && (status === '304' || (status < '300' && (isResource(response) || isFile(response))))) headers.push('ETag')
+  if (status === '202' || (isFound && (status === '201' || (status === '200' && operation.responses[201] !== undefined)))) headers.push('Location')
+  if (isApi && (operation.responses[304] !== undefined || (status < '300' && isTagged(response)))) headers.push('ETag')
   if (method === 'post' && operation.parameters?.some(({ name }) => name?.toLowerCase() === 'idempotency-key') === true) headers.push('IdempotentReplayed')
   if (isApi) headers.push(...RATE_LIMIT)
   response.headers = { ...headersOf(headers), ...response.headers }
@@ -84,8 +88,9 @@ function isResource ({ content }: Response): boolean {
   return content?.['application/json']?.schema?.properties?.id !== undefined
 }
 
-function isFile ({ content = {} }: Response): boolean {
-  return Object.keys(content).some((type) => type !== 'application/json')
+/** What is shown once is not to be kept, and has no ETag. */
+function isTagged (response: Response): boolean {
+  return isResource(response) && response.content?.['application/json']?.schema?.title !== 'MadeApiKey'
 }
 
 function addParameter (operation: Operation, key: RequestHeader): void {
