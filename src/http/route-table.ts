@@ -28,15 +28,21 @@ export class RouteTable {
 
   /** As the `Allow` header has them; undefined where no route has this path. */
   methodsOf (path: string): string | undefined {
+    const found = this.#found(path)
+    // Fastify has the first route of a scope with a slash at its end, too, and tells of its HEAD alone.
+    if (found.length > 0 && path.endsWith('/')) found.push(...this.#found(path.slice(0, -1)))
+    if (found.length === 0) return undefined
+    return [...new Set([...found, 'OPTIONS'])].sort().join(', ')
+  }
+
+  #found (path: string): string[] {
     const parts = split(path)
     const fitting = [...this.#byLength.get(parts.length)?.values() ?? []]
       .filter(({ segments }) => segments.every((segment, index) => segment === undefined ? parts[index] !== '' : segment === parts[index]))
     // `/activities/import` is its own path, and not an activity of that id.
     const parameters = Math.min(...fitting.map(parametersOf))
-    const found = fitting.filter((entry) => parametersOf(entry) === parameters).flatMap(({ methods }) => [...methods])
-    if (found.length === 0) found.push(...[...this.#byBeginning].filter(([beginning]) => path.startsWith(beginning)).flatMap(([, methods]) => [...methods]))
-    if (found.length === 0) return undefined
-    return [...new Set([...found, 'OPTIONS'])].sort().join(', ')
+    if (fitting.length > 0) return fitting.filter((entry) => parametersOf(entry) === parameters).flatMap(({ methods }) => [...methods])
+    return [...this.#byBeginning].filter(([beginning]) => path.startsWith(beginning)).flatMap(([, methods]) => [...methods])
   }
 }
 

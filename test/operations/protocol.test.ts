@@ -194,6 +194,19 @@ t.test('an upgrade that nobody takes is the last request on its connection, as w
   t.match(await exchangeInPieces([login + body.slice(0, 9), body.slice(9)]), [{ status: 401, headers: { connection: 'close' } }])
 })
 
+t.test('a slash at the end of a collection makes no other path of it', async (t) => {
+  const ann = await service.runner()
+  for (const path of ['/api/v1/plans', '/api/v1/plans/']) {
+    t.equal((await service.app.inject(path)).statusCode, 401, path)
+    t.equal((await service.app.inject({ url: path, headers: { authorization: `Bearer ${ann.access_token}` } })).statusCode, 200, path)
+    t.match(await service.app.inject({ url: path, method: 'DELETE' }), { statusCode: 405, headers: { allow: 'GET, HEAD, OPTIONS, POST' } }, path)
+  }
+  t.match(await service.app.inject({ url: '/docs/', method: 'DELETE' }), { statusCode: 405, headers: { allow: 'GET, HEAD, OPTIONS' } })
+  t.equal((await service.app.inject('/')).statusCode, 200)
+  t.match(await service.app.inject({ url: '/', method: 'DELETE' }), { statusCode: 405, headers: { allow: 'GET, HEAD, OPTIONS' } })
+  t.equal((await service.app.inject('/health/')).statusCode, 404)
+})
+
 t.test('files of the documentation are sent whole, whatever part or state of them is asked for', async (t) => {
   const whole = await service.app.inject('/docs/static/swagger-ui.css')
   for (const headers of [{ range: 'bytes=99999999-' }, { range: 'bytes=zz' }, { range: 'bytes=0-9' }, { 'if-match': '"zz"' }, { 'if-unmodified-since': 'Sat, 28 Nov 1999 11:52:37 GMT' }]) {
