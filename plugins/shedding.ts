@@ -5,12 +5,12 @@ import fp from 'fastify-plugin'
 import findMyWay, { type HTTPMethod } from 'find-my-way'
 import type { FastifyReply, FastifyRequest, onRouteHookHandler } from 'fastify'
 import { AdmissionLimit } from '../src/http/admission.ts'
-import { pathOf, type Exchange, type RouteHandle } from '../src/http/exchange.ts'
+import { pathOf, type Ended, type Exchange, type RouteHandle } from '../src/http/exchange.ts'
 import type { PlainRequest } from '../src/http/plain-request.ts'
 import { Refusal } from '../src/http/refusal.ts'
 import { sendHeld } from '../src/http/together.ts'
 import { traceOf } from '../src/http/trace.ts'
-import { WatchedConnection, type Watcher } from '../src/http/watched-connection.ts'
+import { WatchedConnection, type UnreadRefusal, type Watcher } from '../src/http/watched-connection.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -72,7 +72,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   })
 
   let isClosing = false
-  const watcher: Watcher = { isFull: () => !isClosing && isFull() && app.availability.state === 'ready', refuse: refuseUnread }
+  const watcher: Watcher = { isFull: () => !isClosing && isFull() && app.availability.state === 'ready', refuse: refuseUnread, refused }
   // Node takes a connection for idle whose request it has not read, and closes it.
   app.addHook('preClose', async () => {
     isClosing = true
@@ -138,7 +138,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   }
 
   /** Where there is a request, but neither `request` nor `reply`. */
-  function refuseUnread ({ method, url, headers }: PlainRequest): string | undefined {
+  function refuseUnread ({ method, url, headers }: PlainRequest): UnreadRefusal | undefined {
     const startedMs = performance.now()
     const path = pathOf(url)
     // Without the query string, which it would take apart.
@@ -146,7 +146,7 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
     if (found === null) return undefined
     const failure = overloaded.failure()
     const requestId = app.requestIdOf({ headers })
-    app.exchangeEnded({
+    const ended: Ended = {
       request_id: requestId,
       user_id: undefined,
       method,
@@ -157,8 +157,12 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
       failure,
       aborted: false,
       extra: traceOf(headers.traceparent)
-    })
-    return overloaded.answer(failure, requestId, app.securityHeaders(headers.origin), app.server.keepAliveTimeout)
+    }
+    return { answer: overloaded.answer(failure, requestId, app.securityHeaders(headers.origin), app.server.keepAliveTimeout), ended }
+  }
+
+  function refused ({ ended }: UnreadRefusal, isGone: boolean): void {
+    app.exchangeEnded(isGone ? { ...ended, status: 499, aborted: true } : ended)
   }
 }, { name: 'shedding', dependencies: ['request-context', 'connections'] })
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Ended } from './exchange.ts'
 import { plainRequest, type PlainRequest } from './plain-request.ts'
 import { readShared } from './shared-read.ts'
 import { holdRefusal, type Holdable } from './together.ts'
@@ -8,12 +9,21 @@ type Parse = (bytes: Buffer) => void
 
 const [CR, LF] = [13, 10]
 
+/** A request that is refused before it was read. */
+export interface UnreadRefusal {
+  /** The answer, as bytes in Latin-1. */
+  readonly answer: string
+  readonly ended: Ended
+}
+
 /** Who decides what becomes of the requests of watched connections. */
 export interface Watcher {
   /** Whether there is no place for another request. */
   isFull (): boolean
-  /** The answer that refuses the request, as bytes in Latin-1, if that is what it needs; else undefined, and it goes on to Node. */
-  refuse (request: PlainRequest): string | undefined
+  /** How the request is refused, if that is what it needs; else undefined, and it goes on to Node. */
+  refuse (request: PlainRequest): UnreadRefusal | undefined
+  /** Told when the answer has been sent, or could not be as nobody is left to read it. */
+  refused (refusal: UnreadRefusal, isGone: boolean): void
 }
 
 /** Whose bytes Node's parser is reading now. */
@@ -55,7 +65,7 @@ export class WatchedConnection implements Holdable {
   /** Once all of it is read, no more is. */
   #last: IncomingMessage | undefined
   /** As long as it is held. */
-  #refusal: string | undefined
+  #refusal: UnreadRefusal | undefined
 
   /** To be called before anything has come by it; does nothing where others than Node listen. */
   static watch (socket: Socket, watcher: Watcher): void {
@@ -130,7 +140,9 @@ export class WatchedConnection implements Holdable {
     const refusal = this.#refusal
     if (refusal === undefined) return
     this.#refusal = undefined
-    if (this.#socket.writable) this.#socket.write(refusal, 'latin1')
+    if (!this.#socket.writable) this.#watcher.refused(refusal, true)
+    // The first write finds out that its reader has gone in the meantime.
+    else this.#socket.write(refusal.answer, 'latin1', (error) => { this.#watcher.refused(refusal, error instanceof Error) })
   }
 
   answered (): void {

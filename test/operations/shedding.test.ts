@@ -330,6 +330,20 @@ for (const [way, prepare] of [['into one buffer for all', () => {}], ['into a bu
       }
     })
 
+    await t.test('who is gone before the refusal is sent is told nothing, and counts as gone', async (t) => {
+      const { service, port, read, empty } = await fullService(t)
+      const books = await openBooks(service)
+      const before = read()
+      const socket = connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      socket.write(get('/api/v1/plans', 'X-Request-ID: gone'), () => socket.resetAndDestroy())
+      const lines = () => service.lines.filter(({ request_id: id }) => id === 'gone')
+      while (lines().length === 0) await new Promise((resolve) => { setImmediate(resolve) })
+      t.match(lines(), [{ level: 'INFO', status_code: 499, path: '/api/v1/plans' }])
+      t.equal(read(), before)
+      await books.balance(t, await empty())
+    })
+
     await t.test('what reads like a request, but is part of another, is no request', async (t) => {
       const { port, read, empty } = await fullService(t)
       const inner = get('/api/v1/plans', 'X-Request-ID: inner')
@@ -382,7 +396,11 @@ t.test('refusals that wait for each other are sent whatever comes first: the res
   ended.end()
   t.equal((await whole)[0]?.status, 503, 'and to who has said that this was all')
   t.equal(read(), before)
-  app.onExchangeEnd(() => { app.close() })
+  const { requestIdOf } = app
+  app.requestIdOf = (request) => {
+    app.close()
+    return requestIdOf(request)
+  }
   const [answer] = await converse(last, [get('/api/v1/plans')], 1)
   t.equal(answer?.status, 503, 'and where it closes meanwhile')
   t.equal(read(), before)
