@@ -34,7 +34,7 @@ app.get('/api/v1/plans', { schema: { querystring: PlanQuery, response: { 200: Pl
     from plans where user_id = ${request.headers['x-runner']} order by plan_id desc limit ${limit + 1}
   `
   const items = rows.length > limit ? rows.slice(0, limit) : rows
-  return { items, next_cursor: rows.length > limit ? Buffer.from(JSON.stringify([items.at(-1).id])).toString('base64url') : null }
+  return { items, next_cursor: rows.length > limit ? Buffer.from(JSON.stringify(['plans', items.at(-1).id])).toString('base64url') : null }
 })
 
 app.post('/api/v1/plans', { schema: { body: NewPlan, response: { 201: Plan } } }, async (request, reply) => {
