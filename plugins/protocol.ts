@@ -34,7 +34,7 @@ export default fp(async function protocol (app) {
   app.server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     if (request.headers.upgrade === undefined) return
     response.shouldKeepAlive = false
-    WatchedConnection.isLast(request)
+    WatchedConnection.readNoMoreAfter(request)
   })
 
   app.addHook('onRequest', function sound ({ raw }, _reply, done) {

@@ -116,7 +116,7 @@ export class WatchedConnection implements Holdable {
   }
 
   /** To be called where nothing that follows a request on its connection is to be read. */
-  static isLast (request: IncomingMessage): void {
+  static readNoMoreAfter (request: IncomingMessage): void {
     const connection = watched.get(request.socket)
     if (connection !== undefined) connection.#last = request
   }
