@@ -31,15 +31,14 @@ export default fp<{ logger: RootLogger }>(async function logging (app, { logger 
     const level = levelOf(ended)
     if (!logger.enabled(level)) return
     const fields = aborted ? { aborted } : status >= 500 && failure !== undefined ? { error: failure.cause } : undefined
-    const context = route.secretPath ? { ...contextOf(ended), path: route.pattern } : ended.path === '' ? contextOf(ended) : ended
+    const context = route.secretPath ? { ...contextOf(ended), path: route.pattern } : ended
     logger.completed(level, context, status, durationMs, failure?.error_id, failure?.error_code, fields, aborted ? undefined : failure?.exception)
     if (durationMs > SLOW_MS && !route.quiet) logger.named('app.request').bind(context).warning('slow request', { duration_ms: durationMs })
   })
 }, { name: 'logging', dependencies: ['request-context'] })
 
-/** Of what was no HTTP there is neither a method nor a path. */
 function contextOf ({ request_id, user_id, method, path, extra }: Ended) {
-  return path === '' ? { request_id, user_id, extra } : { request_id, user_id, method, path, extra }
+  return { request_id, user_id, method, path, extra }
 }
 
 /** Answers of probes are told at DEBUG, whatever they say: health has lines of its own. */

@@ -45,7 +45,7 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
 
   /** The series of a request: by two look-ups for a route, by its labels for what never reached one. */
   function durationsOf ({ route, status, method }: Ended): Durations {
-    if (route.method === '' || route.pattern === 'unparsed') return requests.of({ method: METHODS.has(method) ? method : '_OTHER', route: route.pattern, status_code: String(status) })
+    if (route.method === '' || route.pattern === 'unparsed') return requests.of({ method: method !== undefined && METHODS.has(method) ? method : '_OTHER', route: route.pattern, status_code: String(status) })
     let byStatus = routes.get(route)
     if (byStatus === undefined) routes.set(route, byStatus = new Map())
     let durations = byStatus.get(status)

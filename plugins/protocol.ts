@@ -17,6 +17,12 @@ declare module 'fastify' {
   }
 }
 
+/** What is known of what was asked. */
+interface Parts {
+  method?: string | undefined
+  path?: string | undefined
+}
+
 /** How long a client that was told off may go on sending before its connection is cut, so that it can read what it was told. */
 const LINGER_MS = 1000
 /** Within this time a peer that is gone has answered the first bytes with a reset. */
@@ -125,7 +131,7 @@ export default fp(async function protocol (app) {
     refuseSocket(socket, error, { method: 'CONNECT', path: request.url ?? '' }, app.requestIdOf(request))
   })
 
-  function refuseSocket (socket: Duplex, error: AppError, { method, path } = { method: '_OTHER', path: '' }, requestId: string = randomId()): void {
+  function refuseSocket (socket: Duplex, error: AppError, { method, path }: Parts = {}, requestId: string = randomId()): void {
     if (!socket.writable) {
       socket.destroy()
       return
@@ -147,7 +153,7 @@ export default fp(async function protocol (app) {
     return { ...app.securityHeaders(), ...answer.headers, 'x-request-id': requestId, 'content-length': String(Buffer.byteLength(answer.body)) }
   }
 
-  function end ({ status, failure }: ErrorAnswer, requestId: string, { method, path, aborted }: { method: string, path: string, aborted: boolean }, durationMs: number): void {
+  function end ({ status, failure }: ErrorAnswer, requestId: string, { method, path, aborted }: Parts & { aborted: boolean }, durationMs: number): void {
     app.exchangeEnded({
       request_id: requestId, user_id: undefined, method, path, route: unparsed, status: aborted ? 499 : status, durationMs, failure, aborted, extra: undefined
     })

@@ -86,11 +86,12 @@ async function ask ({ allowedOrigins, hsts }: SecurityOptions) {
   const answerTo = async (method: 'GET' | 'OPTIONS', origin?: string): Promise<Headers> => {
     const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' }
     const { headers } = await oracle.inject({ method, url: '/', headers: { ...(origin === undefined ? {} : { origin }), ...(method === 'OPTIONS' ? asked : {}) } })
-    return onlyTheirs(headers)
+    // For `*`, cors says so to those who did not ask, too; where there is a list, it lets those who are not on it know all but that they may.
+    const isAllowed = origin !== undefined && (allowedOrigins === '*' || origin !== ELSEWHERE)
+    return isAllowed ? onlyTheirs(headers) : withoutCors(onlyTheirs(headers))
   }
 
-  // For `*`, cors says so to those who did not ask, too.
-  const always = { ...withoutCors(await answerTo('GET')), 'x-xss-protection': '1; mode=block' }
+  const always = { ...await answerTo('GET'), 'x-xss-protection': '1; mode=block' }
   const origins = allowedOrigins === '*' ? [] : allowedOrigins
   const forOrigin = new Map<string, Headers>()
   const forPreflight = new Map<string, Headers>()
@@ -99,9 +100,8 @@ async function ask ({ allowedOrigins, hsts }: SecurityOptions) {
     forPreflight.set(origin, Object.freeze({ ...await answerTo('OPTIONS', origin) }))
   }
   await oracle.close()
-  // Where there is a list, cors lets those who are not on it know all but that they may.
-  const elsewhere = allowedOrigins === '*' ? forOrigin.get(ELSEWHERE) as Headers : withoutCors(forOrigin.get(ELSEWHERE) as Headers)
-  const preflightElsewhere = allowedOrigins === '*' ? forPreflight.get(ELSEWHERE) as Headers : withoutCors(forPreflight.get(ELSEWHERE) as Headers)
+  const elsewhere = forOrigin.get(ELSEWHERE) as Headers
+  const preflightElsewhere = forPreflight.get(ELSEWHERE) as Headers
   return {
     plain: Object.freeze(always),
     withOrigin: (origin: string) => forOrigin.get(origin) ?? elsewhere,
@@ -110,7 +110,7 @@ async function ask ({ allowedOrigins, hsts }: SecurityOptions) {
 }
 
 function withoutCors (headers: Headers): Headers {
-  return Object.freeze(Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('access-control-'))))
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('access-control-')))
 }
 
 /** Without what Fastify and Node add to any answer. */

@@ -9,7 +9,7 @@ import { findOriginal, readRecording } from '../db/recordings.ts'
 import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, ImportedActivity } from '../schemas/activities.ts'
 import { NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
-import { AppError, notFound } from '../src/errors.ts'
+import { AppError, notFound, unfit } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { earlyEndOf, unlessAborted } from '../src/http/early-end.ts'
 import { isNotModified, sendTagged } from '../src/http/etag.ts'
@@ -187,15 +187,11 @@ async function nextFile (parts: AsyncIterableIterator<Multipart>, signal: AbortS
   })
   if (done === true) return undefined
   if (value.type === 'file') return value
-  throw unlikeForm(value.fieldname, 'is not a known field')
+  throw unfit(value.fieldname, 'body', 'is not a known field')
 }
 
 function severalFiles (): AppError {
-  return unlikeForm('file', 'must be one, and there are several: import one at a time')
-}
-
-function unlikeForm (field: string, message: string): AppError {
-  return new AppError('REQUEST_VALIDATION_ERROR', `${field} ${message}`, { details: { field, errors: [{ field, location: 'body', message }] } })
+  return unfit('file', 'body', 'must be one, and there are several: import one at a time')
 }
 
 function named (file: ParkedBytes, sha256: Buffer, fileName: string | null): Omit<Upload, 'allowDuplicate'> {

@@ -5,7 +5,7 @@ import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { notFound } from '../src/errors.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { requireAnyMatch } from '../src/http/etag.ts'
+import { requireMatch } from '../src/http/etag.ts'
 import { createApiKey } from '../src/workflows/api-keys.ts'
 
 /** Whose cursors these are. */
@@ -51,7 +51,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { sql, user, params: { key_id } } = request
     if (await findApiKeyAccess(sql, user.id, key_id) === undefined) throw notFound('API key')
-    requireAnyMatch(request)
+    requireMatch(request)
     if (!await deleteApiKey(sql, user.id, key_id)) throw notFound('API key')
     return reply.code(204).send(null)
   })

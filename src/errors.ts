@@ -43,6 +43,11 @@ export function invalid (field: string, message: string): AppError {
   return new AppError('VALIDATION_ERROR', message, { details: { field } })
 }
 
+/** `field` is not as the schema of the route has it, where that cannot say so itself: 422. `message` goes on after its name. */
+export function unfit (field: string, location: 'body' | 'querystring', message: string): AppError {
+  return new AppError('REQUEST_VALIDATION_ERROR', `${field} ${message}`, { details: { field, errors: [{ field, location, message }] } })
+}
+
 /** There is no such thing, or it is somebody else's: 404. */
 export function notFound (kind: string): AppError {
   return new AppError('NOT_FOUND', `No such ${kind}`)

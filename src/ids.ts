@@ -2,7 +2,9 @@ import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
 const BYTES = 16
-const random = new Uint8Array(BYTES * 256)
+/** For so many random bytes are fetched at a time. */
+const COUNT = 256
+const random = new Uint8Array(BYTES * COUNT)
 let used = random.length
 let msecs = 0
 let seq = 0
@@ -32,7 +34,6 @@ export function newId (): string {
 /** Of the 16 bytes of a UUID, where in its text the two digits of each are. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 const LENGTH = 36
-const COUNT = 256
 const DIGITS = Buffer.from('0123456789abcdef')
 const texts = Buffer.alloc(LENGTH * COUNT, '-')
 let given = texts.length

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts'
+import { unfit } from '../errors.ts'
 
 /** A cursor that says where a page of `list` ended, opaque to whoever holds it. */
 export function cursorOf (list: string, ...parts: string[]): string {
@@ -17,8 +17,7 @@ export function readCursor (cursor: string, list: string, ...forms: RegExp[]): s
   } catch {
     // Not even JSON: the same answer.
   }
-  const problem = { field: 'cursor', location: 'querystring', message: 'is not one this list gave' }
-  throw new AppError('REQUEST_VALIDATION_ERROR', 'cursor is not one this list gave', { details: { field: 'cursor', errors: [problem] } })
+  throw unfit('cursor', 'querystring', 'is not one this list gave')
 }
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -27,20 +27,12 @@ export function isNotModified (request: FastifyRequest, reply: FastifyReply, eta
 }
 
 /**
+ * Without a row it is of something that is there and has no ETag to go by.
  * @throws AppError PRECONDITION_FAILED where the caller goes by another state of it than the present one.
  */
-export function requireMatch (request: FastifyRequest, row: { id: string, revision: number }): void {
+export function requireMatch (request: FastifyRequest, row?: { id: string, revision: number }): void {
   const wanted = request.headers['if-match']
-  if (wanted !== undefined && !names(wanted, etagOf(row))) throw preconditionFailed()
-}
-
-/**
- * Whether the caller goes by any state of it at all, for what has no ETag to go by.
- * @throws AppError PRECONDITION_FAILED where it goes by one in particular
- */
-export function requireAnyMatch (request: FastifyRequest): void {
-  const wanted = request.headers['if-match']
-  if (wanted !== undefined && wanted.trim() !== '*') throw preconditionFailed()
+  if (wanted !== undefined && !names(wanted, row === undefined ? undefined : etagOf(row))) throw preconditionFailed()
 }
 
 /**
@@ -62,6 +54,6 @@ export function preconditionFailed (): AppError {
   return new AppError('PRECONDITION_FAILED', 'It was changed in between: read it again')
 }
 
-function names (header: string, etag: string): boolean {
+function names (header: string, etag: string | undefined): boolean {
   return header.trim() === '*' || header.split(',').some((tag) => tag.trim() === etag)
 }

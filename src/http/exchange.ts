@@ -35,8 +35,9 @@ export interface Failure {
 export interface Ended {
   readonly request_id: string
   readonly user_id: string | undefined
-  readonly method: string
-  readonly path: string
+  /** Undefined, as the path, of what was no HTTP. */
+  readonly method: string | undefined
+  readonly path: string | undefined
   readonly route: RouteHandle
   readonly status: number
   readonly durationMs: number

@@ -133,7 +133,7 @@ export class WatchedConnection implements Holdable {
     this.#socket = socket
     this.#watcher = watcher
     this.#parse = parse
-    this.#read = (bytes) => { if (this.#last?.complete !== true && !this.#refuses(bytes, bytes.length)) this.#pass(bytes) }
+    this.#read = (bytes) => { this.#hear(bytes, bytes.length) }
   }
 
   send (): void {
@@ -160,9 +160,12 @@ export class WatchedConnection implements Holdable {
    */
   #take (bytes: Buffer, length: number): boolean {
     if (!this.#isHttp) return false
-    if (this.#last?.complete === true) return true
-    if (!this.#refuses(bytes, length)) this.#pass(bytes.subarray(0, length))
+    this.#hear(bytes, length)
     return true
+  }
+
+  #hear (bytes: Buffer, length: number): void {
+    if (this.#last?.complete !== true && !this.#refuses(bytes, length)) this.#pass(bytes.subarray(0, length))
   }
 
   /** Refuses the request these bytes are, if it is to be refused. */

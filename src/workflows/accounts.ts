@@ -12,7 +12,7 @@ import { ACCESS_TOKEN_S } from '../auth/access-tokens.ts'
 import { canonicalAddress } from '../auth/addresses.ts'
 import type { IdentityToken } from '../auth/oidc.ts'
 import { identitySubject, sessionSubject, userSubject } from '../auth/revocations.ts'
-import { AppError } from '../errors.ts'
+import { AppError, unfit } from '../errors.ts'
 import { preconditionFailed } from '../http/etag.ts'
 import { newId } from '../ids.ts'
 import { revoke } from './revocations.ts'
@@ -58,7 +58,7 @@ export async function changePassword (sql: Sql, keys: Keys, user: UserRow, sessi
  */
 export async function closeAccount (sql: Sql, keys: Keys, user: UserRow, { password }: Farewell, wantedRevision: number | undefined): Promise<void> {
   if (user.password_hash !== null) {
-    if (password === undefined) throw missing('password')
+    if (password === undefined) throw unfit('password', 'body', 'is required')
     if (!await keys.passwords.verify(user.password_hash, password)) throw wrongPassword('The password is not that of the account')
   }
   const ended = await transaction(sql, async (sql) => {
@@ -104,9 +104,4 @@ export async function accountOf (sql: Sql, identity: IdentityToken): Promise<str
 
 function gone (): never {
   throw new AppError('UNAUTHENTICATED', 'The account of this token was deleted')
-}
-
-function missing (field: string): AppError {
-  const problem = { field, location: 'body', message: 'is required' }
-  return new AppError('REQUEST_VALIDATION_ERROR', `${field} is required`, { details: { field, errors: [problem] } })
 }

@@ -44,8 +44,7 @@ function complete (operation: Operation, method: string, path: string, isRead: (
 
   addParameter(operation, 'RequestId')
   if (responses[412] !== undefined) addParameter(operation, 'IfMatch')
-  if (isApi && method === 'get' && resource) responses[304] ??= { description: '' }
-  if (responses[304] !== undefined) {
+  if ((isApi && method === 'get' && resource) || responses[304] !== undefined) {
     addParameter(operation, 'IfNoneMatch')
     responses[304] = { description: 'The caller has the present state already.' }
   }
