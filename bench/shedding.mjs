@@ -2,8 +2,10 @@
 // still gives, how soon the rest is refused, whether probes were answered all the while, and how soon all is as before. Several storms, and its capacity before
 // and after each: on a noisy machine that is another one from one second to the next. Then some that tcpdump listens to, where it may: what they say of the time
 // of refusals is all the service's.
+// Where there are two cores only, the generator has one to itself: here it asks so much that what it took would be missed by whoever it shared with, and it
+// could not tell its own waiting from the service's. So the server has the other with its Postgres, as `npm start` has; `--beside load` is the other way.
 import { readArguments } from './parts/arguments.mjs'
-import { CORES, moveTo } from './parts/cores.mjs'
+import { coresWith, moveTo } from './parts/cores.mjs'
 import { fixed, median, quantile } from './parts/figures.mjs'
 import { openFixture } from './parts/fixture.mjs'
 import { closedLoad, openLoad } from './parts/load.mjs'
@@ -11,10 +13,11 @@ import { ROUTES } from './parts/routes.mjs'
 import { refresh } from './parts/service.mjs'
 import { canListen, listen } from './parts/wire.mjs'
 
-const { seconds, times, connections, routes, rounds, wires } = readArguments({ seconds: 5, times: 2, connections: 2000, routes: 'read,list,insert', rounds: 7, wires: 3 })
+const { seconds, times, connections, routes, rounds, wires, beside } = readArguments({ seconds: 5, times: 2, connections: 2000, routes: 'read,list,insert', rounds: 7, wires: 3, beside: ['server', 'load'] })
+const cores = coresWith(beside)
 // This process asks the probes.
-moveTo(CORES.load, process.pid)
-const fixture = await openFixture()
+moveTo(cores.load, process.pid)
+const fixture = await openFixture({ cores })
 const { service, given } = fixture
 let requests = mixed()
 
@@ -38,7 +41,7 @@ function mixed () {
   return some.map((_, i) => some[(i * 51) % some.length])
 }
 
-/** Answers a second, to the same generator: what it takes of the database's core is taken from the one as from the other. */
+/** Answers a second, to the same generator: what it takes for itself, where it shares, is taken from the one as from the other. */
 async function capacity () {
   const { requests: done, failed, seconds: took } = await closedLoad({ own: true, port: service.port, requests, connections: 64, seconds: 2, warmMs: WARM_MS })
   return (done - failed) / took

@@ -7,9 +7,13 @@ const canPin = has('taskset')
  * Who runs where: the server has the first core to itself; the load generator has the second; Postgres has what is left, which on a machine
  * with two cores is the generator's. So nothing ever takes time from what is measured.
  */
-export const CORES = availableParallelism() > 2
-  ? { server: '0', load: '1', database: `2-${availableParallelism() - 1}` }
-  : { server: '0', load: '1', database: '1' }
+export const CORES = coresWith('load')
+
+/** The same where Postgres, if there is no core for it alone, has the `server`'s, as where that has started it, or the one of the `load`. */
+export function coresWith (beside) {
+  const cores = { server: '0', load: '1' }
+  return { ...cores, database: availableParallelism() > 2 ? `2-${availableParallelism() - 1}` : cores[beside] }
+}
 
 /** Whether processes can be kept on one core: not everywhere, and not with a single one. */
 export const pinned = canPin && availableParallelism() > 1

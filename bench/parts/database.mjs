@@ -9,11 +9,11 @@ import { CORES, moveTo } from './cores.mjs'
 const quiet = { debug () {}, info () {}, warning: console.error, error: console.error, critical: console.error, named: () => quiet }
 
 /** An embedded Postgres with the service's settings, in a folder that goes when it stops, migrated and empty. */
-export async function openDatabase () {
+export async function openDatabase ({ cores = CORES.database } = {}) {
   const dataDir = mkdtempSync(join(tmpdir(), 'running-trainer-bench-'))
   chmodSync(dataDir, 0o755)
   const embedded = await startEmbedded({ dataDir, log: quiet })
-  moveTo(CORES.database, embedded.pid)
+  moveTo(cores, embedded.pid)
   await migrate(embedded.url, { log: quiet })
   const sql = postgres(embedded.url, { max: 1, onnotice: () => {} })
   return {

@@ -3,10 +3,10 @@ import { openDatabase, seed } from './database.mjs'
 import { signUp, startService } from './service.mjs'
 
 /** A database, the service on it, and runners who are signed in to it among all the others. */
-export async function openFixture ({ runners = 1000, plans = 100_000, signedIn = 50, env, node } = {}) {
-  const database = await openDatabase()
+export async function openFixture ({ runners = 1000, plans = 100_000, signedIn = 50, env, node, cores = CORES } = {}) {
+  const database = await openDatabase({ cores: cores.database })
   try {
-    const service = await startService({ databaseUrl: database.url, cores: CORES.server, env, node })
+    const service = await startService({ databaseUrl: database.url, cores: cores.server, env, node })
     const known = await signUp(service, signedIn)
     await seed(database.sql, { runners, plans, known })
     const planIds = new Map(known.map(({ id }) => [id, []]))
