@@ -1,4 +1,4 @@
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import fp from 'fastify-plugin'
@@ -36,11 +36,16 @@ const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
  */
 export default fp(async function protocol (app) {
   // Node's parser stops at an upgrade it was offered, also where nobody takes it. Of the bytes at hand it loses what follows, and takes the next to come for a
-  // request of their own, though they may be the body of one that was lost. Before all that answers, as some do so before the first hook.
-  app.server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (request.headers.upgrade === undefined) return
-    response.shouldKeepAlive = false
-    WatchedConnection.readNoMoreAfter(request)
+  // request of their own, though they may be the body of one that was lost. Before all that answers, as some do so before the first hook. Around the listener
+  // and not beside it: of two Node copies the list for each request, which is 0.5 µs.
+  const [answer] = app.server.listeners('request') as [RequestListener]
+  app.server.removeListener('request', answer)
+  app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.headers.upgrade !== undefined) {
+      response.shouldKeepAlive = false
+      WatchedConnection.readNoMoreAfter(request)
+    }
+    answer(request, response)
   })
 
   app.addHook('onRequest', function sound ({ raw }, _reply, done) {
