@@ -245,6 +245,20 @@ t.test('moments are read as XML Schema writes them', async t => {
   for (const text of ['0096-03-01T10:00:00Z', '0000-01-01T00:00:00Z', '2023-03-01T24:30:00Z', '2023-03-01T24:00:00.5Z', '2023-03-01T10:00:00+25:00', '2023-03-01T10:00:00+14:01', '2023-03-01T10:00:00+01:60']) check(text, null)
 })
 
+t.test('what old devices say in fields of their own is read', async t => {
+  // Speed in 1/100 m/s and distance in 1/16 m, 12 bits each: the distance begins anew after 256 m.
+  const packed = (speed: number, distance: number) => [speed & 0xff, (speed >> 8) | (distance & 0xf) << 4, distance >> 4 & 0xff]
+  const records = Array.from({ length: 200 }, (_, second) => ({
+    distance: undefined, enhancedSpeed: undefined, enhancedAltitude: undefined, altitude: 100 + second % 40, compressedSpeedDistance: packed(300, second * 48 % 4096)
+  }))
+  const { columns } = taken(t, fitRun({ count: 200, records }), /^$/)
+  t.same(Array.from(columns.distanceM), records.map((_, second) => second * 3))
+  t.same(Array.from(columns.altitudeM), records.map((_, second) => 100 + second % 40))
+  const own = taken(t, fitRun({ count: 200, records: records.map(({ compressedSpeedDistance, ...record }, second) => ({ ...record, distance: second * 3, speed: 3 })) }), /^$/)
+  t.same(own.columns.altitudeM, columns.altitudeM, 'with the distance in a field of its own, too')
+  t.same(own.columns.distanceM, columns.distanceM)
+})
+
 t.test('no bytes make a decoder crash, nor give a recording that is not sound', async () => {
   const seeds = [RUNS.fit, fitRun({ count: 5 }), RUNS.gpx, RUNS.tcx, ...readdirSync('examples').map((name) => new Uint8Array(readFileSync(`examples/${name}`)))]
   const change = fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 255, 0x40, 0x80)))

@@ -10,6 +10,8 @@ export interface FitFile {
   portions: Generator<ArrayBuffer, void, void>
   /** What was found wrong; complete when the portions have been read. */
   warnings: string[]
+  /** Whether messages in the portions so far may have that field, both by FIT's numbers. */
+  has (message: number, field: number): boolean
 }
 
 /** The wanted fields of the wanted messages, by FIT's global numbers. */
@@ -76,6 +78,8 @@ class FitReader implements FitFile {
   #length = 0
   #unterminated = 0
   #time = 0
+  /** The wanted fields that were defined: the number of the message, and in the last byte that of the field. */
+  readonly #defined = new Set<number>()
   readonly #developers = new Set<number>()
   #redeclared = false
 
@@ -85,6 +89,10 @@ class FitReader implements FitFile {
     this.#wanted = wanted
     this.#prefix = prefix
     this.portions = this.#read()
+  }
+
+  has (message: number, field: number): boolean {
+    return this.#defined.has(message << 8 | field)
   }
 
   warn (text: string): void {
@@ -179,6 +187,7 @@ class FitReader implements FitFile {
       if (wanted?.has(number) && type < KNOWN_BASE_TYPES && size > 0) {
         fields.push(number, size, bytes[field + 2]!)
         definition.kept.push(definition.size, size, type)
+        this.#defined.add(global << 8 | number)
       }
       definition.size += size
     }

@@ -19,6 +19,9 @@ const WANTED = new Map<number, ReadonlySet<number>>([
   [DEVICE_INFO!, new Set([0, 2, 4, 27])] // index, manufacturer, product, product_name
 ])
 
+/** Speed and distance in one, in the records of old devices. */
+const COMPRESSED_SPEED_DISTANCE = 8
+
 const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
 /** More laps or sessions than any person makes: what is beyond them is left out. */
 const MAX_LAPS = 10_000
@@ -94,7 +97,9 @@ function contentsOf (file: FitFile): Contents {
   for (const portion of file.portions) {
     begins = true
     const decoder = new Decoder(Stream.fromArrayBuffer(portion))
-    const { errors } = decoder.read({ dataOnly: true, mergeHeartRates: false, convertDateTimesToDates: false, mesgListener: listen })
+    // Of the other fields there is nothing to take apart that is not said twice then, as altitude is: a sixth of what an import costs.
+    const expandComponents = file.has(RECORD!, COMPRESSED_SPEED_DISTANCE)
+    const { errors } = decoder.read({ dataOnly: true, mergeHeartRates: false, convertDateTimesToDates: false, expandComponents, mesgListener: listen })
     if (refusal !== undefined) throw refusal
     if (errors.length > 0) warnings.push(`A part that the decoder refused was left out (${errors[0]!.message})`)
   }
