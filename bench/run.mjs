@@ -16,48 +16,46 @@ const { ServerProcess } = await import('./parts/process.mjs')
 const { refresh } = await import('./parts/service.mjs')
 const { assertParity } = await import('./parts/parity.mjs')
 
-const { route, rounds, seconds, warmup, connections, fresh, keep } = readArguments({ route: 'all', rounds: 10, seconds: 2, warmup: 1, connections: 64, fresh: false, keep: false })
+const { route, rounds, processes, seconds, warmup, connections, keep } = readArguments({ route: 'all', rounds: 12, processes: 3, seconds: 2, warmup: 1, connections: 64, keep: false })
 const routes = Object.fromEntries(Object.entries(ROUTES).filter(([name]) => route === 'all' || route.split(',').includes(name)))
 if (Object.keys(routes).length === 0) throw new Error(`There is no such route: ${route}. There are ${Object.keys(ROUTES).join(', ')}`)
 const RUNNERS = 1000
 const PLANS = 100_000
 const SIGNED_IN = 50
+/** Rounds that do not count, while the code of a process is compiled. */
+const FIRST_ROUNDS = 2
 
 const script = (name) => fileURLToPath(new URL(name, import.meta.url))
 if (generator !== 'wrk') console.log('wrk is not installed (apt-get install wrk): the bench’s own generator is used, which takes more of its core.')
 if (!pinned) console.log('Processes cannot be kept on cores of their own here: expect wide ranges.')
 
 const fixture = await openFixture({ runners: RUNNERS, plans: PLANS, signedIn: SIGNED_IN })
-const { database, service, given } = fixture
-let result
+const { database, given } = fixture
+const measured = Object.fromEntries(Object.keys(routes).map((name) => [name, { bare: [], service: [] }]))
 try {
-  const env = { NODE_ENV: 'production', DATABASE_URL: database.url }
-  const startBare = async () => await ServerProcess.start({ name: 'bare', script: script('bare.mjs'), cores: CORES.server, env })
-  let bare = await startBare()
-  await assertParity(service, bare, routes, given)
-  console.log(`The service has everything on. ${rounds} rounds of ${seconds} s, ${connections} connections, ${generator}.`)
-  result = await measureAll(async () => {
-    if (fresh) {
-      await bare.stop()
-      bare = await startBare()
+  for (let n = 0; n < processes; n++) {
+    if (n > 0) await fixture.restart()
+    const bare = await ServerProcess.start({ name: 'bare', script: script('bare.mjs'), cores: CORES.server, env: { NODE_ENV: 'production', DATABASE_URL: database.url } })
+    if (n === 0) {
+      await assertParity(fixture.service, bare, routes, given)
+      console.log(`The service has everything on. ${rounds} rounds of ${seconds} s, by ${processes} processes of each, ${connections} connections, ${generator}.`)
     }
-    return [bare, service]
-  })
-  await bare.stop()
+    // As many rounds more by the first processes as do not divide.
+    await measure([bare, fixture.service], Math.ceil((rounds - n) / processes))
+    await bare.stop()
+  }
 } finally {
   await fixture.close()
 }
-report(result)
+report(measured)
 
-/** All routes, each in rounds in which every server has its turn, the order changing from round to round. */
-async function measureAll (serversOfRound) {
-  const measured = {}
+/** All routes, each in so many rounds in which every server has its turn, the order changing from round to round. */
+async function measure (servers, rounds) {
   for (const [name, { requests, after }] of Object.entries(routes)) {
-    const runs = { bare: [], service: [] }
-    for (let round = -1; round < rounds; round++) {
-      await refresh(service, given.runners)
+    process.stderr.write(`${name} `)
+    for (let round = -FIRST_ROUNDS; round < rounds; round++) {
+      await refresh(fixture.service, given.runners)
       const load = requests(given)
-      const servers = await serversOfRound()
       for (const server of round % 2 === 0 ? servers : servers.toReversed()) {
         await closedLoad({ port: server.port, requests: load, connections, seconds: warmup })
         const before = server.cpuUs()
@@ -66,15 +64,13 @@ async function measureAll (serversOfRound) {
           console.error(server.logFile === undefined ? '' : complaints(server.logFile))
           throw new Error(`${server.name}, ${name}: ${figures.failed} of ${figures.requests} failed`)
         }
-        if (round !== -1) runs[server.name].push({ rate: figures.requests / figures.seconds, p99: figures.p99, cpuUs: (server.cpuUs() - before) / figures.requests })
+        if (round >= 0) measured[name][server.name].push({ rate: figures.requests / figures.seconds, p99: figures.p99, cpuUs: (server.cpuUs() - before) / figures.requests })
       }
       await after?.(database.sql)
-      process.stderr.write(round === -1 ? `${name} ` : '.')
+      if (round >= 0) process.stderr.write('.')
     }
     process.stderr.write('\n')
-    measured[name] = runs
   }
-  return measured
 }
 
 /** What the log has to say of it: one line of each kind. */
@@ -107,7 +103,7 @@ function report (measured) {
     row('bare, requests a second', (name) => fixed(figures[name].bare.rate.median, 0)), ''].join('\n'))
   compare(figures)
   const { model } = cpus()[0]
-  const record = { date: new Date().toISOString(), node: process.version, cpu: model, cores: cpus().length, generator, pinned, rounds, seconds, connections, fresh, figures }
+  const record = { date: new Date().toISOString(), node: process.version, cpu: model, cores: cpus().length, generator, pinned, rounds, processes, seconds, connections, figures }
   mkdirSync(script('results'), { recursive: true })
   const file = `results/${record.date.slice(0, 16).replace(':', '')}${keep ? '.kept' : ''}.json`
   writeFileSync(script(file), `${JSON.stringify(record, null, 2)}\n`)

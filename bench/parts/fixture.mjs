@@ -6,15 +6,21 @@ import { signUp, startService } from './service.mjs'
 export async function openFixture ({ runners = 1000, plans = 100_000, signedIn = 50, env, node, cores = CORES } = {}) {
   const database = await openDatabase({ cores: cores.database })
   try {
-    const service = await startService({ databaseUrl: database.url, cores: cores.server, env, node })
+    const start = async () => await startService({ databaseUrl: database.url, cores: cores.server, env, node })
+    let service = await start()
     const known = await signUp(service, signedIn)
     await seed(database.sql, { runners, plans, known })
     const planIds = new Map(known.map(({ id }) => [id, []]))
     for (const { user_id, plan_id } of await database.sql`select user_id, plan_id from plans where user_id in ${database.sql([...planIds.keys()])}`) planIds.get(user_id).push(plan_id)
     return {
       database,
-      service,
+      get service () { return service },
       given: { runners: known, planIds },
+      /** Another process, for whom the runners stay signed in. */
+      async restart () {
+        await service.stop()
+        service = await start()
+      },
       async close () {
         await service.stop()
         await database.close()

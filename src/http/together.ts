@@ -36,8 +36,8 @@ class Together {
   }
 }
 
-/** A turn of the event loop, and not for many others. */
-const answers = new Together(16, setImmediate)
+/** A turn of the event loop, and not for all others there may be in it. (For 16 at most an answer took 4 % more of the probe route, and 9 to 17 % where the database is asked.) */
+const answers = new Together(64, setImmediate)
 
 /**
  * While there is too much to do a refusal may wait longer, so that sending many costs less: 19 µs a refusal instead of 29 at 16,000 a second, and 5 % more
