@@ -37,7 +37,7 @@ const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
 export default fp(async function protocol (app) {
   // Node's parser stops at an upgrade it was offered, also where nobody takes it. Of the bytes at hand it loses what follows, and takes the next to come for a
   // request of their own, though they may be the body of one that was lost. Before all that answers, as some do so before the first hook. Around the listener
-  // and not beside it: of two Node copies the list for each request, which is 0.5 µs.
+  // and not beside it: of two Node copies the list for each request. (0.2 µs of 17.)
   const [answer] = app.server.listeners('request') as [RequestListener]
   app.server.removeListener('request', answer)
   app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
