@@ -20,6 +20,7 @@ COPY scripts scripts
 COPY src src
 COPY plugins plugins
 COPY routes routes
+COPY jobs jobs
 COPY schemas schemas
 COPY db db
 RUN node scripts/build.mjs && rm -f dist/.tsbuildinfo*

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
-import { driverAddress, parseAddress } from './address.ts'
+import { driverAddress, parseAddress } from './driver/address.ts'
 import { pending } from './migrate.ts'
 
 /** How a database looks from outside: for `npm run check`, which must get an answer whatever state it is in. */

@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
-import { driverAddress, parseAddress } from './address.ts'
+import { driverAddress, parseAddress } from './driver/address.ts'
 import type { DatabaseLog } from './embedded/error.ts'
 
 /** Why the database is not in the form the code expects, and what to do. */

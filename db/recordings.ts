@@ -1,5 +1,5 @@
-import { CHUNK_BYTES, unpackChunk } from './chunks.ts'
-import { binaryRow, integerBytes, uuidBytes } from './copy-format.ts'
+import { CHUNK_BYTES, unpackChunk } from '../src/uploads/chunks.ts'
+import { binaryRow, integerBytes, uuidBytes } from './driver/copy-format.ts'
 import { copyInto, type Sql } from './sql.ts'
 
 export interface NewRecording {
@@ -61,11 +61,10 @@ export async function findOriginal (sql: Sql, userId: string, activityId: string
 
 /** The plain bytes of a chunk. */
 export async function findChunk (sql: Sql, userId: string, recordingId: string, position: number): Promise<Buffer | undefined> {
-  const [row] = await sql<{ bytes: Buffer, gzip: null } | { bytes: null, gzip: Buffer }>`/* findChunk */
-    select bytes, gzip from recording_chunks where user_id = ${userId} and recording_id = ${recordingId} and position = ${position}
+  const [row] = await sql<{ gzip: Buffer }>`/* findChunk */
+    select gzip from recording_chunks where user_id = ${userId} and recording_id = ${recordingId} and position = ${position}
   `
-  // Before chunks were packed they were stored as they are.
-  return row === undefined ? undefined : row.bytes ?? await unpackChunk(row.gzip)
+  return row === undefined ? undefined : await unpackChunk(row.gzip)
 }
 
 /** The pieces of an original one after the other: never more than one in memory. */

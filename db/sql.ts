@@ -3,16 +3,16 @@
 //     const [plan] = await sql<Plan>`/* findPlan */ select name from plans where user_id = ${userId} and id = ${planId}`
 //     await transaction(sql, async (sql) => { … })
 //
-// Behind it: pool.ts makes the database, admission.ts says who may use a connection, connection.ts is one connection, session.ts one
+// Behind it, in driver/: pool.ts says who may use a connection, connection.ts is one connection, session.ts one
 // request's statements, statement.ts one of these, transaction.ts several that hold together, values.ts how values are written and read.
-import type { CancelReason } from './session.ts'
-import type { Value } from './values.ts'
+import type { CancelReason } from './driver/session.ts'
+import type { Value } from './driver/values.ts'
 
-export { DatabaseError, sqlState } from './database-error.ts'
-export type { DatabaseErrorKind } from './database-error.ts'
-export { columns, fragment, identifier, json } from './values.ts'
-export type { Fragment, Value } from './values.ts'
-export type { CancelReason } from './session.ts'
+export { DatabaseError, sqlState } from './driver/errors.ts'
+export type { DatabaseErrorKind } from './driver/errors.ts'
+export { columns, fragment, identifier, json } from './driver/values.ts'
+export type { Fragment, Value } from './driver/values.ts'
+export type { CancelReason } from './driver/session.ts'
 
 export interface Sql {
   /**

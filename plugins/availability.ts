@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { Availability } from '../src/http/availability.ts'
+import { Availability } from '../src/health/availability.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { Database } from '../db/pool.ts'
+import type { Database } from '../db/database.ts'
 import type { RequestSql, Sql } from '../db/sql.ts'
 
 declare module 'fastify' {

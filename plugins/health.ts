@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { HealthMonitor, type HealthCheck } from '../src/http/health-monitor.ts'
+import { HealthMonitor, type HealthCheck } from '../src/health/monitor.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -2,8 +2,8 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import type { FastifySchema } from 'fastify'
-import { completeDocument } from '../src/http/api-document/complete.ts'
-import type { ApiDocument } from '../src/http/api-document/document.ts'
+import { completeDocument } from '../src/openapi/complete.ts'
+import type { ApiDocument } from '../src/openapi/document.ts'
 
 export interface OpenapiOptions {
   name: string

@@ -2,7 +2,7 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { commonHeaders, Response } from '../src/http/response.ts'
+import { commonHeaders, Response } from '../src/transport/response.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

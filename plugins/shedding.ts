@@ -4,13 +4,13 @@ import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
 import findMyWay, { type HTTPMethod } from 'find-my-way'
 import type { FastifyReply, FastifyRequest, onRouteHookHandler } from 'fastify'
-import { AdmissionLimit } from '../src/http/admission.ts'
+import { AdmissionLimit } from '../src/transport/admission.ts'
 import { pathOf, type Ended, type Exchange, type RouteHandle } from '../src/http/exchange.ts'
-import type { PlainRequest } from '../src/http/plain-request.ts'
-import { Refusal } from '../src/http/refusal.ts'
-import { sendHeld } from '../src/http/together.ts'
+import type { PlainRequest } from '../src/transport/plain-request.ts'
+import { Refusal } from '../src/transport/refusal.ts'
+import { sendHeld } from '../src/transport/together.ts'
 import { traceOf } from '../src/http/trace.ts'
-import { WatchedConnection, type UnreadRefusal, type Watcher } from '../src/http/watched-connection.ts'
+import { WatchedConnection, type UnreadRefusal, type Watcher } from '../src/transport/watched-connection.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import { Alive, Health, NotReady, Ready, Welcome } from '../schemas/operations.ts'
 import { prefersHtml } from '../src/http/accept.ts'
-import { ASSETS, healthPage } from '../src/http/health-page/page.ts'
+import { ASSETS, healthPage } from '../src/views/health-page/page.ts'
 
 export interface OperationsOptions {
   name: string

@@ -1,11 +1,11 @@
-import { Type } from '@sinclair/typebox'
+import { Type, type Static } from '@sinclair/typebox'
 import { nullable } from './common.ts'
 
 export const Alive = Type.Object({ status: Type.Literal('alive') })
 export const Ready = Type.Object({ status: Type.Literal('ready') })
 export const NotReady = Type.Object({ status: Type.Literal('not_ready'), reason: Type.String({ examples: ['the database does not answer'] }) })
 
-const HealthStatus = Type.String({ enum: ['healthy', 'degraded', 'unhealthy'] })
+const HealthStatus = Type.Unsafe<'healthy' | 'degraded' | 'unhealthy'>({ type: 'string', enum: ['healthy', 'degraded', 'unhealthy'] })
 
 export const Health = Type.Object({
   status: HealthStatus,
@@ -18,6 +18,7 @@ export const Health = Type.Object({
     error: nullable(Type.String())
   }))
 }, { title: 'Health' })
+export type Health = Static<typeof Health>
 
 export const Welcome = Type.Object({
   name: Type.String(),

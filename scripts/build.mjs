@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
-const SOURCES = ['src', 'plugins', 'routes', 'schemas', 'db', 'package.json', 'tsconfig.json', 'tsconfig.build.json']
+const SOURCES = ['src', 'plugins', 'routes', 'jobs', 'schemas', 'db', 'package.json', 'tsconfig.json', 'tsconfig.build.json']
 const STAMP = 'dist/.built'
 
 /** The newest change, in ms, of a file or of anything below a folder. */
@@ -33,5 +33,5 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', all ? 'tsconfig.json'
 if (status !== 0) process.exit(status ?? 1)
 rmSync('dist/db/migrations', { recursive: true, force: true })
 cpSync('db/migrations', 'dist/db/migrations', { recursive: true })
-for (const name of ['view.css', 'view.js', 'view.svg']) cpSync(`src/http/health-page/${name}`, `dist/src/http/health-page/${name}`)
+for (const name of ['view.css', 'view.js', 'view.svg']) cpSync(`src/views/health-page/${name}`, `dist/src/views/health-page/${name}`)
 writeFileSync(STAMP, `${started.toISOString()}\n`)

@@ -1,11 +1,11 @@
-// Writes the table in docs/RELIABILITY.md from the faults in test/operations/fault-matrix.ts. Build with --all first.
+// Writes the table in docs/RELIABILITY.md from the faults in test/harness/fault-matrix.ts. Build with --all first.
 //   node scripts/write-reliability-docs.mjs           writes it
 //   node scripts/write-reliability-docs.mjs --check   exits with 1 if it is not current
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const { describeFaults } = await import('../dist/test/operations/fault-matrix.js')
+const { describeFaults } = await import('../dist/test/harness/fault-matrix.js')
 
 const PAGE = 'docs/RELIABILITY.md'
 const BEGIN = '<!-- The table: node scripts/write-reliability-docs.mjs -->'

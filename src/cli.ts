@@ -3,7 +3,7 @@ import { EXIT, UsageError } from './commands/command.ts'
 import type { Command } from './commands/command.ts'
 import { explainWith } from './commands/explain.ts'
 import { migrate } from './commands/migrate.ts'
-import { ConfigError, describeProblems } from './config.ts'
+import { ConfigError, describeProblems } from './config/config.ts'
 import { ERROR_CATALOGUE } from './error-catalogue.ts'
 
 const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, explain: explainWith(ERROR_CATALOGUE) }))

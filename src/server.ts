@@ -1,9 +1,7 @@
 // The process. Loading all of the service takes a third of a second, in which Node itself would end at a signal with no word, or, as the first
 // process of a container, not hear it: so signals are heard before anything else is loaded.
-import { leaveCoreToRequests } from './one-core.ts'
-import { StopSignals } from './stop-signals.ts'
+import { StopSignals } from './process/stop-signals.ts'
 
-leaveCoreToRequests()
 const signals = new StopSignals()
-const { main } = await import('./main.ts')
+const { main } = await import('./process/main.ts')
 await main(signals)

@@ -7,11 +7,12 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** From left to right, as in README: each layer may import what stands at its own place or further right. */
 const LAYERS: Array<[name: string, holds: RegExp]> = [
-  ['process', /^src\/(server|main|stop-signals|one-core|cli|app|process|cluster|health-checks)\.ts$|^src\/commands\//],
-  ['offer', /^(routes|plugins)\//],
+  ['process', /^src\/(server|cli|app)\.ts$|^src\/(process|commands)\//],
+  ['offer', /^(routes|jobs|plugins)\//],
   ['workflows', /^src\/workflows\//],
-  ['keep', /^db\/|^src\/(workers|jobs|config|metrics|tracing)\/|^src\/config\.ts$|^src\/http\//],
-  ['means', /^src\/(auth|log)\/|^src\/ids\.ts$/],
+  ['store', /^db\//],
+  ['platform', /^src\/(config|http|transport|health|openapi|uploads|workers|jobs|metrics|tracing)\//],
+  ['means', /^src\/(auth|log|views)\/|^src\/ids\.ts$/],
   ['speak', /^schemas\//],
   ['know', /^src\/domain\//],
   ['errors', /^src\/(errors|error-catalogue)\.ts$/]
@@ -24,7 +25,7 @@ interface Source {
   imports: Array<{ path: string, typeOnly: boolean }>
 }
 
-const sources = ['src', 'plugins', 'routes', 'schemas', 'db'].flatMap((folder) => filesIn(join(ROOT, folder))).map(read)
+const sources = ['src', 'plugins', 'routes', 'jobs', 'schemas', 'db'].flatMap((folder) => filesIn(join(ROOT, folder))).map(read)
 
 function filesIn (folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
@@ -50,11 +51,37 @@ t.test('every file has its place in a layer', async (t) => {
   t.same(sources.filter(({ path }) => layerOf(path) === -1).map(({ path }) => path), [])
 })
 
+t.test('the layers are those that README draws', async (t) => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  t.equal(/^process ─► .*$/m.exec(readme)?.[0], LAYERS.map(([name]) => name).join(' ─► '))
+  for (const [name, holds] of LAYERS) {
+    const places = new RegExp(`^${name} {2,}(.*?)(?: {3,}.*)?$`, 'm').exec(readme)?.[1]?.split(' ') ?? []
+    const drawn = sources.filter(({ path }) => places.some((place) => place.endsWith('/') ? path.startsWith(place) : path === place))
+    t.same(drawn.map(({ path }) => path), sources.filter(({ path }) => holds.test(path)).map(({ path }) => path), name)
+  }
+})
+
 t.test('no file imports from a layer to its left', async (t) => {
   const wrong = sources.flatMap(({ path, imports }) => imports
-    .filter((target) => !target.typeOnly && layerOf(target.path) < layerOf(path))
+    .filter((target) => layerOf(target.path) < layerOf(path))
     .map((target) => `${path} imports ${target.path}`))
   t.same(wrong, [])
+})
+
+t.test('there is no cycle of imports, those of types included', async (t) => {
+  const importsOf = new Map(sources.map(({ path, imports }) => [path, imports.map((target) => target.path)]))
+  const done = new Set<string>()
+  const cycles: string[] = []
+  const follow = (path: string, trail: string[]): void => {
+    const begins = trail.indexOf(path)
+    if (begins !== -1) cycles.push([...trail.slice(begins), path].join(' > '))
+    if (begins !== -1 || done.has(path)) return
+    for (const target of importsOf.get(path) ?? []) follow(target, [...trail, path])
+    done.add(path)
+  }
+  for (const path of importsOf.keys()) follow(path, [])
+  // Those of the database driver are to go.
+  t.same(cycles.filter((cycle) => !cycle.includes('db/driver/')), [])
 })
 
 t.test('no route imports a route, and no plugin a plugin', async (t) => {
@@ -71,8 +98,8 @@ t.test('the domain is told and does not ask: no I/O, no clock, no environment, n
   t.same(wrong, [])
 })
 
-t.test('only src/config.ts reads the environment', async (t) => {
-  t.same(sources.filter(({ path, text }) => path !== 'src/config.ts' && /\bprocess\.env\b/.test(text)).map(({ path }) => path), [])
+t.test('only src/config/read.ts reads the environment', async (t) => {
+  t.same(sources.filter(({ path, text }) => path !== 'src/config/read.ts' && /\bprocess\.env\b/.test(text)).map(({ path }) => path), [])
 })
 
 t.test('SQL is written in db/ alone, and every statement there has a name', async (t) => {

@@ -2,7 +2,7 @@ import { mkdtempSync, chmodSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { startEmbedded } from '../../dist/db/embedded.js'
+import { startEmbedded } from '../../dist/db/embedded/start.js'
 import { migrate } from '../../dist/db/migrate.js'
 import { CORES, moveTo } from './cores.mjs'
 

@@ -15,13 +15,13 @@ create table recording_chunks (
   user_id uuid not null,
   recording_id uuid not null,
   position integer not null check (position >= 0),
-  bytes bytea not null,
+  gzip bytea not null,
   primary key (user_id, recording_id, position),
   foreign key (user_id, recording_id) references recordings on delete cascade
 );
 
--- Watches compress badly, but so does trying: what is stored is what was sent.
-alter table recording_chunks alter column bytes set storage external;
+-- Each chunk is compressed before it is stored, on the thread that decodes: compressing it again would take time and save nothing.
+alter table recording_chunks alter column gzip set storage external;
 
 create table activities (
   user_id uuid not null references users on delete cascade,

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { logDirectory } from '../config.ts'
+import { logDirectory } from '../config/read.ts'
 import { EXIT, UsageError, printable } from './command.ts'
 import type { Command } from './command.ts'
 import type { LogLine } from './log-search.ts'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { migrate as applyMigrations } from '../../db/migrate.ts'
-import { readConfig } from '../config.ts'
+import { readConfig } from '../config/read.ts'
 import { EXIT, printable } from './command.ts'
 import type { Command } from './command.ts'
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { open, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ConfigError } from '../config.ts'
-import type { Config, ConfigWarning } from '../config.ts'
+import { ConfigError } from './config.ts'
+import type { Config, ConfigWarning } from './config.ts'
 import { makeDirectory } from '../log/directory.ts'
 
 export interface DirectoryState {

@@ -1,14 +1,7 @@
 import { isIPv4 } from 'node:net'
-import type { Config } from '../config.ts'
+import type { Config, ConfigWarning } from './config.ts'
 import { readDatabaseUrl } from './database-url.ts'
 import type { DatabaseAddress } from './database-url.ts'
-
-export interface ConfigWarning {
-  /** Stable: what an alert is set on. */
-  error_code: 'INSECURE_DEBUG' | 'INSECURE_ALLOWED_ORIGINS' | 'INSECURE_DATABASE_TLS' | 'INSECURE_METRICS' | 'INSECURE_JWT_SECRET' |
-  'INSECURE_RATE_LIMIT' | 'INSECURE_TRUST_PROXY' | 'CONFIG_UNKNOWN_VARIABLE' | 'CONFIG_LOG_DIR'
-  message: string
-}
 
 /** What a configuration allows that it had better not, one warning each. */
 export function insecurities (config: Omit<Config, 'warnings'>): ConfigWarning[] {

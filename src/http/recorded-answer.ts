@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { statusOf } from '../error-catalogue.ts'
 import type { Failure } from './exchange.ts'
-import { errorAnswer } from './failure.ts'
+import { errorAnswer } from './error-response.ts'
 import { verdictOf } from './verdict.ts'
 
 /** An answer before it goes out: it can be kept, and given again. */

@@ -1,6 +1,6 @@
 import { ERROR_CATALOGUE, type ErrorEntry } from '../error-catalogue.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
-import type { Verdict } from './failure.ts'
+import type { Verdict } from './error-response.ts'
 
 /** One thing wrong with a request, by the schema of its route. */
 export interface SchemaProblem {

@@ -4,10 +4,8 @@ import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, NodeTracerProvider, ParentBasedSampler, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-node'
 import otel from '@fastify/otel'
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
-import type { Database } from '../../db/pool.ts'
 import type { Logger } from '../log/logger.ts'
 import { redactPath } from '../log/redact.ts'
-import { tracedDatabase } from './database.ts'
 
 export interface TracingOptions {
   /** Where spans go: `/v1/traces` below this address, as OTLP over HTTP. */
@@ -23,8 +21,8 @@ export interface TracingOptions {
 export interface Tracing {
   /** Gives each request a span; registered after what gives it its context, and before any route. */
   plugin: FastifyPluginCallback
-  /** The same database, each of whose statements has a span, named as the statement is. */
-  database (database: Database): Database
+  /** Makes spans for what is not a request. */
+  readonly tracer: Tracer
   /** The same function, with a span over each call. */
   decode<File extends { readonly sizeBytes: number }, Answer> (decode: (file: File, signal: AbortSignal) => Promise<Answer>): (file: File, signal: AbortSignal) => Promise<Answer>
   /** A recording was imported, or was not, and it took so long until now. */
@@ -68,7 +66,7 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
 
   return {
     plugin: instrumentation.plugin() as FastifyPluginCallback,
-    database: (database) => tracedDatabase(database, tracer),
+    tracer,
     decode: (decode) => async (file, signal) => await spanning(tracer, 'decode recording', { 'recording.size_bytes': file.sizeBytes }, async () => await decode(file, signal)),
     imported (format, outcome, seconds) {
       const span = tracer.startSpan('import recording', { startTime: Date.now() - seconds * 1000, attributes: { 'import.format': format, 'import.outcome': outcome } })

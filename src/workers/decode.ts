@@ -1,7 +1,7 @@
 import { constants, setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { packChunks } from '../../db/chunks.ts'
+import { packChunks } from '../uploads/chunks.ts'
 import { AppError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { decode, formatOf } from '../domain/files/decode.ts'

@@ -1,13 +1,13 @@
-import { deleteOtherSessions } from '../../db/refresh-tokens.ts'
+import { deleteOtherSessions } from '../../db/sessions.ts'
 import { isRevokedSince } from '../../db/revocations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import {
   claimAddress, claimIdentity, deleteSomeOriginals, deleteUser, findUserIdByIdentity, insertUser, lockUnchangedUser, replacePasswordHash,
   type UserRow
-} from '../../db/users.ts'
-import type { Registration, Session } from '../../schemas/auth.ts'
+} from '../../db/accounts.ts'
+import type { Registration, Session } from '../../schemas/sessions.ts'
 import { isEmailAddress, isTimeZone } from '../../schemas/formats.ts'
-import type { Farewell, PasswordChange } from '../../schemas/me.ts'
+import type { Farewell, PasswordChange } from '../../schemas/accounts.ts'
 import { ACCESS_TOKEN_S } from '../auth/access-tokens.ts'
 import { canonicalAddress } from '../auth/addresses.ts'
 import type { IdentityToken } from '../auth/oidc.ts'

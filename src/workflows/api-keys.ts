@@ -1,6 +1,6 @@
 import { insertApiKey } from '../../db/api-keys.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
-import { lockUser } from '../../db/users.ts'
+import { lockUser } from '../../db/accounts.ts'
 import type { MadeApiKey, NewApiKey } from '../../schemas/api-keys.ts'
 import { makeApiKey } from '../auth/api-keys.ts'
 import { AppError, invalid } from '../errors.ts'

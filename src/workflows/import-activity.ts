@@ -2,7 +2,7 @@ import { findOverlapping, insertActivity, listActivitiesOfRecording, type Activi
 import { listPhysiologyUntil } from '../../db/physiology.ts'
 import { findRecordingByBytes, insertChunks, insertRecording } from '../../db/recordings.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
-import { lockUser } from '../../db/users.ts'
+import { lockUser } from '../../db/accounts.ts'
 import type { ImportedActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn, type BodySettings } from '../domain/physiology.ts'

@@ -1,9 +1,9 @@
 import {
   deleteSession, extendSession, findRefreshToken, insertRefreshToken, insertSession, useRefreshToken, type RefreshTokenRow
-} from '../../db/refresh-tokens.ts'
+} from '../../db/sessions.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
-import { findUser, findUserByAddress, replacePasswordHash, type UserRow } from '../../db/users.ts'
-import type { Login, Session } from '../../schemas/auth.ts'
+import { findUser, findUserByAddress, replacePasswordHash, type UserRow } from '../../db/accounts.ts'
+import type { Login, Session } from '../../schemas/sessions.ts'
 import { ACCESS_TOKEN_S, type AccessTokens } from '../auth/access-tokens.ts'
 import { canonicalAddress } from '../auth/addresses.ts'
 import type { Passwords } from '../auth/passwords.ts'

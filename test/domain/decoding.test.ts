@@ -1,13 +1,13 @@
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { CHUNK_BYTES, packChunks, unpackChunk } from '../../db/chunks.ts'
+import { CHUNK_BYTES, packChunks, unpackChunk } from '../../src/uploads/chunks.ts'
 import { AppError } from '../../src/errors.ts'
 import { DecodingPool } from '../../src/workers/decoding.ts'
 import type { Decoded, DecodingOptions } from '../../src/workers/decoding.ts'
 import { ParkedBytes } from '../../src/workers/parked-bytes.ts'
-import { fitRun } from '../fixtures/recordings.ts'
+import { fitRun } from '../harness/fixtures/recordings.ts'
 
-const TROUBLED = new URL('../fixtures/worker.js', import.meta.url)
+const TROUBLED = new URL('../harness/fixtures/worker.js', import.meta.url)
 const ENDLESS = 1
 const EXITS = 2
 const HOARDS = 3

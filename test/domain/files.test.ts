@@ -8,7 +8,7 @@ import { momentOf } from '../../src/domain/files/xml.ts'
 import { sportOfFit, sportOfText } from '../../src/domain/sports.ts'
 import { COLUMN_NAMES } from '../../src/domain/recording.ts'
 import { summaryOf } from '../../src/domain/training/summary.ts'
-import { bytesOf, fitOf, fitRun, gpxOf, gpxRun, moment, START, tcxActivity, tcxOf, trackPoint } from '../fixtures/recordings.ts'
+import { bytesOf, fitOf, fitRun, gpxOf, gpxRun, moment, START, tcxActivity, tcxOf, trackPoint } from '../harness/fixtures/recordings.ts'
 
 type Test = Pick<typeof t, 'equal' | 'match' | 'fail'>
 

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { InjectOptions } from 'fastify'
 import t from 'tap'
-import { PASSWORD, inject, startService, type Answer, type Runner } from '../service.ts'
+import { PASSWORD, inject, startService, type Answer, type Runner } from '../harness/service.ts'
 
 /** What a call needs beside its path. */
 interface Call {

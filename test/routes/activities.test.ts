@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { UploadBudget } from '../../src/http/upload-budget.ts'
+import { UploadBudget } from '../../src/uploads/budget.ts'
 import type { Decode } from '../../src/workflows/import-activity.ts'
-import { startService, type Answer, type Ending, type LogLine, type Runner } from '../service.ts'
+import { startService, type Answer, type Ending, type LogLine, type Runner } from '../harness/service.ts'
 
 const EXAMPLES = ['easy-run.fit', 'park-run.gpx', 'track-session.tcx']
 const SAMPLES = join(process.cwd(), '..', 'shared', 'samples')

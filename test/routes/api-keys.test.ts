@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { makeApiKey } from '../../src/auth/api-keys.ts'
-import { PASSWORD, startService } from '../service.ts'
+import { PASSWORD, startService } from '../harness/service.ts'
 
 const service = await startService(t)
 const { database, runner } = service

@@ -6,13 +6,13 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import postgres from 'postgres'
 import t from 'tap'
-import { CHUNK_BYTES, packChunks } from '../../db/chunks.ts'
+import { CHUNK_BYTES, packChunks } from '../../src/uploads/chunks.ts'
 import { EXPORTED_TABLES, NOT_EXPORTED } from '../../db/export.ts'
-import { bind } from '../../db/session.ts'
+import { bind } from '../../db/driver/session.ts'
 import type { Sql } from '../../db/sql.ts'
 import { exportAll } from '../../src/workflows/export.ts'
-import { startService, type Runner } from '../service.ts'
-import { unzip } from '../zip.ts'
+import { startService, type Runner } from '../harness/service.ts'
+import { unzip } from '../harness/zip.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void

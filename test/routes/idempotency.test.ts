@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import t from 'tap'
-import { inject, startProcess, startService, type Answer, type Runner } from '../service.ts'
+import { inject, startProcess, startService, type Answer, type Runner } from '../harness/service.ts'
 
 const PLAN = { name: 'Spring marathon', start_date: '2026-01-05', end_date: '2026-04-26' }
 const { app, runner, databaseUrl, lines } = await startService(t)

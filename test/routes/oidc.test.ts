@@ -1,8 +1,8 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { exportJWK, exportSPKI, generateKeyPair, importJWK } from 'jose'
 import t from 'tap'
-import { startIssuer, type Issuer } from '../issuer.ts'
-import { PASSWORD, inject, startService, type Answer, type Ending, type Service } from '../service.ts'
+import { startIssuer, type Issuer } from '../harness/issuer.ts'
+import { PASSWORD, inject, startService, type Answer, type Ending, type Service } from '../harness/service.ts'
 
 interface Met extends Service {
   issuer: Issuer

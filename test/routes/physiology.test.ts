@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService } from '../service.ts'
+import { startService } from '../harness/service.ts'
 
 const SETTINGS = { valid_from: '2025-01-01', sex: 'male', max_heart_rate_bpm: 190, resting_heart_rate_bpm: 50, threshold_heart_rate_bpm: 170, threshold_pace_s_per_km: 270.5 }
 const { runner } = await startService(t)

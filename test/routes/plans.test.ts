@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService } from '../service.ts'
+import { startService } from '../harness/service.ts'
 
 const PLAN = { name: 'Spring marathon', start_date: '2026-01-05', end_date: '2026-04-26' }
 const { runner } = await startService(t)

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { Passwords } from '../../src/auth/passwords.ts'
 import { Limiter } from '../../src/http/limiter.ts'
 import { networkOf } from '../../src/http/network.ts'
-import { PASSWORD, inject, startService, type Answer, type Service } from '../service.ts'
+import { PASSWORD, inject, startService, type Answer, type Service } from '../harness/service.ts'
 
 let tried = 0
 class Counting extends Passwords {

@@ -1,6 +1,6 @@
 import { inspectDatabase } from '../../../db/inspect.ts'
 import type { Reachable } from '../../../db/inspect.ts'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { isLocalDatabase } from '../../config/warnings.ts'
 import { failed, ok, warning } from './check.ts'
 import type { Check } from './check.ts'

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { failed, ok, warning } from './check.ts'
 import type { Check } from './check.ts'
 

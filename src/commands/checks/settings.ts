@@ -1,4 +1,4 @@
-import type { Config, ConfigError } from '../../config.ts'
+import type { Config, ConfigError } from '../../config/config.ts'
 import { addressOf, isLocalDatabase, looksMadeUp, tlsOf } from '../../config/warnings.ts'
 import { failed, must, ok, warning } from './check.ts'
 import type { Check } from './check.ts'

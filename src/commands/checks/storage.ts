@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { inspectDirectory, usesDataDirectory } from '../../config/directories.ts'
 import { failed, ok, warning } from './check.ts'
 import type { Check } from './check.ts'

@@ -1,0 +1,75 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { findUser, updateUser, type UserRow } from '../db/accounts.ts'
+import { NoContent } from '../schemas/common.ts'
+import { errors } from '../schemas/error.ts'
+import { Farewell, PasswordChange, User, UserChange } from '../schemas/accounts.ts'
+import { AppError } from '../src/errors.ts'
+import { asItIs, requireMatch, sendTagged, tag } from '../src/http/etag.ts'
+import { changePassword, closeAccount } from '../src/workflows/accounts.ts'
+import type { Keys } from '../src/workflows/sessions.ts'
+
+/** The runner's own account. */
+export const meRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
+  const keys: Keys = { ...options.keys, revocations: app.revocations.known }
+
+  app.get('/', {
+    schema: {
+      summary: 'My account',
+      tags: ['Accounts'],
+      response: { 200: User, ...errors(401, 429) }
+    }
+  }, async (request, reply) => {
+    return sendTagged(request, reply, await account(request))
+  })
+
+  app.patch('/', {
+    schema: {
+      summary: 'Change my account',
+      tags: ['Accounts'],
+      body: UserChange,
+      response: { 200: User, ...errors(400, 401, 403, 412, 413, 415, 422, 429) }
+    }
+  }, async (request, reply) => {
+    const changed = await asItIs(request, () => account(request), (user) => updateUser(request.sql, user, request.body))
+    return tag(reply, changed)
+  })
+
+  app.put('/password', {
+    config: { personal: true },
+    preHandler: app.limitPasswordByUser,
+    schema: {
+      summary: 'Change my password',
+      description: 'Ends all other sessions. API keys stay as they are.',
+      tags: ['Accounts'],
+      body: PasswordChange,
+      response: { 204: NoContent, ...errors(400, 401, 403, 413, 415, 422, 429) }
+    }
+  }, async (request, reply) => {
+    await changePassword(request.sql, keys, await account(request), request.user.sessionId, request.body)
+    return reply.code(204).send(null)
+  })
+
+  app.delete('/', {
+    config: { personal: true },
+    preHandler: app.limitPasswordByUser,
+    schema: {
+      summary: 'Delete my account and everything in it, for good',
+      tags: ['Accounts'],
+      body: Farewell,
+      response: { 204: NoContent, ...errors(400, 401, 403, 412, 413, 415, 422, 429) }
+    }
+  }, async (request, reply) => {
+    const user = await account(request)
+    requireMatch(request, user)
+    await closeAccount(request.sql, keys, user, request.body, request.headers['if-match'] === undefined ? undefined : user.revision)
+    return reply.code(204).send(null)
+  })
+}
+
+/** Whoever is gone is not signed in, though an instance that has not heard of it yet let them in. */
+async function account ({ sql, user }: FastifyRequest): Promise<UserRow> {
+  const row = await findUser(sql, user.id)
+  if (row === undefined) throw new AppError('UNAUTHENTICATED', 'There is no such account any more', { headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' } })
+  return row
+}

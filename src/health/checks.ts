@@ -1,0 +1,85 @@
+import { access, constants, statfs } from 'node:fs/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { NotHealthy, type HealthCheck } from './monitor.ts'
+import type { Sink } from '../log/sink.ts'
+
+/** Less than this free where data or logs lie, and something will soon not be written. */
+const LOW_SPACE_BYTES = 256 * 1024 * 1024
+/** An event loop this late on average answers nobody in time. */
+const SLOW_LOOP_MS = 200
+/** With more statements waiting than this for each connection, answers are late. */
+const LONG_QUEUE = 2
+
+/** What is asked of the database. */
+interface Database {
+  /** Rejects where it does not answer. */
+  ping (): Promise<number>
+  /** How many statements wait, and for how many connections at the most. */
+  stats (): { max: number, waiting: number }
+}
+
+interface Watched {
+  database: Database
+  sink: Sink
+  /** Folders that must stay writable, as they are used. */
+  directories: string[]
+  /** What runs in the background, and what is wrong with it where something is. */
+  jobs: { problem (): string | undefined }
+}
+
+/** What is looked at to tell how the service is. The database alone decides whether it can do its work. */
+export function healthChecks ({ database, sink, directories, jobs }: Watched): HealthCheck[] {
+  return [
+    { name: 'database', critical: true, look: async () => { await reach(database) } },
+    { name: 'disk', critical: false, look: async () => { await lookAtDisk(sink, directories) } },
+    { name: 'event_loop', critical: false, look: eventLoop() },
+    { name: 'jobs', critical: false, look: async () => lookAtJobs(jobs) },
+    { name: 'pool', critical: false, look: async () => lookAtPool(database) }
+  ]
+}
+
+async function reach (database: Database): Promise<void> {
+  try {
+    await database.ping()
+  } catch {
+    throw new NotHealthy('the database does not answer')
+  }
+}
+
+async function lookAtDisk (sink: Sink, directories: string[]): Promise<void> {
+  const { degraded, reason } = sink.status()
+  if (degraded) throw new NotHealthy(reason ?? 'the log cannot be written', 'degraded')
+  for (const directory of directories) {
+    const { bavail, bsize } = await usable(directory)
+    if (bavail * bsize < LOW_SPACE_BYTES) throw new NotHealthy('little space is left', 'degraded')
+  }
+}
+
+async function usable (directory: string) {
+  try {
+    await access(directory, constants.W_OK)
+    return await statfs(directory)
+  } catch {
+    throw new NotHealthy('a directory cannot be written', 'degraded')
+  }
+}
+
+function eventLoop (): () => Promise<void> {
+  const histogram = monitorEventLoopDelay({ resolution: 20 })
+  histogram.enable()
+  return async () => {
+    const meanMs = histogram.mean / 1e6
+    histogram.reset()
+    if (meanMs > SLOW_LOOP_MS) throw new NotHealthy(`the event loop is ${Math.round(meanMs)} ms late`, 'degraded')
+  }
+}
+
+function lookAtJobs (jobs: Watched['jobs']): void {
+  const problem = jobs.problem()
+  if (problem !== undefined) throw new NotHealthy(problem, 'degraded')
+}
+
+function lookAtPool (database: Database): void {
+  const { max, waiting } = database.stats()
+  if (waiting > max * LONG_QUEUE) throw new NotHealthy(`${waiting} statements wait for ${max} connections`, 'degraded')
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto'
+import postgres from 'postgres'
+import t from 'tap'
+import { DatabaseError } from '../../db/driver/errors.ts'
+import { createLogger } from '../../src/log/logger.ts'
+import { JobRunner, type Job } from '../../src/jobs/runner.ts'
+import { sweeps } from '../../jobs/sweeps.ts'
+import { startService, type LogLine } from '../harness/service.ts'
+import { ToxicProxy } from '../harness/toxic-proxy.ts'
+
+function runnerOf (...jobs: Array<Partial<Job> & Pick<Job, 'batch'>>) {
+  const lines: LogLine[] = []
+  const log = createLogger({ sink: { write: (line) => { lines.push(JSON.parse(line) as LogLine) } }, name: 'app.jobs' })
+  const runner = new JobRunner({ jobs: jobs.map((job) => ({ name: 'job', intervalMs: 1000, ...job })), log, mayRun: () => true })
+  return { runner, lines }
+}
+
+function gate () {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => { open = resolve })
+  return { open, opened }
+}
+
+t.test('batches follow each other until one says that all is done', async (t) => {
+  let left = 4
+  const { runner } = runnerOf({ batch: async () => --left === 0 ? 'done' : 'more' })
+  await runner.run('job')
+  t.equal(left, 0)
+  await t.rejects(runner.run('another'), TypeError)
+})
+
+t.test('a job never runs twice at once', async (t) => {
+  const { open, opened } = gate()
+  let running = 0
+  let most = 0
+  let runs = 0
+  const { runner } = runnerOf({
+    batch: async () => {
+      runs++
+      most = Math.max(most, ++running)
+      await opened
+      running--
+      return 'done'
+    }
+  })
+  const all = [runner.run('job'), runner.run('job'), runner.run('job')]
+  open()
+  await Promise.all(all)
+  t.same([most, runs], [1, 1])
+})
+
+t.test('stopping waits for the batch under way and begins no other', async (t) => {
+  const { open, opened } = gate()
+  let begun = 0
+  let ended = 0
+  const { runner } = runnerOf({
+    batch: async () => {
+      begun++
+      await opened
+      ended++
+      return 'more'
+    }
+  })
+  const run = runner.run('job')
+  let stopped = false
+  const stop = runner.stop().then(() => { stopped = true })
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(stopped, false)
+  open()
+  await Promise.all([stop, run])
+  t.same([begun, ended], [1, 1])
+  await runner.run('job')
+  t.equal(begun, 1)
+})
+
+t.test('a job that is broken is told each time as ERROR, shown, and well again by itself', async (t) => {
+  let failures = 2
+  const { runner, lines } = runnerOf({ batch: async () => { if (failures-- > 0) throw new Error('broken'); return 'done' } })
+  await runner.run('job')
+  t.match(runner.problem(), /^job: /)
+  t.notMatch(runner.problem(), /broken/, 'what went wrong is for the log only')
+  await runner.run('job')
+  await runner.run('job')
+  t.equal(runner.problem(), undefined)
+  t.match(lines, [
+    { level: 'ERROR', logger_name: 'app.jobs', error_code: 'JOB_FAILED', exception: /broken/, extra: { job: 'job' } },
+    { level: 'ERROR' },
+    { level: 'INFO', message: 'job recovered' }
+  ])
+  t.equal(lines.length, 3)
+})
+
+t.test('that the database is away is told once, and that it is back once', async (t) => {
+  let away = true
+  const { runner, lines } = runnerOf({ batch: async () => { if (away) throw new DatabaseError('unreachable', 'gone'); return 'done' } })
+  for (let i = 0; i < 5; i++) await runner.run('job')
+  t.match(runner.problem(), /database/)
+  away = false
+  for (let i = 0; i < 5; i++) await runner.run('job')
+  t.equal(runner.problem(), undefined)
+  t.same(lines.map(({ level }) => level), ['WARNING', 'INFO'])
+})
+
+t.test('jobs start by themselves, when they may', async (t) => {
+  const { open, opened } = gate()
+  let may = false
+  const log = createLogger({ sink: { write () {} } })
+  const runner = new JobRunner({
+    jobs: [{ name: 'job', intervalMs: 1, batch: async () => { t.equal(may, true); open(); return 'done' } }],
+    log,
+    mayRun: () => { const now = may; may = true; return now }
+  })
+  const alive = setInterval(() => {}, 1000)
+  runner.start()
+  await opened
+  await runner.stop()
+  clearInterval(alive)
+})
+
+t.test('what is expired goes, batch by batch, and what is not stays', async (t) => {
+  const { app, runner, databaseUrl } = await startService(t)
+  const sql = postgres(databaseUrl, { max: 1, fetch_types: false, onnotice: () => {} })
+  t.teardown(() => sql.end({ timeout: 5 }))
+  const ann = await runner()
+  await ann.call('POST', '/plans', { name: 'Plan', start_date: '2026-01-05', end_date: '2026-04-26' }, { 'idempotency-key': randomUUID() })
+  await sql`
+    insert into idempotency_keys (user_id, key_hash, fingerprint, answer, expires_at)
+    select ${ann.id}, sha256(i::text::bytea), sha256(''), '', now() - interval '1 minute' from generate_series(1, 2500) i
+  `
+  await sql`
+    insert into refresh_tokens (user_id, token_id, session_id, secret_hash, expires_at)
+    select user_id, gen_random_uuid(), session_id, sha256(''), now() - interval '1 minute'
+    from sessions, generate_series(1, 1001) where user_id = ${ann.id}
+  `
+  const count = async () => {
+    const [row] = await sql`select (select count(*) from idempotency_keys)::integer as keys, (select count(*) from refresh_tokens)::integer as tokens`
+    return { ...row }
+  }
+  t.same(await count(), { keys: 2501, tokens: 1002 })
+  await app.jobs.run('sweep-idempotency-keys')
+  t.same(await count(), { keys: 1, tokens: 1002 })
+  await app.jobs.run('sweep-refresh-tokens')
+  t.same(await count(), { keys: 1, tokens: 1 })
+  t.equal(app.jobs.problem(), undefined)
+})
+
+t.test('what another process is at is left to it', async (t) => {
+  const { database, databaseUrl } = await startService(t)
+  const sql = postgres(databaseUrl, { max: 1, fetch_types: false, onnotice: () => {} })
+  t.teardown(() => sql.end({ timeout: 5 }))
+  const [first, second] = sweeps(database.sql) as [Job, Job]
+  await sql.begin(async (sql) => {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${first.name}, 7236517))`
+    t.equal(await first.batch(), 'elsewhere')
+    t.equal(await second.batch(), 'done')
+  })
+  t.equal(await first.batch(), 'done')
+})
+
+t.test('a job meets an outage and goes on after it', async (t) => {
+  const { databaseUrl } = await startService(t)
+  const address = new URL(databaseUrl)
+  const proxy = await ToxicProxy.to(Number(address.port), address.hostname)
+  t.teardown(() => proxy.close())
+  const { app, lines } = await startService(t, { env: { DATABASE_URL: proxy.url(databaseUrl) } })
+  await proxy.setMode('refuse')
+  for (let i = 0; i < 3; i++) await app.jobs.run('sweep-refresh-tokens')
+  t.match(app.jobs.problem(), /^sweep-refresh-tokens: the database/)
+  await proxy.setMode('pass')
+  while (app.jobs.problem() !== undefined) await app.jobs.run('sweep-refresh-tokens')
+  t.same(lines.filter(({ logger_name }) => logger_name === 'app.jobs').map(({ level }) => level), ['WARNING', 'INFO'])
+})
