@@ -1,5 +1,5 @@
-// What the service is measured against: Fastify and postgres.js, the same routes, schemas, statements and answers, and nothing else. Nobody
-// signs in; whose plans are meant is said by a header that is sent to the service, too.
+// What the service is measured against: Fastify and postgres.js, the same routes, schemas, statements and answers, and
+// nothing else. Nobody signs in; whose plans are meant is said by a header that is sent to the service, too.
 import fastify from 'fastify'
 import postgres from 'postgres'
 import { v7 as uuidv7 } from 'uuid'
@@ -16,16 +16,22 @@ app.get('/', { schema: { response: { 200: Welcome } } }, async () => ({
   links: { documentation: '/docs', openapi: '/docs/json', health: '/health', metrics: '/metrics', api: '/api/v1' }
 }))
 
-app.get('/health/live', { schema: { response: { 200: Alive } } }, (_request, reply) => { reply.send({ status: 'alive' }) })
+app.get('/health/live', { schema: { response: { 200: Alive } } }, (_request, reply) => {
+  reply.send({ status: 'alive' })
+})
 
-app.get('/api/v1/plans/:plan_id', { schema: { params: PlanParams, response: { 200: Plan } } }, async (request, reply) => {
-  const [plan] = await sql`
+app.get(
+  '/api/v1/plans/:plan_id',
+  { schema: { params: PlanParams, response: { 200: Plan } } },
+  async (request, reply) => {
+    const [plan] = await sql`
     select plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
     from plans where user_id = ${request.headers['x-runner']} and plan_id = ${request.params.plan_id}
   `
-  if (plan === undefined) return reply.code(404).send()
-  return plan
-})
+    if (plan === undefined) return reply.code(404).send()
+    return plan
+  }
+)
 
 app.get('/api/v1/plans', { schema: { querystring: PlanQuery, response: { 200: PlanPage } } }, async (request) => {
   const { limit } = request.query
@@ -34,7 +40,11 @@ app.get('/api/v1/plans', { schema: { querystring: PlanQuery, response: { 200: Pl
     from plans where user_id = ${request.headers['x-runner']} order by plan_id desc limit ${limit + 1}
   `
   const items = rows.length > limit ? rows.slice(0, limit) : rows
-  return { items, next_cursor: rows.length > limit ? Buffer.from(JSON.stringify(['plans', items.at(-1).id])).toString('base64url') : null }
+  return {
+    items,
+    next_cursor:
+      rows.length > limit ? Buffer.from(JSON.stringify(['plans', items.at(-1).id])).toString('base64url') : null
+  }
 })
 
 app.post('/api/v1/plans', { schema: { body: NewPlan, response: { 201: Plan } } }, async (request, reply) => {

@@ -1,5 +1,6 @@
-// What one FIT recording costs from request to stored, once all is compiled, beside what decoding it alone costs: `node bench/hour.mjs`. Of one made here, and of those
-// in `--samples` where that folder is. In turn, on the same core, in processor time: how many a core can do.
+// What one FIT recording costs from request to stored, once all is compiled, beside what decoding it alone costs: `node
+// bench/hour.mjs`. Of one made here, and of those in `--samples` where that folder is. In turn, on the same core, in
+// processor time: how many a core can do.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +22,11 @@ const recordings = [['an hour, made here', recordingOf('fit', { records: 3600, v
 const signedIn = (rounds + 1) * imports
 const fixture = await openFixture({ runners: signedIn, plans: signedIn, signedIn })
 const { service, given: { runners } } = fixture
-const peer = await ServerProcess.start({ name: 'peer', script: fileURLToPath(new URL('parts/peer-decoding.mjs', import.meta.url)), cores: CORES.server })
+const peer = await ServerProcess.start({
+  name: 'peer',
+  script: fileURLToPath(new URL('parts/peer-decoding.mjs', import.meta.url)),
+  cores: CORES.server
+})
 const figures = new Map(recordings.map(([name]) => [name, []]))
 for (let round = 0; round <= rounds; round++) {
   for (const [name, bytes] of recordings) {
@@ -35,7 +40,9 @@ for (const [name, bytes] of recordings) {
   const of = (which) => median(figures.get(name).map((each) => each[which]))
   const records = recordsOf(bytes)
   const rate = (us) => fixed(records / us * 1e3, 0)
-  console.log(`${name}, ${records} records: ${fixed(of('own') / 1000)} ms from request to stored (${rate(of('own'))} thousand a second), ${fixed(of('theirs') / 1000)} ms decoding alone (${rate(of('theirs'))} thousand), ${fixed(of('ratio'), 2)} of it`)
+  console.log(
+    `${name}, ${records} records: ${fixed(of('own') / 1000)} ms from request to stored (${rate(of('own'))} thousand a second), ${fixed(of('theirs') / 1000)} ms decoding alone (${rate(of('theirs'))} thousand), ${fixed(of('ratio'), 2)} of it`
+  )
 }
 console.log(`all: ${fixed(median([...figures.values()].flat().map(({ ratio }) => ratio)), 2)} of decoding alone`)
 await peer.stop()
@@ -46,7 +53,9 @@ function sampled () {
     console.log(`no recordings in ${samples}: only the one made here`)
     return []
   }
-  return readdirSync(samples).map((name) => [name, readFileSync(join(samples, name))]).filter(([, bytes]) => recordsOf(bytes) >= FEWEST_RECORDS)
+  return readdirSync(samples)
+    .map((name) => [name, readFileSync(join(samples, name))])
+    .filter(([, bytes]) => recordsOf(bytes) >= FEWEST_RECORDS)
 }
 
 function recordsOf (bytes) {
@@ -57,7 +66,11 @@ function recordsOf (bytes) {
 async function importAll (bytes, senders) {
   const cpuUs = service.cpuUs()
   for (const { token } of senders) {
-    const answer = await fetch(`${service.url}/api/v1/activities/import`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' }, body: bytes })
+    const answer = await fetch(`${service.url}/api/v1/activities/import`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
+      body: bytes
+    })
     if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`)
     await answer.arrayBuffer()
   }

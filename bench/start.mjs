@@ -1,4 +1,5 @@
-// From the start of the process to readiness, with a database there and nothing to migrate, and what the idle process then holds: `node bench/start.mjs`.
+// From the start of the process to readiness, with a database there and nothing to migrate, and what the idle process
+// then holds: `node bench/start.mjs`.
 import { setTimeout as delay } from 'node:timers/promises'
 import { readArguments } from './parts/arguments.mjs'
 import { fixed, summary } from './parts/figures.mjs'
@@ -21,6 +22,9 @@ for (let n = 0; n < times; n++) {
   await service.stop()
 }
 await database.close()
-const told = (what, { median, low, high }, limit) => console.log(`${median < limit ? 'ok    ' : 'missed'}  ${what}: ${fixed(median, 0)} [${fixed(low, 0)}–${fixed(high, 0)}] (< ${limit})`)
+const told = (what, { median, low, high }, limit) =>
+  console.log(
+    `${median < limit ? 'ok    ' : 'missed'}  ${what}: ${fixed(median, 0)} [${fixed(low, 0)}–${fixed(high, 0)}] (< ${limit})`
+  )
 told('start to ready, ms', summary(readyMs), 2000)
 told('idle, resident MB', summary(rssBytes.map((bytes) => bytes / 1e6)), 120)

@@ -54,7 +54,9 @@ export async function findUserByAddress (sql: Sql, address: string): Promise<Use
   return row
 }
 
-/** Writes what `change` has over the account as it was read; undefined where somebody else was faster, or it is gone. */
+/**
+ * Writes what `change` has over the account as it was read; undefined where somebody else was faster, or it is gone.
+ */
 export async function updateUser (sql: Sql, user: UserRow, change: UserChange): Promise<UserRow | undefined> {
   const next = { ...user, ...change }
   const [row] = await sql<UserRow>`/* updateUser */
@@ -68,7 +70,12 @@ export async function updateUser (sql: Sql, user: UserRow, change: UserChange): 
 }
 
 /** Puts another hash in the place of the one that was checked; false where that is not the account's any more. */
-export async function replacePasswordHash (sql: Sql, userId: string, checked: string, passwordHash: string): Promise<boolean> {
+export async function replacePasswordHash (
+  sql: Sql,
+  userId: string,
+  checked: string,
+  passwordHash: string
+): Promise<boolean> {
   const rows = await sql`/* replacePasswordHash */
     update users set password_hash = ${passwordHash} where user_id = ${userId} and password_hash = ${checked}
     returning user_id
@@ -101,10 +108,14 @@ export async function findUserIdByIdentity (sql: Sql, { issuer, subject }: Ident
 }
 
 /**
- * Keeps everybody else from an account and all that is its own until the transaction ends; false where it is gone, or has another password than
- * when it was read, or, where a revision is wanted, is of another.
+ * Keeps everybody else from an account and all that is its own until the transaction ends; false where it is gone, or
+ * has another password than when it was read, or, where a revision is wanted, is of another.
  */
-export async function lockUnchangedUser (sql: Sql, user: UserRow, wantedRevision: number | undefined): Promise<boolean> {
+export async function lockUnchangedUser (
+  sql: Sql,
+  user: UserRow,
+  wantedRevision: number | undefined
+): Promise<boolean> {
   const rows = await sql`/* lockUnchangedUser */
     select 1 from users
     where user_id = ${user.id} and password_hash is not distinct from ${user.password_hash}::text
@@ -141,7 +152,10 @@ export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]>
   `
 }
 
-/** Makes others who would change this runner's things wait their turn until the transaction ends; undefined where there is no such account any more. */
+/**
+ * Makes others who would change this runner's things wait their turn until the transaction ends; undefined where there
+ * is no such account any more.
+ */
 export async function lockUser (sql: Sql, userId: string): Promise<{ timezone: string } | undefined> {
   const [row] = await sql<{ timezone: string }>`/* lockUser */
     select timezone from users where user_id = ${userId} for no key update

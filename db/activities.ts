@@ -6,7 +6,10 @@ export interface ActivityRow extends Activity {
 }
 
 /** What is stored of an activity that came out of a recording. */
-export type NewActivity = Omit<Activity, 'id' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'> & {
+export type NewActivity = Omit<
+  Activity,
+  'id' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'
+> & {
   id: string
   format: string
   recording_id: string | null
@@ -39,7 +42,12 @@ const withSource = fragment`
 `
 
 /** Newest first, one more than asked where there is more; `after`: start and id of the last one of the page before. */
-export async function listActivities (sql: Sql, userId: string, filter: ActivityFilter, after?: { start_time: string, id: string }): Promise<ActivityRow[]> {
+export async function listActivities (
+  sql: Sql,
+  userId: string,
+  filter: ActivityFilter,
+  after?: { start_time: string; id: string }
+): Promise<ActivityRow[]> {
   const { from, to, sport, min_distance_m, max_distance_m, is_race, q, limit } = filter
   return await sql<ActivityRow>`/* listActivities */
     select ${columns}
@@ -66,7 +74,11 @@ export async function findActivity (sql: Sql, userId: string, activityId: string
 }
 
 /** Those that came out of one recording, in the order they stand in the file. */
-export async function listActivitiesOfRecording (sql: Sql, userId: string, recordingId: string): Promise<ActivityRow[]> {
+export async function listActivitiesOfRecording (
+  sql: Sql,
+  userId: string,
+  recordingId: string
+): Promise<ActivityRow[]> {
   return await sql<ActivityRow>`/* listActivitiesOfRecording */
     select ${columns} from ${withSource}
     where a.user_id = ${userId} and a.recording_id = ${recordingId}
@@ -75,7 +87,11 @@ export async function listActivitiesOfRecording (sql: Sql, userId: string, recor
 }
 
 /** An activity of the sport that shares most of its time with the one asked about: nobody runs two runs at once. */
-export async function findOverlapping (sql: Sql, userId: string, { sport, start_time, elapsed_s }: { sport: string, start_time: string, elapsed_s: number }): Promise<string | undefined> {
+export async function findOverlapping (
+  sql: Sql,
+  userId: string,
+  { sport, start_time, elapsed_s }: { sport: string; start_time: string; elapsed_s: number }
+): Promise<string | undefined> {
   const [row] = await sql<{ id: string }>`/* findOverlapping */
     with asked as (select ${start_time}::timestamptz as start, ${elapsed_s}::float8 as elapsed_s),
     near as (

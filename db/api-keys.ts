@@ -24,7 +24,12 @@ const columns = fragment`
 `
 
 /** Undefined where the account has as many keys as it may. To be asked for under `lockUser`. */
-export async function insertApiKey (sql: Sql, userId: string, key: NewApiKeyRow, most: number): Promise<ApiKey | undefined> {
+export async function insertApiKey (
+  sql: Sql,
+  userId: string,
+  key: NewApiKeyRow,
+  most: number
+): Promise<ApiKey | undefined> {
   const [row] = await sql<ApiKey>`/* insertApiKey */
     insert into api_keys (user_id, key_id, name, can_write, secret_hash, expires_at)
     select ${userId}::uuid, ${key.key_id}::uuid, ${key.name}::text, ${key.can_write}::boolean, ${key.secret_hash}::bytea, ${key.expires_at ?? null}::timestamptz
@@ -35,7 +40,12 @@ export async function insertApiKey (sql: Sql, userId: string, key: NewApiKeyRow,
 }
 
 /** Newest first. One more than asked is answered where there is more. */
-export async function listApiKeys (sql: Sql, userId: string, limit: number, after: string | undefined): Promise<ApiKey[]> {
+export async function listApiKeys (
+  sql: Sql,
+  userId: string,
+  limit: number,
+  after: string | undefined
+): Promise<ApiKey[]> {
   return await sql<ApiKey>`/* listApiKeys */
     select ${columns} from api_keys
     where user_id = ${userId} ${after === undefined ? fragment`` : fragment`and key_id < ${after}`}

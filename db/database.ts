@@ -17,11 +17,17 @@ export interface DatabaseOptions {
   /** A connection is replaced, while idle, at an age between 80 and 100 % of this, so that not all go at once. */
   recycleS: number
   pooler: Pooler
-  /** How long a statement may run before it is ended, how long it may wait for a connection, how long a connection may take to be made. */
+  /**
+   * How long a statement may run before it is ended, how long it may wait for a connection, how long a connection may
+   * take to be made.
+   */
   queryTimeoutMs: number
   acquireTimeoutMs: number
   connectTimeoutMs: number
-  /** How many may wait for a connection; further ones are refused at once. By default ten for each connection, 100 at least. */
+  /**
+   * How many may wait for a connection; further ones are refused at once. By default ten for each connection, 100 at
+   * least.
+   */
   maxWaiting?: number
   log: Logger
   observe?: Observer
@@ -36,7 +42,10 @@ export interface Database {
   forRequest (context: { log: Logger }): RequestSql
   /** `oldestWaitMs`: how long whoever has waited longest for a connection has done so; 0 where nobody waits. */
   stats (): { active: number, idle: number, connecting: number, max: number, waiting: number, oldestWaitMs: number }
-  /** Milliseconds the server took to answer, on a connection of its own, so that a full pool does not fail it. Rejects after a second. */
+  /**
+   * Milliseconds the server took to answer, on a connection of its own, so that a full pool does not fail it. Rejects
+   * after a second.
+   */
   ping (): Promise<number>
   /** Takes no more, lets what is under way finish for so long, ends the rest on the server. Always resolves. */
   close (options: { timeoutMs: number }): Promise<void>

@@ -31,14 +31,30 @@ export const NOT_EXPORTED: Record<string, string> = {
   idempotency_keys: 'can be read by nobody but who has the key'
 }
 
-const TYPES: Record<KeyType, Fragment> = { uuid: fragment`uuid`, integer: fragment`integer`, text: fragment`text`, date: fragment`date`, bytea: fragment`bytea` }
+const TYPES: Record<KeyType, Fragment> = {
+  uuid: fragment`uuid`,
+  integer: fragment`integer`,
+  text: fragment`text`,
+  date: fragment`date`,
+  bytea: fragment`bytea`
+}
 
-/** Some rows as they are stored, but for what is hidden, in the order of the key; those after `after`, the last of the page before. */
-export async function listRows (sql: Sql, userId: string, { table, key, hidden = [] }: ExportedTable, limit: number, after?: Record<string, unknown>): Promise<Array<Record<string, unknown>>> {
+/**
+ * Some rows as they are stored, but for what is hidden, in the order of the key; those after `after`, the last of the
+ * page before.
+ */
+export async function listRows (
+  sql: Sql,
+  userId: string,
+  { table, key, hidden = [] }: ExportedTable,
+  limit: number,
+  after?: Record<string, unknown>
+): Promise<Array<Record<string, unknown>>> {
   const columns = list(key.map(([column]) => identifier(column)))
-  const beyond = after === undefined
-    ? fragment``
-    : fragment`and (${columns}) > (${list(key.map(([column, type]) => fragment`${String(after[column])}::${TYPES[type]}`))})`
+  const beyond =
+    after === undefined
+      ? fragment``
+      : fragment`and (${columns}) > (${list(key.map(([column, type]) => fragment`${String(after[column])}::${TYPES[type]}`))})`
   const rows = await sql<{ record: Record<string, unknown> }>`/* listRows */
     select to_jsonb(t) - ${['user_id', ...hidden]}::text[] as record
     from ${identifier(table)} t

@@ -6,7 +6,9 @@ export interface KeptAnswer {
   answer: Buffer
 }
 
-/** How long the server lets a transaction stand still whose process is gone without a word: then its lock is free again. */
+/**
+ * How long the server lets a transaction stand still whose process is gone without a word: then its lock is free again.
+ */
 const ORPHANED_MS = 10_000
 
 /** Takes the lock until the transaction ends; false at once where another one has it. */
@@ -26,7 +28,13 @@ export async function findAnswer (sql: Sql, userId: string, keyHash: Buffer): Pr
 }
 
 /** Keeps the answer for so many hours; one whose time is over gives way. */
-export async function keepAnswer (sql: Sql, userId: string, keyHash: Buffer, { fingerprint, answer }: KeptAnswer, hours: number): Promise<void> {
+export async function keepAnswer (
+  sql: Sql,
+  userId: string,
+  keyHash: Buffer,
+  { fingerprint, answer }: KeptAnswer,
+  hours: number
+): Promise<void> {
   await sql`/* keepAnswer */
     insert into idempotency_keys (user_id, key_hash, fingerprint, answer, expires_at)
     values (${userId}, ${keyHash}, ${fingerprint}, ${answer}, now() + make_interval(hours => ${hours}::integer))

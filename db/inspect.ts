@@ -37,7 +37,10 @@ export interface Reachable {
 
 const LATENCY_SAMPLES = 5
 
-/** Looks at the database that `url` names, over one connection of its own. Never throws; answers within `timeoutMs` and a second. */
+/**
+ * Looks at the database that `url` names, over one connection of its own. Never throws; answers within `timeoutMs` and
+ * a second.
+ */
 export async function inspectDatabase (url: string, { timeoutMs }: { timeoutMs: number }): Promise<Inspection> {
   let sql: postgres.Sql
   try {
@@ -49,7 +52,11 @@ export async function inspectDatabase (url: string, { timeoutMs }: { timeoutMs: 
   try {
     return await Promise.race([
       look(sql),
-      delay(timeoutMs, undefined, given).then((): Inspection => ({ reachable: false, error: `no answer within ${timeoutMs} ms`, code: 'ETIMEDOUT' }))
+      delay(timeoutMs, undefined, given).then((): Inspection => ({
+        reachable: false,
+        error: `no answer within ${timeoutMs} ms`,
+        code: 'ETIMEDOUT'
+      }))
     ])
   } catch (error) {
     return unreachable(error)
@@ -102,7 +109,13 @@ async function look (sql: postgres.Sql): Promise<Reachable> {
     latenciesMs.push(performance.now() - began)
   }
   const median = latenciesMs.sort((a, b) => a - b)[LATENCY_SAMPLES >> 1] as number
-  return { reachable: true, ...rest, major: Math.trunc(number / 10_000), latency_ms: Math.round(median * 100) / 100, ...await lookAtMigrations(sql) }
+  return {
+    reachable: true,
+    ...rest,
+    major: Math.trunc(number / 10_000),
+    latency_ms: Math.round(median * 100) / 100,
+    ...(await lookAtMigrations(sql))
+  }
 }
 
 async function lookAtMigrations (sql: postgres.Sql): Promise<{ pending: string[] } | { pending_error: string }> {

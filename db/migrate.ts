@@ -50,14 +50,14 @@ export async function readMigrations (dir: string | URL = OWN): Promise<Migratio
   const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   const migrations = await Promise.all(names.map(async (file) => {
     const [, version, name] = /^(\d{4})-([a-z0-9-]+)\.sql$/.exec(file) ?? []
-    if (version === undefined || name === undefined) throw new MigrationError(`${file} is not the name of a migration: NNNN-what-it-does.sql`)
+    if (version === undefined || name === undefined) { throw new MigrationError(`${file} is not the name of a migration: NNNN-what-it-does.sql`) }
     const sql = await readFile(`${folder}/${file}`, 'utf8')
     // A checkout with other line ends is the same migration.
     const checksum = createHash('sha256').update(sql.replaceAll('\r\n', '\n')).digest('hex')
     return { version: Number(version), name, sql, checksum, alone: /^-- no transaction\b/.test(sql) }
   }))
   for (const [index, { version }] of migrations.entries()) {
-    if (migrations[index - 1]?.version === version) throw new MigrationError(`Two migrations have the number ${version}.`)
+    if (migrations[index - 1]?.version === version) { throw new MigrationError(`Two migrations have the number ${version}.`) }
   }
   return migrations
 }
@@ -65,8 +65,8 @@ export async function readMigrations (dir: string | URL = OWN): Promise<Migratio
 const known = new Map<string, Promise<Migration[]>>()
 
 /**
- * The migrations that the code has and the database lacks, as `0007-best-efforts`; none when it is up to date. One small query: the files are
- * read once.
+ * The migrations that the code has and the database lacks, as `0007-best-efforts`; none when it is up to date. One
+ * small query: the files are read once.
  */
 export async function pending (sql: Query, dir: string | URL = OWN): Promise<string[]> {
   const key = String(dir)
@@ -79,7 +79,9 @@ export async function pending (sql: Query, dir: string | URL = OWN): Promise<str
   const migrations = await reading
   let applied: Set<number>
   try {
-    const rows = await sql`/* listAppliedVersions */ select version from schema_migrations` as Array<{ version: number }>
+    const rows = (await sql`/* listAppliedVersions */ select version from schema_migrations`) as Array<{
+      version: number
+    }>
     applied = new Set(rows.map(({ version }) => version))
   } catch (error) {
     if (codeOf(error) !== '42P01') throw error
@@ -89,15 +91,19 @@ export async function pending (sql: Query, dir: string | URL = OWN): Promise<str
 }
 
 /**
- * Brings the database to the form the code expects, and answers what was applied. Any number of processes may do so at once: one works,
- * the others wait and then find nothing left to do. Each migration is applied whole or not at all, unless it says that it cannot be; after a failure
- * or a lost connection the same call goes on where it ended.
+ * Brings the database to the form the code expects, and answers what was applied. Any number of processes may do so at
+ * once: one works, the others wait and then find nothing left to do. Each migration is applied whole or not at all,
+ * unless it says that it cannot be; after a failure or a lost connection the same call goes on where it ended.
  *
  * @param url where to connect, past any pooler: an advisory lock belongs to one session.
- * @throws MigrationError when a migration fails or was changed after it was applied, when another process migrates for too long, or for a
+ * @throws MigrationError when a migration fails or was changed after it was applied, when another process migrates for
+ *   too long, or for a
  *   server older than PostgreSQL 15. What prevents connecting comes through as it is.
  */
-export async function migrate (url: string, { log, dir = OWN, waitMs = 60_000, lockMs = 5000, attempts = 5 }: MigrateOptions): Promise<{ applied: string[] }> {
+export async function migrate (
+  url: string,
+  { log, dir = OWN, waitMs = 60_000, lockMs = 5000, attempts = 5 }: MigrateOptions
+): Promise<{ applied: string[] }> {
   const migrations = await readMigrations(dir)
   const session = connect(url, log)
   try {
@@ -107,7 +113,9 @@ export async function migrate (url: string, { log, dir = OWN, waitMs = 60_000, l
       return { applied: await apply(session, migrations, { log, lockMs, attempts }) }
     } finally {
       // A session that was lost has freed its lock already.
-      await session.sql`/* unlockMigrations */ select pg_advisory_unlock(${LOCK[0]}::int, ${LOCK[1]}::int)`.catch(() => {})
+      await session.sql`/* unlockMigrations */ select pg_advisory_unlock(${LOCK[0]}::int, ${LOCK[1]}::int)`.catch(
+        () => {}
+      )
     }
   } finally {
     await session.end()
@@ -122,7 +130,10 @@ interface Session {
   end (): Promise<void>
 }
 
-/** One connection and never a second: the driver would replace a lost one unasked, by one that has neither the lock nor the transaction. */
+/**
+ * One connection and never a second: the driver would replace a lost one unasked, by one that has neither the lock nor
+ * the transaction.
+ */
 function connect (url: string, log: DatabaseLog): Session {
   let isLost = false
   let lose: (error: Error) => void = () => {}
@@ -170,14 +181,21 @@ async function refuseOld ({ sql }: Session): Promise<void> {
   }
 }
 
-/** Takes the lock. It is asked for again and again, rather than waited for in the server, so that a `create index concurrently` of the holder does not wait for us. */
+/**
+ * Takes the lock. It is asked for again and again, rather than waited for in the server, so that a `create index
+ * concurrently` of the holder does not wait for us.
+ */
 async function take ({ sql }: Session, waitMs: number, log: DatabaseLog): Promise<void> {
   const deadline = performance.now() + waitMs
   for (let told = false; ; told = true) {
-    const [row] = await sql<{ taken: boolean }>`/* lockMigrations */ select pg_try_advisory_lock(${LOCK[0]}::int, ${LOCK[1]}::int) as taken`
+    const [row] = await sql<{
+      taken: boolean
+    }>`/* lockMigrations */ select pg_try_advisory_lock(${LOCK[0]}::int, ${LOCK[1]}::int) as taken`
     if (row?.taken === true) return
     if (performance.now() > deadline) {
-      throw new MigrationError(`Another process has been migrating the database for more than ${Math.round(waitMs / 1000)} s. Wait for it, or end its session, and start again.`)
+      throw new MigrationError(
+        `Another process has been migrating the database for more than ${Math.round(waitMs / 1000)} s. Wait for it, or end its session, and start again.`
+      )
     }
     if (!told) log.info('waits for another process that migrates the database', {})
     await delay(50 + Math.random() * 50)
@@ -186,7 +204,11 @@ async function take ({ sql }: Session, waitMs: number, log: DatabaseLog): Promis
 
 interface Applied { version: number, name: string, checksum: string }
 
-async function apply (session: Session, migrations: Migration[], { log, lockMs, attempts }: { log: DatabaseLog, lockMs: number, attempts: number }): Promise<string[]> {
+async function apply (
+  session: Session,
+  migrations: Migration[],
+  { log, lockMs, attempts }: { log: DatabaseLog; lockMs: number; attempts: number }
+): Promise<string[]> {
   const { sql } = session
   await sql`/* unboundMigrations */ select set_config('statement_timeout', '0', false)`
   await sql`
@@ -197,32 +219,42 @@ async function apply (session: Session, migrations: Migration[], { log, lockMs, 
       applied_at timestamptz not null default now()
     )
   `
-  const rows = await sql<Applied>`/* listApplied */ select version, name, checksum from schema_migrations order by version`
+  const rows =
+    await sql<Applied>`/* listApplied */ select version, name, checksum from schema_migrations order by version`
   const applied = new Map(rows.map((row) => [row.version, row]))
   for (const migration of migrations) {
     const before = applied.get(migration.version)
     if (before !== undefined && before.checksum !== migration.checksum) {
-      throw new MigrationError(`Migration ${label(migration)} is not the one that was applied (${label(before)}): a migration is never changed once landed. ` +
-        'Restore the file, and put the change into a new one.')
+      throw new MigrationError(
+        `Migration ${label(migration)} is not the one that was applied (${label(before)}): a migration is never changed once landed. ` +
+          'Restore the file, and put the change into a new one.'
+      )
     }
   }
   const newest = migrations.at(-1)?.version ?? 0
   const unknown = rows.filter((row) => !migrations.some(({ version }) => version === row.version))
   if (unknown.length > 0) {
-    log.warning('the database has migrations that this version does not know', { error_code: 'DATABASE_ERROR', migrations: unknown.map(label) })
+    log.warning('the database has migrations that this version does not know', {
+      error_code: 'DATABASE_ERROR',
+      migrations: unknown.map(label)
+    })
   }
   const done: string[] = []
   for (const migration of migrations) {
     if (applied.has(migration.version)) continue
     const later = rows.find(({ version }) => version > migration.version && version <= newest)
-    if (later !== undefined) log.warning('a migration is applied after a later one', { migration: label(migration), after: label(later) })
+    if (later !== undefined) { log.warning('a migration is applied after a later one', { migration: label(migration), after: label(later) }) }
     await applyOne(session, migration, { log, lockMs, attempts })
     done.push(label(migration))
   }
   return done
 }
 
-async function applyOne (session: Session, migration: Migration, { log, lockMs, attempts }: { log: DatabaseLog, lockMs: number, attempts: number }): Promise<void> {
+async function applyOne (
+  session: Session,
+  migration: Migration,
+  { log, lockMs, attempts }: { log: DatabaseLog; lockMs: number; attempts: number }
+): Promise<void> {
   const began = performance.now()
   for (let attempt = 1; ; attempt++) {
     try {
@@ -235,7 +267,11 @@ async function applyOne (session: Session, migration: Migration, { log, lockMs, 
         const message = error instanceof Error ? error.message : String(error)
         throw new MigrationError(`Migration ${label(migration)} failed: ${message}`, error)
       }
-      log.warning('migration did not get the locks it needs and is tried again', { error_code: 'DATABASE_ERROR', migration: label(migration), attempt })
+      log.warning('migration did not get the locks it needs and is tried again', {
+        error_code: 'DATABASE_ERROR',
+        migration: label(migration),
+        attempt
+      })
       await delay(Math.min(100 * 2 ** attempt, 2000) * (0.5 + Math.random()))
     }
   }
@@ -250,7 +286,7 @@ async function runWhole ({ sql, run }: Session, migration: Migration, lockMs: nu
     const [before] = await transaction()
     await run(migration.sql)
     const [after] = await transaction()
-    if (after?.id !== before?.id) throw new MigrationError('it ends its transaction itself, so part of it may have been applied')
+    if (after?.id !== before?.id) { throw new MigrationError('it ends its transaction itself, so part of it may have been applied') }
     await note(sql, migration)
     await run('commit')
   } catch (error) {
@@ -259,7 +295,10 @@ async function runWhole ({ sql, run }: Session, migration: Migration, lockMs: nu
   }
 }
 
-/** Statement by statement, none in a transaction; noted when all are done. What was done before a failure stays: it must bear being run again. */
+/**
+ * Statement by statement, none in a transaction; noted when all are done. What was done before a failure stays: it must
+ * bear being run again.
+ */
 async function runAlone ({ sql, run }: Session, migration: Migration, lockMs: number): Promise<void> {
   await sql`/* boundMigration */ select set_config('lock_timeout', ${String(lockMs)}, false)`
   // Sent together they would be one transaction.
@@ -271,7 +310,10 @@ async function note (sql: Session['sql'], { version, name, checksum }: Migration
   await sql`/* insertMigration */ insert into schema_migrations (version, name, checksum) values (${version}, ${name}, ${checksum})`
 }
 
-/** Strings, names, comments, dollar-quoted bodies; the semicolon that ends a statement; anything else, a character at a time. */
+/**
+ * Strings, names, comments, dollar-quoted bodies; the semicolon that ends a statement; anything else, a character at a
+ * time.
+ */
 const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$([A-Za-z_]\w*|)\$[\s\S]*?\$\1\$|;|[\s\S]/g
 
 /** The statements of a file, without their semicolons and without comments. */

@@ -6,7 +6,11 @@ const columns = fragment`
 `
 
 /** The latest day first, one more than asked where there is more. `after`: the last day of the page before. */
-export async function listPhysiology (sql: Sql, userId: string, { limit, after }: { limit: number, after?: string | undefined }): Promise<Physiology[]> {
+export async function listPhysiology (
+  sql: Sql,
+  userId: string,
+  { limit, after }: { limit: number; after?: string | undefined }
+): Promise<Physiology[]> {
   return await sql<Physiology>`/* listPhysiology */
     select ${columns}
     from physiology
@@ -31,7 +35,12 @@ export async function findPhysiology (sql: Sql, userId: string, id: string): Pro
 }
 
 /** Undefined where something is said for that day already, also when two say it at once. */
-export async function insertPhysiology (sql: Sql, userId: string, id: string, settings: NewPhysiology): Promise<Physiology | undefined> {
+export async function insertPhysiology (
+  sql: Sql,
+  userId: string,
+  id: string,
+  settings: NewPhysiology
+): Promise<Physiology | undefined> {
   const [row] = await sql<Physiology>`/* insertPhysiology */
     insert into physiology (
       user_id, physiology_id, valid_from, sex, max_heart_rate_bpm, resting_heart_rate_bpm, threshold_heart_rate_bpm, threshold_pace_s_per_km

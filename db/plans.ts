@@ -20,10 +20,16 @@ const columns = fragment`
 `
 
 /**
- * Newest first. One more than asked is answered where there is more, so that the caller can tell. Two texts, each the same at every call: one put
- * together for a call cost 20 µs of 80, and Postgres plans one that asks for null wherever nothing is asked for anew each time, which is 75 of its 190 µs.
+ * Newest first. One more than asked is answered where there is more, so that the caller can tell. Two texts, each the
+ * same at every call: one put together for a call cost 20 µs of 80, and Postgres plans one that asks for null wherever
+ * nothing is asked for anew each time, which is 75 of its 190 µs.
  */
-export async function listPlans (sql: Sql, userId: string, { status, from, to, limit }: PlanFilter, after = LAST_ID): Promise<PlanRow[]> {
+export async function listPlans (
+  sql: Sql,
+  userId: string,
+  { status, from, to, limit }: PlanFilter,
+  after = LAST_ID
+): Promise<PlanRow[]> {
   if (status === undefined && from === undefined && to === undefined) {
     return await sql<PlanRow>`/* listPlans */
       select ${columns} from plans where user_id = ${userId} and plan_id < ${after} order by plan_id desc limit ${limit + 1}
@@ -61,7 +67,12 @@ export async function insertPlan (sql: Sql, userId: string, planId: string, plan
 }
 
 /** Writes what `change` has over `plan` as it was read; undefined where somebody else was faster, or it is gone. */
-export async function updatePlan (sql: Sql, userId: string, plan: PlanRow, change: PlanChange): Promise<PlanRow | undefined> {
+export async function updatePlan (
+  sql: Sql,
+  userId: string,
+  plan: PlanRow,
+  change: PlanChange
+): Promise<PlanRow | undefined> {
   const next = { ...plan, ...change }
   const [row] = await sql<PlanRow>`/* updatePlan */
     update plans

@@ -27,18 +27,26 @@ export async function insertRecording (sql: Sql, userId: string, recording: NewR
 }
 
 /**
- * Stores the pieces of a recording, in their order, as they come from {@link packChunks}: all of them, or it throws. To be called in a transaction. Each is
- * done with when the next one is asked for.
+ * Stores the pieces of a recording, in their order, as they come from {@link packChunks}: all of them, or it throws. To
+ * be called in a transaction. Each is done with when the next one is asked for.
  */
-export async function insertChunks (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }, chunks: Iterable<Uint8Array>): Promise<void> {
+export async function insertChunks (
+  sql: Sql,
+  userId: string,
+  { recording_id, size_bytes }: { recording_id: string; size_bytes: number },
+  chunks: Iterable<Uint8Array>
+): Promise<void> {
   let position = 0
   // One by one: each has the time of a statement to itself.
   for (const gzip of chunks) {
-    await copyInto(sql, binaryRow([uuidBytes(userId), uuidBytes(recording_id), integerBytes(position++), gzip]))`/* insertChunk */
+    await copyInto(
+      sql,
+      binaryRow([uuidBytes(userId), uuidBytes(recording_id), integerBytes(position++), gzip])
+    )`/* insertChunk */
       copy recording_chunks (user_id, recording_id, position, gzip) from stdin (format binary)
     `
   }
-  if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${position} pieces`)
+  if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) { throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${position} pieces`) }
 }
 
 export async function findRecordingByBytes (sql: Sql, userId: string, sha256: Buffer): Promise<string | undefined> {
@@ -60,7 +68,12 @@ export async function findOriginal (sql: Sql, userId: string, activityId: string
 }
 
 /** The plain bytes of a chunk. */
-export async function findChunk (sql: Sql, userId: string, recordingId: string, position: number): Promise<Buffer | undefined> {
+export async function findChunk (
+  sql: Sql,
+  userId: string,
+  recordingId: string,
+  position: number
+): Promise<Buffer | undefined> {
   const [row] = await sql<{ gzip: Buffer }>`/* findChunk */
     select gzip from recording_chunks where user_id = ${userId} and recording_id = ${recordingId} and position = ${position}
   `
@@ -68,7 +81,11 @@ export async function findChunk (sql: Sql, userId: string, recordingId: string, 
 }
 
 /** The pieces of an original one after the other: never more than one in memory. */
-export async function * readRecording (sql: Sql, userId: string, { recording_id, size_bytes }: { recording_id: string, size_bytes: number }): AsyncGenerator<Buffer> {
+export async function * readRecording (
+  sql: Sql,
+  userId: string,
+  { recording_id, size_bytes }: { recording_id: string; size_bytes: number }
+): AsyncGenerator<Buffer> {
   for (let position = 0; position * CHUNK_BYTES < size_bytes; position++) {
     const chunk = await findChunk(sql, userId, recording_id, position)
     if (chunk === undefined) throw new Error(`Piece ${position} of recording ${recording_id} is not there`)

@@ -39,8 +39,8 @@ export async function insertRevocations (sql: Sql, revocations: NewRevocation[])
 }
 
 /**
- * What was revoked since somebody read last, and all that is still of use where nobody has. What was written up to a minute before is read
- * again: a transaction is seen by others only when it commits.
+ * What was revoked since somebody read last, and all that is still of use where nobody has. What was written up to a
+ * minute before is read again: a transaction is seen by others only when it commits.
  */
 export async function listRevocations (sql: Sql, since: string | undefined): Promise<RevocationPage> {
   const rows = await sql<RevocationRow & { read_at: string }>`/* listRevocations */
@@ -52,7 +52,10 @@ export async function listRevocations (sql: Sql, since: string | undefined): Pro
   return { rows: rows.filter(({ subject }) => subject !== null), readAt }
 }
 
-/** Whether something issued at that time (ms since 1970, whatever a token says) is revoked, as all instances together know it. */
+/**
+ * Whether something issued at that time (ms since 1970, whatever a token says) is revoked, as all instances together
+ * know it.
+ */
 export async function isRevokedSince (sql: Sql, subject: string, issuedAtMs: number): Promise<boolean> {
   // Compared as numbers: a token may name a time that is none to the database.
   const rows = await sql`/* isRevokedSince */

@@ -16,10 +16,16 @@ export interface RefreshTokenRow {
 }
 
 /**
- * Makes a session, if the password it is opened with is still that of the account: false where it is not, also where it is being changed at
- * this moment. Null is for whoever has no password.
+ * Makes a session, if the password it is opened with is still that of the account: false where it is not, also where it
+ * is being changed at this moment. Null is for whoever has no password.
  */
-export async function insertSession (sql: Sql, userId: string, sessionId: string, passwordHash: string | null, expiresAt: string): Promise<boolean> {
+export async function insertSession (
+  sql: Sql,
+  userId: string,
+  sessionId: string,
+  passwordHash: string | null,
+  expiresAt: string
+): Promise<boolean> {
   const rows = await sql`/* insertSession */
     with account as (
       select user_id from users where user_id = ${userId} and password_hash is not distinct from ${passwordHash} for share
@@ -63,7 +69,11 @@ export async function insertRefreshToken (sql: Sql, token: NewRefreshToken): Pro
   `
 }
 
-export async function findRefreshToken (sql: Sql, userId: string, tokenId: string): Promise<RefreshTokenRow | undefined> {
+export async function findRefreshToken (
+  sql: Sql,
+  userId: string,
+  tokenId: string
+): Promise<RefreshTokenRow | undefined> {
   const [row] = await sql<RefreshTokenRow>`/* findRefreshToken */
     select session_id, secret_hash, expires_at <= now() as expired
     from refresh_tokens where user_id = ${userId} and token_id = ${tokenId}

@@ -1,10 +1,13 @@
 // The face of the database layer: all that a query module or a workflow needs.
 //
-//     const [plan] = await sql<Plan>`/* findPlan */ select name from plans where user_id = ${userId} and id = ${planId}`
+//     const [plan] = await sql<Plan>`/* findPlan */
+//       select name from plans where user_id = ${userId} and id = ${planId}
+//     `
 //     await transaction(sql, async (sql) => { … })
 //
 // Behind it, in driver/: pool.ts says who may use a connection, connection.ts is one connection, session.ts one
-// request's statements, statement.ts one of these, transaction.ts several that hold together, values.ts how values are written and read.
+// request's statements, statement.ts one of these, transaction.ts several that hold together, values.ts how values are
+// written and read.
 import type { CancelReason } from './driver/session.ts'
 import type { Value } from './driver/values.ts'
 
@@ -16,9 +19,11 @@ export type { CancelReason } from './driver/session.ts'
 
 export interface Sql {
   /**
-   * Runs one statement. It begins with a comment, its name, as in the example above: that is the `query` label in metrics and what
-   * pg_stat_activity shows. Dates come as `2024-01-15`, instants as `2024-01-15T10:30:00.123Z`, bigint as number, numeric as text, JSON parsed.
-   * @throws DatabaseError where the database is in trouble, the driver's PostgresError where the statement is (see `sqlState`)
+   * Runs one statement. It begins with a comment, its name, as in the example above: that is the `query` label in
+   * metrics and what pg_stat_activity shows. Dates come as `2024-01-15`, instants as `2024-01-15T10:30:00.123Z`, bigint
+   * as number, numeric as text, JSON parsed.
+   * @throws DatabaseError where the database is in trouble, the driver's PostgresError where the statement is (see
+   *   `sqlState`)
    */
   <Row extends object = Record<string, unknown>>(strings: TemplateStringsArray, ...values: Value[]): Promise<Row[]>
   /** What runs it, for `transaction`. */
@@ -27,7 +32,10 @@ export interface Sql {
 
 /** An Sql that belongs to a request: it logs with the request's context and ends with it. */
 export interface RequestSql extends Sql {
-  /** Ends what is running, on the server too; refuses what waits and what is still to come, with DatabaseError `cancelled`. */
+  /**
+   * Ends what is running, on the server too; refuses what waits and what is still to come, with DatabaseError
+   * `cancelled`.
+   */
   cancel (reason: CancelReason): void
 }
 
@@ -39,8 +47,12 @@ export interface TransactionOptions {
 
 export interface Executor {
   /** `parts`: what a `copy … from stdin` is given. */
-  run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]): Promise<Array<Record<string, unknown>>>
-  transaction<T> (work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T>
+  run(
+    strings: TemplateStringsArray,
+    values: unknown[],
+    parts?: readonly Uint8Array[]
+  ): Promise<Array<Record<string, unknown>>>
+  transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T>
 }
 
 /** What the layer asks of a logger. */
@@ -53,20 +65,27 @@ export interface Logger {
 }
 
 /**
- * All of `work` or nothing of it. After a serialization failure or deadlock it is run again, at most three times, so outside of `sql` it must
- * not do what cannot be done twice. Inside a transaction (`sql` is then the inner one) it is a savepoint.
+ * All of `work` or nothing of it. After a serialization failure or deadlock it is run again, at most three times, so
+ * outside of `sql` it must not do what cannot be done twice. Inside a transaction (`sql` is then the inner one) it is a
+ * savepoint.
  *
- * A statement that failed ends it, even when `work` catches the error; to try something that may fail, nest a transaction. When its connection
- * is lost, no further statement runs. Statements run one after the other, also those started together.
+ * A statement that failed ends it, even when `work` catches the error; to try something that may fail, nest a
+ * transaction. When its connection is lost, no further statement runs. Statements run one after the other, also those
+ * started together.
  * @throws what `work` throws; DatabaseError, `retries_exhausted` among them
  */
-export function transaction<T> (sql: Sql, work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+export function transaction<T> (
+  sql: Sql,
+  work: (sql: Sql) => Promise<T>,
+  options: TransactionOptions = {}
+): Promise<T> {
   return sql.executor.transaction(work, options)
 }
 
 /**
- * Carries out a `copy … from stdin`, which is given these bytes one part after the other. For what is large: a parameter of a statement is text, of which the
- * driver makes three copies, and these are sent as they are. What is answered takes the statement as `sql` does: copyInto(sql, parts)`…`.
+ * Carries out a `copy … from stdin`, which is given these bytes one part after the other. For what is large: a
+ * parameter of a statement is text, of which the driver makes three copies, and these are sent as they are. What is
+ * answered takes the statement as `sql` does: copyInto(sql, parts)`…`.
  * @throws as a statement does
  */
 export function copyInto (sql: Sql, parts: readonly Uint8Array[]): (strings: TemplateStringsArray) => Promise<void> {

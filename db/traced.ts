@@ -3,14 +3,19 @@ import type { Database } from './database.ts'
 import { sqlState, type Executor, type RequestSql, type Sql, type TransactionOptions } from './sql.ts'
 import { nameOf } from './driver/statement.ts'
 
-/** The same database, each of whose statements has a span from being asked for to its rows: waiting for a connection is part of it. */
+/**
+ * The same database, each of whose statements has a span from being asked for to its rows: waiting for a connection is
+ * part of it.
+ */
 export function tracedDatabase (database: Database, tracer: Tracer): Database {
   return {
     ...database,
     sql: traced(database.sql, tracer),
     forRequest (context) {
       const sql = database.forRequest(context)
-      return Object.assign(traced(sql, tracer), { cancel: (reason: Parameters<RequestSql['cancel']>[0]) => sql.cancel(reason) })
+      return Object.assign(traced(sql, tracer), {
+        cancel: (reason: Parameters<RequestSql['cancel']>[0]) => sql.cancel(reason)
+      })
     }
   }
 }
@@ -34,7 +39,10 @@ class TracedExecutor implements Executor {
     // Outside of a trace, in jobs and at start, a statement would be one of its own.
     if (trace.getActiveSpan() === undefined) return await this.#inner.run(strings, values, parts)
     const name = nameOf(strings)
-    const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name } })
+    const span = this.#tracer.startSpan(name, {
+      kind: SpanKind.CLIENT,
+      attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name }
+    })
     try {
       const rows = await this.#inner.run(strings, values, parts)
       span.setAttribute('db.response.returned_rows', rows.length)

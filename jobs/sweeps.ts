@@ -19,7 +19,10 @@ export function sweeps (sql: Sql): Job[] {
   ]
 }
 
-/** The lock is held for a batch, in its transaction: nothing is left of a process that dies, and a pooler in between does no harm. */
+/**
+ * The lock is held for a batch, in its transaction: nothing is left of a process that dies, and a pooler in between
+ * does no harm.
+ */
 function sweep (sql: Sql, name: string, deleteExpired: (sql: Sql, limit: number) => Promise<number>): Job {
   return {
     name,

@@ -8,7 +8,10 @@ declare module 'fastify' {
   }
 }
 
-/** Makes the state of the process visible to all who ask, and tells clients to go elsewhere for their next request while it drains. */
+/**
+ * Makes the state of the process visible to all who ask, and tells clients to go elsewhere for their next request while
+ * it drains.
+ */
 export default fp<{ availability: Availability }>(async function available (app, { availability }) {
   app.decorate('availability', availability)
 
@@ -17,8 +20,8 @@ export default fp<{ availability: Availability }>(async function available (app,
     done()
   })
 
-  // Requests that came before the drain have their answers still to come: those too must be the last on their connection, or the listener
-  // would wait for it until its keep-alive time is over.
+  // Requests that came before the drain have their answers still to come: those too must be the last on their
+  // connection, or the listener would wait for it until its keep-alive time is over.
   availability.onChange((state) => {
     if (state !== 'draining') return
     for (const { reply } of app.inFlight) {

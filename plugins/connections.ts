@@ -21,7 +21,10 @@ export default fp(async function connections (app) {
     })
   })
 
-  /** Answers in line behind another on the same connection end with it, and Node tells nobody: their requests would be in flight for ever. */
+  /**
+   * Answers in line behind another on the same connection end with it, and Node tells nobody: their requests would be
+   * in flight for ever.
+   */
   function abandon (socket: Socket): void {
     for (const { request, reply } of [...app.inFlight]) if (request.raw.socket === socket) reply.raw.emit('close')
   }

@@ -15,7 +15,10 @@ declare module 'fastify' {
   }
 }
 
-/** Gives each request its own face of the database, made when it is first used, and lets running statements finish before the service says it is closed. */
+/**
+ * Gives each request its own face of the database, made when it is first used, and lets running statements finish
+ * before the service says it is closed.
+ */
 export default fp<{ database: Database }>(async function databaseAccess (app, { database }) {
   app.decorate('database', database)
   app.decorateRequest('transactionSql', undefined)

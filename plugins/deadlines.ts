@@ -17,8 +17,8 @@ export interface DeadlineOptions {
 const SWEEP_MS = 100
 
 /**
- * Ends what takes too long. One look at all requests each tenth of a second, instead of a timer and an AbortController for each of them as
- * Fastify's `handlerTimeout` has it; and unlike there, what the handler waits for is cancelled.
+ * Ends what takes too long. One look at all requests each tenth of a second, instead of a timer and an AbortController
+ * for each of them as Fastify's `handlerTimeout` has it; and unlike there, what the handler waits for is cancelled.
  */
 export default fp<DeadlineOptions>(async function deadlines (app, { requestTimeoutMs }) {
   const progress = new WeakMap<Exchange, { bytes: number, sinceMs: number }>()
@@ -59,7 +59,8 @@ export default fp<DeadlineOptions>(async function deadlines (app, { requestTimeo
     const { socket } = exchange.request.raw
     const nowMs = performance.now()
     const before = progress.get(exchange)
-    if (before === undefined || socket.bytesWritten > before.bytes) progress.set(exchange, { bytes: socket.bytesWritten, sinceMs: nowMs })
-    else if (nowMs - before.sinceMs > requestTimeoutMs) socket.destroy()
+    if (before === undefined || socket.bytesWritten > before.bytes) {
+      progress.set(exchange, { bytes: socket.bytesWritten, sinceMs: nowMs })
+    } else if (nowMs - before.sinceMs > requestTimeoutMs) socket.destroy()
   }
 }, { name: 'deadlines', dependencies: ['request-context', 'error-envelope'] })

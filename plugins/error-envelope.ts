@@ -12,7 +12,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Answers what Fastify refuses before any hook has run: a URL it cannot decode. */
     answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void
-    /** Answers a request whose handler is not done, because its time is up; what the handler does later is no longer heard. */
+    /**
+     * Answers a request whose handler is not done, because its time is up; what the handler does later is no longer
+     * heard.
+     */
     answerTooSlow (request: FastifyRequest, reply: FastifyReply): void
   }
 }
@@ -27,7 +30,9 @@ const BODY_TYPE = new Set<unknown>(['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', 'FST_E
 /** What is said of a body, before anybody has looked whether its path is there. */
 const OF_BODY = new Set<string>(['MALFORMED_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'])
 
-/** One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods. */
+/**
+ * One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods.
+ */
 export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { showExceptions }) {
   const routes = new RouteTable()
   app.addSchema(ErrorEnvelope)
@@ -35,8 +40,12 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const verdict = verdictOf(error)
-    // Fastify reads the body before it says that there is no such route, and who may ask is looked at before its method is.
-    if ((request.is404 && (BODY_TYPE.has(property(error, 'code')) || OF_BODY.has(verdict.code))) || isOtherPath(error, verdict, request)) {
+    // Fastify reads the body before it says that there is no such route, and who may ask is looked at before its method
+    // is.
+    if (
+      (request.is404 && (BODY_TYPE.has(property(error, 'code')) || OF_BODY.has(verdict.code))) ||
+      isOtherPath(error, verdict, request)
+    ) {
       const reason = noRoute(request)
       answer(verdictOf(reason), reason, request, reply)
     } else answer(verdict, error, request, reply)
@@ -69,14 +78,25 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
   })
 
   function answer (verdict: Verdict, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const shown = showExceptions && verdict.code === 'INTERNAL_ERROR' ? { ...verdict, details: { exception: exceptionText(cause) } } : verdict
+    const shown =
+      showExceptions && verdict.code === 'INTERNAL_ERROR'
+        ? { ...verdict, details: { exception: exceptionText(cause) } }
+        : verdict
     const { status, headers, body, failure } = errorAnswer(shown, cause)
     request.exchange.failure = failure
     dropInvalidHeaders(reply)
     // What is left of a body that was begun to be read would be taken for the next request, or keep it waiting.
     if (!request.raw.complete && request.raw.readableDidRead) reply.header('connection', 'close')
     // What the handler had said of the answer it did not get to give is not true of this one.
-    for (const name of ['content-length', 'content-encoding', 'content-disposition', 'etag', 'last-modified', 'location', 'accept-ranges']) reply.removeHeader(name)
+    for (const name of [
+      'content-length',
+      'content-encoding',
+      'content-disposition',
+      'etag',
+      'last-modified',
+      'location',
+      'accept-ranges'
+    ]) { reply.removeHeader(name) }
     reply.code(status).headers(headers).send(body)
   }
 }, { name: 'error-envelope', dependencies: ['request-context', 'security'] })

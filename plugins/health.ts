@@ -14,9 +14,16 @@ export interface HealthOptions {
   checks: HealthCheck[]
 }
 
-/** Runs the health checks, tells the log when one turns, and lets the critical ones decide whether the process is ready. */
+/**
+ * Runs the health checks, tells the log when one turns, and lets the critical ones decide whether the process is ready.
+ */
 export default fp<HealthOptions>(async function health (app, { intervalMs, checks }) {
-  const monitor = new HealthMonitor({ checks, intervalMs, log: app.logger.named('app.health'), availability: app.availability })
+  const monitor = new HealthMonitor({
+    checks,
+    intervalMs,
+    log: app.logger.named('app.health'),
+    availability: app.availability
+  })
   app.decorate('health', monitor)
   app.addHook('onReady', async () => monitor.start())
   app.addHook('onClose', async () => monitor.stop())

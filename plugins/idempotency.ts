@@ -16,7 +16,10 @@ export interface OnceOnly<Prepared> {
   fingerprint: ReadonlyArray<string | Uint8Array>
   /** Slow work that writes nothing, done before the transaction; what it throws is an answer too. */
   prepare (): Promise<Prepared>
-  /** Writes, in the transaction that the request has meanwhile, and answers on the reply given. It may run more than once, as a transaction may. */
+  /**
+   * Writes, in the transaction that the request has meanwhile, and answers on the reply given. It may run more than
+   * once, as a transaction may.
+   */
   work (prepared: Prepared, reply: FastifyReply): unknown
 }
 
@@ -34,24 +37,32 @@ declare module 'fastify' {
 const KEPT_HOURS = 24
 const KEY = /^[\x20-\x7e]{1,255}$/
 const KeyHeader = Type.Object({
-  'idempotency-key': Type.Optional(Type.String({
-    minLength: 1,
-    maxLength: 255,
-    pattern: KEY.source,
-    description: 'At best a new UUID. The same request sent again with it, within 24 hours, is not done again: it gets the first answer, with `Idempotent-Replayed: true`.'
-  }))
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      pattern: KEY.source,
+      description:
+        'At best a new UUID. The same request sent again with it, within 24 hours, is not done again: it gets the first answer, with `Idempotent-Replayed: true`.'
+    })
+  )
 })
 
 /**
- * Lets a client send a POST again that it has no answer to. The first answer is stored in the same transaction as what was written, and leaves only
- * when that is committed: there is no moment at which one is there without the other.
+ * Lets a client send a POST again that it has no answer to. The first answer is stored in the same transaction as what
+ * was written, and leaves only when that is committed: there is no moment at which one is there without the other.
  *
- *     begin → lock by user, method, path and key → is there an answer? → savepoint → handler → store the answer → commit → answer
+ *     begin → lock by user, method, path and key → is there an answer? → savepoint → handler → store the answer
+ *     → commit → answer
  *
- * The lock ends with the transaction, so nothing is left to clear up of a process that died. Requests without the header pay one look at it.
+ * The lock ends with the transaction, so nothing is left to clear up of a process that died. Requests without the
+ * header pay one look at it.
  */
 export default fp(async function idempotency (app) {
-  /** What runs in this process: known without asking the database, so that those who wait do not take connections from who works. */
+  /**
+   * What runs in this process: known without asking the database, so that those who wait do not take connections from
+   * who works.
+   */
   const underWay = new Set<string>()
 
   app.addHook('onRoute', (route) => {
@@ -63,9 +74,11 @@ export default fp(async function idempotency (app) {
     route.handler = once(route.handler)
   })
 
-  app.decorate('idempotently', async function idempotently<Prepared> (request: FastifyRequest, reply: FastifyReply, { fingerprint, prepare, work }: OnceOnly<Prepared>) {
+  app.decorate('idempotently', async function idempotently<Prepared> (
+    request: FastifyRequest, reply: FastifyReply, { fingerprint, prepare, work }: OnceOnly<Prepared>
+  ) {
     const key = request.headers['idempotency-key'] as string | undefined
-    if (key === undefined) return await work(await prepare(), reply) as void
+    if (key === undefined) return (await work(await prepare(), reply)) as void
     const { method, path } = request.exchange
     const seal = new AnswerSeal({ userId: request.user.id, method, path }, key)
     const query = request.url.slice(path.length)
@@ -86,7 +99,7 @@ export default fp(async function idempotency (app) {
       const { validationError } = request
       if (validationError !== undefined && (key === undefined || !KEY.test(key))) throw validationError
       if (key === undefined) return handler.call(this, request, reply)
-      if (typeof (request.body as { pipe?: unknown } | undefined)?.pipe === 'function') throw new TypeError('A route that reads its body itself has to be idempotent by its handler')
+      if (typeof (request.body as { pipe?: unknown } | undefined)?.pipe === 'function') { throw new TypeError('A route that reads its body itself has to be idempotent by its handler') }
       return app.idempotently(request, reply, {
         fingerprint: [stringify(request.body) ?? ''],
         prepare: async () => { if (validationError !== undefined) throw validationError },
@@ -107,30 +120,43 @@ interface Answer extends RecordedAnswer {
   replayed?: boolean
 }
 
-async function answerOnce<Prepared> (attempt: Attempt, prepare: OnceOnly<Prepared>['prepare'], work: OnceOnly<Prepared>['work']): Promise<Answer> {
+async function answerOnce<Prepared> (
+  attempt: Attempt,
+  prepare: OnceOnly<Prepared>['prepare'],
+  work: OnceOnly<Prepared>['work']
+): Promise<Answer> {
   const { request, reply, seal, fingerprint } = attempt
   const userId = request.user.id
   // Asked before the lock as well: who only comes again costs one read, and no second decoding of a file.
   const earlier = await findAnswer(request.sql, userId, seal.keyHash)
   if (earlier !== undefined) return replay(attempt, earlier)
-  const prepared = await prepare().then((value) => ({ value }), (error: unknown) => ({ refusal: refusalOf(error) }))
+  const prepared = await prepare().then(
+    (value) => ({ value }),
+    (error: unknown) => ({ refusal: refusalOf(error) })
+  )
   const before = reply.getHeaders()
   try {
     return await transaction(request.sql, async (sql) => {
       // After a conflict it runs again, when the reply has headers of an answer that was never kept.
       takeBack(reply, before)
-      if (!await tryLock(sql, seal.lock)) throw stillRunning()
+      if (!(await tryLock(sql, seal.lock))) throw stillRunning()
       const kept = await findAnswer(sql, userId, seal.keyHash)
       if (kept !== undefined) return replay(attempt, kept)
+      // A savepoint: of a request that is refused nothing is written but the answer.
       const answer = 'refusal' in prepared
         ? prepared.refusal
-        // A savepoint: of a request that is refused nothing is written but the answer.
         : await transaction(sql, async (sql) => {
           request.transactionSql = sql
           return await recordAnswer(reply, before, (stand) => work(prepared.value, stand))
         }).catch(refusalOf)
       const { status, headers, body } = answer
-      await keepAnswer(sql, userId, seal.keyHash, { fingerprint, answer: seal.close(JSON.stringify({ status, headers, body })) }, KEPT_HOURS)
+      await keepAnswer(
+        sql,
+        userId,
+        seal.keyHash,
+        { fingerprint, answer: seal.close(JSON.stringify({ status, headers, body })) },
+        KEPT_HOURS
+      )
       return answer
     })
   } finally {
@@ -148,14 +174,23 @@ function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): Answer {
   return { ...answer, failure: { error_id, error_code, cause: undefined }, replayed: true }
 }
 
-function send (request: FastifyRequest, reply: FastifyReply, { status, headers, body, failure, replayed }: Answer): FastifyReply {
+function send (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, headers, body, failure, replayed }: Answer
+): FastifyReply {
   if (failure !== undefined) request.exchange.failure = failure
   if (replayed === true) reply.header('idempotent-replayed', 'true')
-  return reply.code(status).headers(headers).send(body ?? undefined)
+  return reply
+    .code(status)
+    .headers(headers)
+    .send(body ?? undefined)
 }
 
 function stillRunning (): AppError {
-  return new AppError('CONFLICT', 'The first request with this Idempotency-Key is still running', { headers: { 'retry-after': '1' } })
+  return new AppError('CONFLICT', 'The first request with this Idempotency-Key is still running', {
+    headers: { 'retry-after': '1' }
+  })
 }
 
 /** The schema with the header and the answers that come with it. */

@@ -11,7 +11,11 @@ declare module 'fastify' {
 /** Runs jobs in the background while the process takes requests; when it stops, none begins a further batch. */
 export default fp<{ jobs: Job[] }>(async function backgroundJobs (app, { jobs }) {
   const { availability } = app
-  const runner = new JobRunner({ jobs, log: app.logger.named('app.jobs'), mayRun: () => availability.state === 'ready' || availability.state === 'not_ready' })
+  const runner = new JobRunner({
+    jobs,
+    log: app.logger.named('app.jobs'),
+    mayRun: () => availability.state === 'ready' || availability.state === 'not_ready'
+  })
   app.decorate('jobs', runner)
   app.addHook('onReady', async () => runner.start())
   // Before the listener closes: who waits for requests in flight need not wait for a batch after them.

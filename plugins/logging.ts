@@ -32,8 +32,17 @@ export default fp<{ logger: RootLogger }>(async function logging (app, { logger 
     if (!logger.enabled(level)) return
     const fields = aborted ? { aborted } : status >= 500 && failure !== undefined ? { error: failure.cause } : undefined
     const context = route.secretPath ? { ...contextOf(ended), path: route.pattern } : ended
-    logger.completed(level, context, status, durationMs, failure?.error_id, failure?.error_code, fields, aborted ? undefined : failure?.exception)
-    if (durationMs > SLOW_MS && !route.quiet) logger.named('app.request').bind(context).warning('slow request', { duration_ms: durationMs })
+    logger.completed(
+      level,
+      context,
+      status,
+      durationMs,
+      failure?.error_id,
+      failure?.error_code,
+      fields,
+      aborted ? undefined : failure?.exception
+    )
+    if (durationMs > SLOW_MS && !route.quiet) { logger.named('app.request').bind(context).warning('slow request', { duration_ms: durationMs }) }
   })
 }, { name: 'logging', dependencies: ['request-context'] })
 

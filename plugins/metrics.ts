@@ -18,15 +18,32 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10]
 
 /**
- * Counts every request that ends and serves it all at `/metrics`. fastify-metrics has the endpoint and Node's own figures; its counting of
- * routes is off, as it misses what never reaches a route, and takes `method` from whoever sends it.
+ * Counts every request that ends and serves it all at `/metrics`. fastify-metrics has the endpoint and Node's own
+ * figures; its counting of routes is off, as it misses what never reaches a route, and takes `method` from whoever
+ * sends it.
  */
 export default fp<MetricsOptions>(async function metrics (app, { metrics: { registry }, token }) {
-  const requests = new DurationHistogram('http_request_duration_seconds', 'How long requests took, by method, route pattern and status', REQUEST_SECONDS, registry)
-  const failures = new CounterFamily('http_errors_total', 'Answers from 400 up, by error code and route pattern', registry)
+  const requests = new DurationHistogram(
+    'http_request_duration_seconds',
+    'How long requests took, by method, route pattern and status',
+    REQUEST_SECONDS,
+    registry
+  )
+  const failures = new CounterFamily(
+    'http_errors_total',
+    'Answers from 400 up, by error code and route pattern',
+    registry
+  )
   const routes = new Map<RouteHandle, Map<number, Durations>>()
   const failuresByRoute = new Map<RouteHandle, Map<string, Count>>()
-  const inFlight = new promClient.Gauge({ name: 'http_requests_in_flight', help: 'Requests being answered', registers: [registry], collect () { this.set(app.inFlight.size) } })
+  const inFlight = new promClient.Gauge({
+    name: 'http_requests_in_flight',
+    help: 'Requests being answered',
+    registers: [registry],
+    collect () {
+      this.set(app.inFlight.size)
+    }
+  })
   inFlight.set(0)
 
   app.onExchangeEnd((ended: Ended) => {
@@ -45,7 +62,13 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
 
   /** The series of a request: by two look-ups for a route, by its labels for what never reached one. */
   function durationsOf ({ route, status, method }: Ended): Durations {
-    if (route.method === '' || route.pattern === 'unparsed') return requests.of({ method: method !== undefined && METHODS.has(method) ? method : '_OTHER', route: route.pattern, status_code: String(status) })
+    if (route.method === '' || route.pattern === 'unparsed') {
+      return requests.of({
+        method: method !== undefined && METHODS.has(method) ? method : '_OTHER',
+        route: route.pattern,
+        status_code: String(status)
+      })
+    }
     let byStatus = routes.get(route)
     if (byStatus === undefined) routes.set(route, byStatus = new Map())
     let durations = byStatus.get(status)
@@ -70,18 +93,28 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
         tags: ['Operations'],
         security: token === undefined ? [] : [{ metricsToken: [] }],
         produces: ['text/plain'],
-        response: { 200: Type.String({ description: 'Every metric there is', examples: ['# HELP build_info What runs here\n# TYPE build_info gauge\nbuild_info{version="1.0.0",node="v22.12.0"} 1\n'] }) }
+        response: {
+          200: Type.String({
+            description: 'Every metric there is',
+            examples: [
+              '# HELP build_info What runs here\n# TYPE build_info gauge\nbuild_info{version="1.0.0",node="v22.12.0"} 1\n'
+            ]
+          })
+        }
       },
-      onRequest: (request, _reply, done) => done(mayScrape(request.headers.authorization, token) ? undefined : denied()),
+      onRequest: (request, _reply, done) =>
+        done(mayScrape(request.headers.authorization, token) ? undefined : denied()),
       handler: async () => undefined
     }
   })
   // Gauges with the suffix of counters, which promtool rightly minds; the ones without it say the same by type.
-  for (const name of ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']) registry.removeSingleMetric(name)
+  for (const name of ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']) { registry.removeSingleMetric(name) }
 }, { name: 'metrics', dependencies: ['request-context', 'error-envelope'] })
 
 function denied (): AppError {
-  return new AppError('UNAUTHENTICATED', 'The metrics are for whoever has their token', { headers: { 'www-authenticate': 'Bearer realm="metrics"' } })
+  return new AppError('UNAUTHENTICATED', 'The metrics are for whoever has their token', {
+    headers: { 'www-authenticate': 'Bearer realm="metrics"' }
+  })
 }
 
 /** Compared by digest, so that the time it takes tells nothing of the token. */

@@ -20,7 +20,8 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
       info: {
         title: name,
         version,
-        description: 'An open, API-first training service for runners: plans, workouts and recorded runs in, training science out.',
+        description:
+          'An open, API-first training service for runners: plans, workouts and recorded runs in, training science out.',
         license: { name: 'MIT', identifier: 'MIT' }
       },
       servers: [{ url: '/' }],
@@ -32,28 +33,41 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
       ],
       components: {
         securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', description: 'An access token, which lives 15 minutes, or an API key (`rt_…`).' },
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'An access token, which lives 15 minutes, or an API key (`rt_…`).'
+          },
           metricsToken: { type: 'http', scheme: 'bearer', description: 'The METRICS_TOKEN of this service.' }
         }
       },
       security: [{ bearer: [] }]
     },
     transform: ({ schema, url }) => ({ schema: withBytes(schema), url: url === '/' ? url : url.replace(/\/$/, '') }),
-    transformObject: (parts) => 'openapiObject' in parts ? completeDocument(parts.openapiObject as ApiDocument) as object : parts.swaggerObject,
-    refResolver: { buildLocalReference: (json, _base, _fragment, index) => typeof json.$id === 'string' ? json.$id : `Schema${index}` }
+    transformObject: (parts) =>
+      'openapiObject' in parts ? (completeDocument(parts.openapiObject as ApiDocument) as object) : parts.swaggerObject,
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, index) =>
+        typeof json.$id === 'string' ? json.$id : `Schema${index}`
+    }
   })
-  // The page sets styles from its script and shows images it carries: that much more than `default-src 'self'`, and no script but its own.
+  // The page sets styles from its script and shows images it carries: that much more than `default-src 'self'`, and no
+  // script but its own.
   const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'"
   await app.register(async (scope) => {
     scope.addHook('onRequest', function prepare ({ raw }, reply, done) {
       reply.header('content-security-policy', policy)
-      // What the reader of files makes of these in an error is its own; nothing here is so large that a part of it is of use.
+      // What the reader of files makes of these in an error is its own; nothing here is so large that a part of it is
+      // of use.
       for (const name of ['range', 'if-range', 'if-match', 'if-unmodified-since']) delete raw.headers[name]
       // Its own page shows the document of somebody else.
       if (raw.url === '/docs/static/') reply.redirect('/docs')
       else done()
     })
-    await scope.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', persistAuthorization: false } })
+    await scope.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { docExpansion: 'list', persistAuthorization: false }
+    })
   })
 }, { name: 'openapi', dependencies: ['security', 'error-envelope'] })
 
@@ -62,6 +76,8 @@ function withBytes (schema: FastifySchema): FastifySchema {
   if (schema?.consumes === undefined || schema.body !== undefined) return schema
   const file = { type: 'string', contentMediaType: 'application/octet-stream', description: 'The file' }
   const form = { type: 'object', required: ['file'], properties: { file } }
-  const content = Object.fromEntries(schema.consumes.map((type) => [type, { schema: type === 'multipart/form-data' ? form : { format: 'binary' } }]))
+  const content = Object.fromEntries(
+    schema.consumes.map((type) => [type, { schema: type === 'multipart/form-data' ? form : { format: 'binary' } }])
+  )
   return { ...schema, body: { content } }
 }

@@ -23,7 +23,10 @@ interface Parts {
   path?: string | undefined
 }
 
-/** How long a client that was told off may go on sending before its connection is cut, so that it can read what it was told. */
+/**
+ * How long a client that was told off may go on sending before its connection is cut, so that it can read what it was
+ * told.
+ */
 const LINGER_MS = 1000
 /** Within this time a peer that is gone has answered the first bytes with a reset. */
 const RESET_MS = 25
@@ -31,13 +34,15 @@ const MAX_URL_BYTES = 8192
 const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
 
 /**
- * Answers what Node would answer itself before Fastify sees it, or not at all: bytes that are no HTTP, headers too large or too slow,
- * expectations, CONNECT. Each gets the envelope, an id, the security headers, one log line and one count, as any other request does.
+ * Answers what Node would answer itself before Fastify sees it, or not at all: bytes that are no HTTP, headers too
+ * large or too slow, expectations, CONNECT. Each gets the envelope, an id, the security headers, one log line and one
+ * count, as any other request does.
  */
 export default fp(async function protocol (app) {
-  // Node's parser stops at an upgrade it was offered, also where nobody takes it. Of the bytes at hand it loses what follows, and takes the next to come for a
-  // request of their own, though they may be the body of one that was lost. Before all that answers, as some do so before the first hook. Around the listener
-  // and not beside it: of two Node copies the list for each request. (0.2 µs of 17.)
+  // Node's parser stops at an upgrade it was offered, also where nobody takes it. Of the bytes at hand it loses what
+  // follows, and takes the next to come for a request of their own, though they may be the body of one that was lost.
+  // Before all that answers, as some do so before the first hook. Around the listener and not beside it: of two Node
+  // copies the list for each request. (0.2 µs of 17.)
   const [answer] = app.server.listeners('request') as [RequestListener]
   app.server.removeListener('request', answer)
   app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -52,26 +57,40 @@ export default fp(async function protocol (app) {
     const hosts = countOf('host', raw.rawHeaders)
     if (hosts === 0 && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
     else if (hosts > 1) done(new AppError('BAD_REQUEST', 'There is more than one Host header'))
-    else if ((raw.url as string).length > MAX_URL_BYTES) done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`))
-    else done()
+    else if ((raw.url as string).length > MAX_URL_BYTES) { done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`)) } else done()
   })
 
   // The latest request on a connection that was answered before all of it had come.
   const answeredEarly = new WeakMap<Socket, IncomingMessage>()
   app.onExchangeEnd((ended) => {
-    if (ended instanceof Exchange && ended.request.raw.complete === false) answeredEarly.set(ended.request.raw.socket, ended.request.raw)
+    if (ended instanceof Exchange && ended.request.raw.complete === false) {
+      answeredEarly.set(ended.request.raw.socket, ended.request.raw)
+    }
   })
 
-  // Those told by `refuseSocket` or `refuseBroken` that they are not understood. The parser says so again of all they still send.
+  // Those told by `refuseSocket` or `refuseBroken` that they are not understood. The parser says so again of all they
+  // still send.
   const told = new WeakSet<Duplex>()
-  const unparsed: RouteHandle = { method: '_OTHER', pattern: 'unparsed', quiet: false, secretPath: false, speaker: 'app.request' }
+  const unparsed: RouteHandle = {
+    method: '_OTHER',
+    pattern: 'unparsed',
+    quiet: false,
+    secretPath: false,
+    speaker: 'app.request'
+  }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && WatchedConnection.stays(socket, app.server.keepAliveTimeout)) return
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && WatchedConnection.stays(socket, app.server.keepAliveTimeout)) { return }
     if (told.has(socket) && error.code?.startsWith('HPE_') === true) return
     sendHeld()
-    // Nobody is there to answer: the client went away, or never said a thing. Or it was answered, and only the rest of its body is not right or late.
-    if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesRead === 0 || answeredEarly.get(socket)?.complete === false) {
+    // Nobody is there to answer: the client went away, or never said a thing. Or it was answered, and only the rest of
+    // its body is not right or late.
+    if (
+      error.code === 'ECONNRESET' ||
+      !socket.writable ||
+      socket.bytesRead === 0 ||
+      answeredEarly.get(socket)?.complete === false
+    ) {
       socket.destroy()
       return
     }
@@ -87,8 +106,8 @@ export default fp(async function protocol (app) {
   })
 
   /**
-   * It is the body of a request under way that is not right, or broke off. Whoever only ended the sending half can still read an answer;
-   * whoever is gone answers the first bytes of it with a reset, and has had none.
+   * It is the body of a request under way that is not right, or broke off. Whoever only ended the sending half can
+   * still read an answer; whoever is gone answers the first bytes of it with a reset, and has had none.
    */
   function refuseBroken (exchange: Exchange, socket: Socket, error: AppError): void {
     if (exchange.reply.raw.headersSent || exchange.expired) {
@@ -124,7 +143,11 @@ export default fp(async function protocol (app) {
     const answer = errorAnswer(verdictOf(error), error)
     const requestId = app.requestIdOf(request)
     response.once('close', () => {
-      const parts = { method: request.method ?? '_OTHER', path: pathOf(request.url ?? ''), aborted: !response.writableFinished }
+      const parts = {
+        method: request.method ?? '_OTHER',
+        path: pathOf(request.url ?? ''),
+        aborted: !response.writableFinished
+      }
       end(answer, requestId, parts, performance.now() - started)
     })
     response.writeHead(answer.status, { ...headersOf(answer, requestId), connection: 'close' })
@@ -136,7 +159,12 @@ export default fp(async function protocol (app) {
     refuseSocket(socket, error, { method: 'CONNECT', path: request.url ?? '' }, app.requestIdOf(request))
   })
 
-  function refuseSocket (socket: Duplex, error: AppError, { method, path }: Parts = {}, requestId: string = randomId()): void {
+  function refuseSocket (
+    socket: Duplex,
+    error: AppError,
+    { method, path }: Parts = {},
+    requestId: string = randomId()
+  ): void {
     if (!socket.writable) {
       socket.destroy()
       return
@@ -150,17 +178,38 @@ export default fp(async function protocol (app) {
   }
 
   function rawAnswer (answer: ErrorAnswer, requestId: string): string {
-    const head = Object.entries({ ...headersOf(answer, requestId), connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    const head = Object.entries({ ...headersOf(answer, requestId), connection: 'close' })
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')
     return `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\ndate: ${new Date().toUTCString()}\r\n${head}\r\n${answer.body}`
   }
 
   function headersOf (answer: ErrorAnswer, requestId: string): Record<string, string> {
-    return { ...app.securityHeaders(), ...answer.headers, 'x-request-id': requestId, 'content-length': String(Buffer.byteLength(answer.body)) }
+    return {
+      ...app.securityHeaders(),
+      ...answer.headers,
+      'x-request-id': requestId,
+      'content-length': String(Buffer.byteLength(answer.body))
+    }
   }
 
-  function end ({ status, failure }: ErrorAnswer, requestId: string, { method, path, aborted }: Parts & { aborted: boolean }, durationMs: number): void {
+  function end (
+    { status, failure }: ErrorAnswer,
+    requestId: string,
+    { method, path, aborted }: Parts & { aborted: boolean },
+    durationMs: number
+  ): void {
     app.exchangeEnded({
-      request_id: requestId, user_id: undefined, method, path, route: unparsed, status: aborted ? 499 : status, durationMs, failure, aborted, extra: undefined
+      request_id: requestId,
+      user_id: undefined,
+      method,
+      path,
+      route: unparsed,
+      status: aborted ? 499 : status,
+      durationMs,
+      failure,
+      aborted,
+      extra: undefined
     })
   }
 }, { name: 'protocol', dependencies: ['request-context', 'security', 'error-envelope'] })
@@ -175,7 +224,10 @@ function countOf (name: string, rawHeaders: readonly string[]): number {
   return count
 }
 
-/** Closed with bytes unread, a socket resets, and the answer may be lost on its way: what still comes is read and thrown away for a while. */
+/**
+ * Closed with bytes unread, a socket resets, and the answer may be lost on its way: what still comes is read and thrown
+ * away for a while.
+ */
 function linger (socket: Duplex): void {
   socket.resume()
   const cut = setTimeout(() => socket.destroy(), LINGER_MS)

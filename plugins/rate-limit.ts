@@ -19,7 +19,10 @@ declare module 'fastify' {
     countUser (userId: string, reply: FastifyReply): void
     /** Counts one that was not let in, by its address. @throws AppError RATE_LIMITED */
     countStranger (request: FastifyRequest, reply: FastifyReply): void
-    /** Counts nothing, and throws AppError RATE_LIMITED where `countStranger` would: before a token is checked at a cost. */
+    /**
+     * Counts nothing, and throws AppError RATE_LIMITED where `countStranger` would: before a token is checked at a
+     * cost.
+     */
     refuseStranger (request: FastifyRequest, reply: FastifyReply): void
   }
 }
@@ -32,12 +35,13 @@ export interface RateLimitOptions {
 }
 
 /**
- * Limits how often somebody may ask, and says in `RateLimit-*` how they stand. It counts within this process: shared counts would cost each
- * request a round trip and make every answer wait for one more thing that can fail, and what is limited, work, is done by this process too. With
- * n processes behind a load balancer the limit is up to n times as high. What must hold across all of them is not left to it: guessing a
- * password costs a hash each time.
+ * Limits how often somebody may ask, and says in `RateLimit-*` how they stand. It counts within this process: shared
+ * counts would cost each request a round trip and make every answer wait for one more thing that can fail, and what is
+ * limited, work, is done by this process too. With n processes behind a load balancer the limit is up to n times as
+ * high. What must hold across all of them is not left to it: guessing a password costs a hash each time.
  *
- * Whoever is signed in is counted as a user, wherever they come from; whoever is not, by address. Nothing runs on a timer.
+ * Whoever is signed in is counted as a user, wherever they come from; whoever is not, by address. Nothing runs on a
+ * timer.
  */
 export default fp<RateLimitOptions>(async function rateLimit (app, { max, authMax }) {
   const users = limiterOf(max)
@@ -60,7 +64,9 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { max, authMa
     done(count(passwords, request.exchange.user_id ?? '', reply))
   })
   app.decorate('countUser', (userId: string, reply: FastifyReply) => throwIf(count(users, userId, reply)))
-  app.decorate('countStranger', (request: FastifyRequest, reply: FastifyReply) => throwIf(count(addresses, networkOf(request.ip), reply)))
+  app.decorate('countStranger', (request: FastifyRequest, reply: FastifyReply) =>
+    throwIf(count(addresses, networkOf(request.ip), reply))
+  )
   app.decorate('refuseStranger', (request: FastifyRequest, reply: FastifyReply) => {
     const allowance = addresses?.look(networkOf(request.ip), performance.now())
     if (allowance?.refused === true) throw refusal(tell(allowance, reply))
@@ -81,13 +87,18 @@ function count (limiter: Limiter | undefined, key: string, reply: FastifyReply):
 function tell (allowance: Allowance, reply: FastifyReply): Allowance {
   const told = reply.getHeader('ratelimit-remaining')
   if (told === undefined || allowance.refused || allowance.remaining <= Number(told)) {
-    reply.header('ratelimit-limit', String(allowance.limit)).header('ratelimit-remaining', String(allowance.remaining)).header('ratelimit-reset', String(allowance.resetS))
+    reply
+      .header('ratelimit-limit', String(allowance.limit))
+      .header('ratelimit-remaining', String(allowance.remaining))
+      .header('ratelimit-reset', String(allowance.resetS))
   }
   return allowance
 }
 
 function refusal ({ resetS }: Allowance): AppError {
-  return new AppError('RATE_LIMITED', 'Too many requests: wait as long as Retry-After says', { headers: { 'retry-after': String(resetS) } })
+  return new AppError('RATE_LIMITED', 'Too many requests: wait as long as Retry-After says', {
+    headers: { 'retry-after': String(resetS) }
+  })
 }
 
 function throwIf (error: AppError | undefined): void {

@@ -18,7 +18,9 @@ declare module 'fastify' {
     requestIdOf (request: { headers: Record<string, string | string[] | undefined> }): string
     /** The requests that are being answered now. */
     inFlight: InFlight
-    /** Calls `listener` once for every request that ends, however it ends, also for those that never reached a route. */
+    /**
+     * Calls `listener` once for every request that ends, however it ends, also for those that never reached a route.
+     */
     onExchangeEnd (listener: (ended: Ended) => void): void
     /** Tells all who listen that a request has ended which no Exchange was made for. */
     exchangeEnded (ended: Ended): void
@@ -37,19 +39,27 @@ declare module 'fastify' {
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
 const exchangeOf = Symbol('exchange')
-const unmatched: RouteHandle = { method: '', pattern: 'unmatched', quiet: false, secretPath: false, speaker: 'app.request' }
+const unmatched: RouteHandle = {
+  method: '',
+  pattern: 'unmatched',
+  quiet: false,
+  secretPath: false,
+  speaker: 'app.request'
+}
 
 type Response = ServerResponse & { [exchangeOf]?: Exchange }
 
-/** The caller's id for a request where it is one, else a new one. Fastify's own `requestIdHeader` would take any bytes. */
+/**
+ * The caller's id for a request where it is one, else a new one. Fastify's own `requestIdHeader` would take any bytes.
+ */
 function requestId (request: { headers: Record<string, string | string[] | undefined> }): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomId()
 }
 
 /**
- * Gives every request an id, a place to keep what is known of it, and an end: `onResponse` never comes for a client that goes away, the
- * `close` of the response always does.
+ * Gives every request an id, a place to keep what is known of it, and an end: `onResponse` never comes for a client
+ * that goes away, the `close` of the response always does.
  */
 export default fp(async function requestContext (app) {
   const listeners: Array<(ended: Ended) => void> = []
@@ -124,7 +134,10 @@ export default fp(async function requestContext (app) {
   }
 }, { name: 'request-context' })
 
-/** Whether nobody is left to read an answer. Node calls one finished whose connection was reset under it; the connection knows better. */
+/**
+ * Whether nobody is left to read an answer. Node calls one finished whose connection was reset under it; the connection
+ * knows better.
+ */
 function isGone ({ errored, socket }: IncomingMessage): boolean {
   return errored !== null || socket.destroyed
 }

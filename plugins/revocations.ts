@@ -26,9 +26,10 @@ export interface RevocationOptions {
 }
 
 /**
- * Has this instance know within seconds what was revoked at another, though no request reads the database to check its token. While the list
- * cannot be read for longer than `staleMs`, requests ask for it themselves, and are answered 503 where that fails: a session that was ended
- * lives for no more than a minute whatever happens, and what needs the database could not be done anyway.
+ * Has this instance know within seconds what was revoked at another, though no request reads the database to check its
+ * token. While the list cannot be read for longer than `staleMs`, requests ask for it themselves, and are answered 503
+ * where that fails: a session that was ended lives for no more than a minute whatever happens, and what needs the
+ * database could not be done anyway.
  */
 export default fp<RevocationOptions>(async function revocationList (app, { intervalMs = 10_000, staleMs = 45_000 }) {
   const known = new Revocations()
@@ -61,14 +62,25 @@ export default fp<RevocationOptions>(async function revocationList (app, { inter
   async function read (): Promise<void> {
     const begunAtMs = performance.now()
     const page = await listRevocations(app.database.sql, readAt)
-    known.add(page.rows.map(({ subject, issued_until: until, lives_ms: livesMs }) => ({ subject, livesMs, ...(until === null ? {} : { issuedUntilMs: Date.parse(until) }) })))
+    known.add(
+      page.rows.map(({ subject, issued_until: until, lives_ms: livesMs }) => ({
+        subject,
+        livesMs,
+        ...(until === null ? {} : { issuedUntilMs: Date.parse(until) })
+      }))
+    )
     known.prune()
     readAt = page.readAt
     readAtMs = begunAtMs
   }
 
   function failed (error: unknown): void {
-    if (!failing) app.logger.warning('revoked sessions cannot be read; requests will wait for them', { error, error_code: 'REVOCATIONS_UNREADABLE' })
+    if (!failing) {
+      app.logger.warning('revoked sessions cannot be read; requests will wait for them', {
+        error,
+        error_code: 'REVOCATIONS_UNREADABLE'
+      })
+    }
     failing = true
   }
 

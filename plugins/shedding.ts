@@ -18,7 +18,10 @@ declare module 'fastify' {
     sheddable: onRouteHookHandler
   }
   interface FastifyContextConfig {
-    /** Refused while there is more to do than can be done; probes are not, as that says nothing of whether the process is alive. */
+    /**
+     * Refused while there is more to do than can be done; probes are not, as that says nothing of whether the process
+     * is alive.
+     */
     sheddable?: boolean
   }
 }
@@ -31,18 +34,24 @@ export interface SheddingOptions {
 }
 
 const ADAPT_MS = 100
-/** How often it is counted, while it matters, whose requests have not arrived whole; and from when on a body has taken its time. */
+/**
+ * How often it is counted, while it matters, whose requests have not arrived whole; and from when on a body has taken
+ * its time.
+ */
 const COUNT_MS = 20
 const SLOW_BODY_MS = 100
 
 /**
- * Refuses work that could not be done in time, so that what is taken is done. At twice what a server can do it refuses as often as it serves, so that
- * a refusal must cost a small part of an answer. By an error thrown in a hook of the scope, as others are, it cost two thirds of a read by key, and nothing
- * was left for the reads. So it is the first of all hooks, and answers past those that are to come: 31 µs. And where that is safe it is given before
- * Node has read the request: 14 µs. Both ways it is the same answer, with its line and its count; only a trace has no span of the latter.
+ * Refuses work that could not be done in time, so that what is taken is done. At twice what a server can do it refuses
+ * as often as it serves, so that a refusal must cost a small part of an answer. By an error thrown in a hook of the
+ * scope, as others are, it cost two thirds of a read by key, and nothing was left for the reads. So it is the first of
+ * all hooks, and answers past those that are to come: 31 µs. And where that is safe it is given before Node has read
+ * the request: 14 µs. Both ways it is the same answer, with its line and its count; only a trace has no span of the
+ * latter.
  *
- * Measuring the event loop is under-pressure's. It is asked ten times a second, instead of being let on each request: its hook looks at
- * `request.routeOptions`, and a bound on the loop's delay alone lets in everybody between two looks and then nobody.
+ * Measuring the event loop is under-pressure's. It is asked ten times a second, instead of being let on each request:
+ * its hook looks at `request.routeOptions`, and a bound on the loop's delay alone lets in everybody between two looks
+ * and then nobody.
  */
 export default fp<SheddingOptions>(async function shedding (app, { connections, databaseDelayMs }) {
   const admission = new AdmissionLimit(connections)
@@ -53,7 +62,9 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
 
   app.decorate('sheddable', (route) => {
     route.config = { ...route.config, sheddable: true }
-    if (route.config.handle !== undefined) router.on(route.method as HTTPMethod, route.url, () => {}, route.config.handle)
+    if (route.config.handle !== undefined) {
+      router.on(route.method as HTTPMethod, route.url, () => {}, route.config.handle)
+    }
     const own = route.preValidation === undefined ? [] : [route.preValidation].flat()
     if (route.method !== 'GET' && route.method !== 'HEAD') route.preValidation = [shedArrived, ...own]
   })
@@ -72,7 +83,11 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   })
 
   let isClosing = false
-  const watcher: Watcher = { isFull: () => !isClosing && isFull() && app.availability.state === 'ready', refuse: refuseUnread, refused }
+  const watcher: Watcher = {
+    isFull: () => !isClosing && isFull() && app.availability.state === 'ready',
+    refuse: refuseUnread,
+    refused
+  }
   // Node takes a connection for idle whose request it has not read, and closes it.
   app.addHook('preClose', async () => {
     isClosing = true
@@ -107,8 +122,8 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   let countedMs = -Infinity
 
   /**
-   * How many are no work: not yet, as they are still being sent, or not any more, as their answer is on its way. A few hundred clients that
-   * never end their request, or never read their answer, would keep out all others.
+   * How many are no work: not yet, as they are still being sent, or not any more, as their answer is on its way. A few
+   * hundred clients that never end their request, or never read their answer, would keep out all others.
    */
   function elsewhereBut (own: Exchange | undefined): number {
     const nowMs = performance.now()
@@ -158,7 +173,10 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
       aborted: false,
       extra: traceOf(headers.traceparent)
     }
-    return { answer: overloaded.answer(failure, requestId, app.securityHeaders(headers.origin), app.server.keepAliveTimeout), ended }
+    return {
+      answer: overloaded.answer(failure, requestId, app.securityHeaders(headers.origin), app.server.keepAliveTimeout),
+      ended
+    }
   }
 
   function refused ({ ended }: UnreadRefusal, isGone: boolean): void {

@@ -17,11 +17,18 @@ const MAX_DEPTH = 32
 const [QUOTE, BACKSLASH, BRACKET, BRACKET_END, BRACE, BRACE_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
 
 /**
- * Refuses what does not fit the schema of its route, and changes nothing: Fastify's own settings would turn `null` into 0 and drop fields
- * that are not known. Only query and path, where everything is text, are read as numbers and booleans, in one spelling each.
+ * Refuses what does not fit the schema of its route, and changes nothing: Fastify's own settings would turn `null` into
+ * 0 and drop fields that are not known. Only query and path, where everything is text, are read as numbers and
+ * booleans, in one spelling each.
  */
 export default fp(async function validation (app) {
-  const settings = { allErrors: true, useDefaults: true, removeAdditional: false, strict: false, formats: FORMATS } as const
+  const settings = {
+    allErrors: true,
+    useDefaults: true,
+    removeAdditional: false,
+    strict: false,
+    formats: FORMATS
+  } as const
   const asSent = new Ajv({ ...settings, coerceTypes: false })
   const asText = new Ajv({ ...settings, coerceTypes: true })
 
@@ -34,7 +41,10 @@ export default fp(async function validation (app) {
   // A query nobody reads would be dropped: what says nothing of one takes none.
   app.addHook('onRoute', (route) => {
     if (!route.url.startsWith('/api/')) return
-    route.schema = { ...route.schema, querystring: route.schema?.querystring ?? { type: 'object', properties: {}, additionalProperties: false } }
+    route.schema = {
+      ...route.schema,
+      querystring: route.schema?.querystring ?? { type: 'object', properties: {}, additionalProperties: false }
+    }
   })
 
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -52,7 +62,12 @@ export default fp(async function validation (app) {
     }
     parse(request, text, (error, value) => {
       if (error === null && text.includes('\\u') && !isPlainText(value)) {
-        done(new AppError('MALFORMED_JSON', 'A text holds a NUL character or half of a surrogate pair, which no text can hold'))
+        done(
+          new AppError(
+            'MALFORMED_JSON',
+            'A text holds a NUL character or half of a surrogate pair, which no text can hold'
+          )
+        )
       } else done(error, value)
     })
   })
@@ -60,9 +75,9 @@ export default fp(async function validation (app) {
 
 function problemOf (request: FastifyRequest, body: Buffer): AppError | undefined {
   const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') return new AppError('UNSUPPORTED_MEDIA_TYPE', 'The body of this call cannot be compressed')
+  if (encoding !== undefined && encoding !== 'identity') { return new AppError('UNSUPPORTED_MEDIA_TYPE', 'The body of this call cannot be compressed') }
   const charset = /charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
-  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) return new AppError('UNSUPPORTED_MEDIA_TYPE', 'JSON is sent in UTF-8')
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) { return new AppError('UNSUPPORTED_MEDIA_TYPE', 'JSON is sent in UTF-8') }
   return isUtf8(body) ? undefined : new AppError('MALFORMED_JSON', 'The body is not valid UTF-8')
 }
 
@@ -114,13 +129,33 @@ function strictText (validate: ValidateFunction, { properties = {} }: ObjectSche
     for (const { name, form, kind } of forms) {
       const value = data[name]
       if (value !== undefined && !(typeof value === 'string' && form.test(value))) {
-        return { error: [{ instancePath: `/${name}`, keyword: 'type', message: `must be ${kind}`, params: { type: kind }, schemaPath: '' }] }
+        return {
+          error: [
+            {
+              instancePath: `/${name}`,
+              keyword: 'type',
+              message: `must be ${kind}`,
+              params: { type: kind },
+              schemaPath: ''
+            }
+          ]
+        }
       }
     }
     for (const name of texts) {
       const value = data[name]
       if (typeof value === 'string' && !WELL_FORMED.test(value)) {
-        return { error: [{ instancePath: `/${name}`, keyword: 'type', message: 'must be text without NUL', params: {}, schemaPath: '' }] }
+        return {
+          error: [
+            {
+              instancePath: `/${name}`,
+              keyword: 'type',
+              message: 'must be text without NUL',
+              params: {},
+              schemaPath: ''
+            }
+          ]
+        }
       }
     }
     return validate(data) ? { value: data } : { error: validate.errors ?? [] }

@@ -62,7 +62,13 @@ export const meRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations
   }, async (request, reply) => {
     const user = await account(request)
     requireMatch(request, user)
-    await closeAccount(request.sql, keys, user, request.body, request.headers['if-match'] === undefined ? undefined : user.revision)
+    await closeAccount(
+      request.sql,
+      keys,
+      user,
+      request.body,
+      request.headers['if-match'] === undefined ? undefined : user.revision
+    )
     return reply.code(204).send(null)
   })
 }
@@ -70,6 +76,10 @@ export const meRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations
 /** Whoever is gone is not signed in, though an instance that has not heard of it yet let them in. */
 async function account ({ sql, user }: FastifyRequest): Promise<UserRow> {
   const row = await findUser(sql, user.id)
-  if (row === undefined) throw new AppError('UNAUTHENTICATED', 'There is no such account any more', { headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' } })
+  if (row === undefined) {
+    throw new AppError('UNAUTHENTICATED', 'There is no such account any more', {
+      headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' }
+    })
+  }
   return row
 }

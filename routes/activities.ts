@@ -6,7 +6,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { findActivity, listActivities } from '../db/activities.ts'
 import { findOriginal, readRecording } from '../db/recordings.ts'
-import { Activity, ActivityPage, ActivityParams, ActivityQuery, ImportQuery, ImportedActivity } from '../schemas/activities.ts'
+import {
+  Activity,
+  ActivityPage,
+  ActivityParams,
+  ActivityQuery,
+  ImportQuery,
+  ImportedActivity
+} from '../schemas/activities.ts'
 import { NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { AppError, notFound, unfit } from '../src/errors.ts'
@@ -18,8 +25,17 @@ import type { UploadBudget } from '../src/uploads/budget.ts'
 import { ParkedBytes } from '../src/workers/parked-bytes.ts'
 import { readImport, storeImport, type Decode, type Import, type Upload } from '../src/workflows/import-activity.ts'
 
-const RECORDINGS = ['application/octet-stream', 'application/vnd.ant.fit', 'application/gpx+xml', 'application/vnd.garmin.tcx+xml']
-const MEDIA_TYPES = { fit: 'application/vnd.ant.fit', gpx: 'application/gpx+xml', tcx: 'application/vnd.garmin.tcx+xml' } as const
+const RECORDINGS = [
+  'application/octet-stream',
+  'application/vnd.ant.fit',
+  'application/gpx+xml',
+  'application/vnd.garmin.tcx+xml'
+]
+const MEDIA_TYPES = {
+  fit: 'application/vnd.ant.fit',
+  gpx: 'application/gpx+xml',
+  tcx: 'application/vnd.garmin.tcx+xml'
+} as const
 /** Whose cursors these are. */
 const LIST = 'activities'
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
@@ -34,70 +50,87 @@ export interface ActivityOptions {
 
 /** Recorded runs. */
 export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async (app, { decode, budget, imported }) => {
-  await app.register(multipart, { limits: { files: 1, fields: 10, fieldSize: 1024, parts: 11, fileSize: MAX_RECORDING_BYTES, headerPairs: 50 } })
+  await app.register(multipart, {
+    limits: { files: 1, fields: 10, fieldSize: 1024, parts: 11, fileSize: MAX_RECORDING_BYTES, headerPairs: 50 }
+  })
   // The bytes are read by the handler, which knows when to stop.
   app.addContentTypeParser(RECORDINGS, (_request, payload, done) => done(null, payload))
 
-  app.post('/import', {
-    bodyLimit: MAX_RECORDING_BYTES,
-    config: { idempotency: 'by_handler' },
-    schema: {
-      summary: 'Import one recording',
-      description: 'FIT, GPX or TCX: the format is told from the bytes. The raw body, gzip by Content-Encoding, or one file as multipart/form-data.',
-      tags: ['Activities'],
-      consumes: [...RECORDINGS, 'multipart/form-data'],
-      querystring: ImportQuery,
-      response: { 200: ImportedActivity, 201: ImportedActivity, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
-    }
-  }, async (request, reply) => {
-    const started = performance.now()
-    const { user, query: { allow_duplicate } } = request
-    const { signal, release } = earlyEndOf(request, reply)
-    const loan = budget.loan()
-    const file = new ParkedBytes()
-    let stored: Import | undefined
-    let failure: unknown
-    let ended: [format: string, outcome: string] | undefined
-    const step = async <T>(work: () => Promise<T>): Promise<T> => {
-      failure = undefined
-      try {
-        return await work()
-      } catch (error) {
-        failure = error
-        throw error
+  app.post(
+    '/import',
+    {
+      bodyLimit: MAX_RECORDING_BYTES,
+      config: { idempotency: 'by_handler' },
+      schema: {
+        summary: 'Import one recording',
+        description:
+          'FIT, GPX or TCX: the format is told from the bytes. The raw body, gzip by Content-Encoding, or one file as multipart/form-data.',
+        tags: ['Activities'],
+        consumes: [...RECORDINGS, 'multipart/form-data'],
+        querystring: ImportQuery,
+        response: { 200: ImportedActivity, 201: ImportedActivity, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
       }
-    }
-    try {
-      const upload = { ...await step(() => receive(request, { signal, loan, file })), allowDuplicate: allow_duplicate }
-      signal.throwIfAborted()
-      await app.idempotently(request, reply, {
-        fingerprint: [upload.sha256, upload.fileName ?? ''],
-        prepare: () => step(() => readImport(request.sql, user.id, decode, upload, signal)),
-        work: async (read, reply) => {
-          stored = await step(() => storeImport(request.sql, user.id, read, upload))
-          const { isNew, answer } = stored
-          return reply.code(isNew ? 201 : 200).header('location', `/api/v1/activities/${answer.activity.id}`).send(answer)
+    },
+    async (request, reply) => {
+      const started = performance.now()
+      const {
+        user,
+        query: { allow_duplicate }
+      } = request
+      const { signal, release } = earlyEndOf(request, reply)
+      const loan = budget.loan()
+      const file = new ParkedBytes()
+      let stored: Import | undefined
+      let failure: unknown
+      let ended: [format: string, outcome: string] | undefined
+      const step = async <T>(work: () => Promise<T>): Promise<T> => {
+        failure = undefined
+        try {
+          return await work()
+        } catch (error) {
+          failure = error
+          throw error
         }
-      })
-      // Only now it is committed. A refusal that is kept comes here too, and so does an answer given again, of which nothing is told.
-      if (failure !== undefined) {
-        ended = ['unknown', outcomeOf(failure)]
-      } else if (stored !== undefined) {
-        const { format, isNew, answer } = stored
-        ended = [format, isNew ? 'imported' : 'duplicate']
-        if (isNew) request.log.info({ activity_id: answer.activity.id, format }, 'activity imported')
       }
-    } catch (error) {
-      if (signal.aborted || isReset(error)) ended = ['unknown', 'aborted']
-      else if (failure !== undefined || stored !== undefined) ended = ['unknown', outcomeOf(failure ?? error)]
-      throw error
-    } finally {
-      release()
-      file.close()
-      loan.giveBack()
-      if (ended !== undefined) imported(...ended, (performance.now() - started) / 1000)
+      try {
+        const upload = {
+          ...(await step(() => receive(request, { signal, loan, file }))),
+          allowDuplicate: allow_duplicate
+        }
+        signal.throwIfAborted()
+        await app.idempotently(request, reply, {
+          fingerprint: [upload.sha256, upload.fileName ?? ''],
+          prepare: () => step(() => readImport(request.sql, user.id, decode, upload, signal)),
+          work: async (read, reply) => {
+            stored = await step(() => storeImport(request.sql, user.id, read, upload))
+            const { isNew, answer } = stored
+            return reply
+              .code(isNew ? 201 : 200)
+              .header('location', `/api/v1/activities/${answer.activity.id}`)
+              .send(answer)
+          }
+        })
+        // Only now it is committed. A refusal that is kept comes here too, and so does an answer given again, of which
+        // nothing is told.
+        if (failure !== undefined) {
+          ended = ['unknown', outcomeOf(failure)]
+        } else if (stored !== undefined) {
+          const { format, isNew, answer } = stored
+          ended = [format, isNew ? 'imported' : 'duplicate']
+          if (isNew) request.log.info({ activity_id: answer.activity.id, format }, 'activity imported')
+        }
+      } catch (error) {
+        if (signal.aborted || isReset(error)) ended = ['unknown', 'aborted']
+        else if (failure !== undefined || stored !== undefined) ended = ['unknown', outcomeOf(failure ?? error)]
+        throw error
+      } finally {
+        release()
+        file.close()
+        loan.giveBack()
+        if (ended !== undefined) imported(...ended, (performance.now() - started) / 1000)
+      }
     }
-  })
+  )
 
   app.get('/', {
     schema: {
@@ -126,28 +159,43 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityOptions> = async 
     return sendTagged(request, reply, activity)
   })
 
-  app.get('/:activity_id/file', {
-    schema: {
-      summary: 'The original, byte for byte',
-      tags: ['Activities'],
-      produces: Object.values(MEDIA_TYPES),
-      params: ActivityParams,
-      response: { 200: Type.Unsafe<Readable>({ type: 'string', format: 'binary', description: 'The bytes' }), 304: NotModified, ...errors(401, 404, 422, 429) }
+  app.get(
+    '/:activity_id/file',
+    {
+      schema: {
+        summary: 'The original, byte for byte',
+        tags: ['Activities'],
+        produces: Object.values(MEDIA_TYPES),
+        params: ActivityParams,
+        response: {
+          200: Type.Unsafe<Readable>({ type: 'string', format: 'binary', description: 'The bytes' }),
+          304: NotModified,
+          ...errors(401, 404, 422, 429)
+        }
+      }
+    },
+    async (request, reply) => {
+      const {
+        sql,
+        user,
+        params: { activity_id }
+      } = request
+      const original = await findOriginal(sql, user.id, activity_id)
+      if (original === undefined) throw notFound('file')
+      const name = original.file_name ?? `${activity_id}.${original.format}`
+      const etag = `"${original.sha256}"`
+      reply.header('etag', etag).header('cache-control', 'private, no-cache')
+      if (isNotModified(request, reply, etag)) return
+      return reply
+        .type(MEDIA_TYPES[original.format as keyof typeof MEDIA_TYPES])
+        .header('content-length', original.size_bytes)
+        .header(
+          'content-disposition',
+          `attachment; filename="${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`
+        )
+        .send(Readable.from(request.method === 'HEAD' ? [] : readRecording(sql, user.id, original)))
     }
-  }, async (request, reply) => {
-    const { sql, user, params: { activity_id } } = request
-    const original = await findOriginal(sql, user.id, activity_id)
-    if (original === undefined) throw notFound('file')
-    const name = original.file_name ?? `${activity_id}.${original.format}`
-    const etag = `"${original.sha256}"`
-    reply.header('etag', etag).header('cache-control', 'private, no-cache')
-    if (isNotModified(request, reply, etag)) return
-    return reply
-      .type(MEDIA_TYPES[original.format as keyof typeof MEDIA_TYPES])
-      .header('content-length', original.size_bytes)
-      .header('content-disposition', `attachment; filename="${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`)
-      .send(Readable.from(request.method === 'HEAD' ? [] : readRecording(sql, user.id, original)))
-  })
+  )
 }
 
 /** How an import ended that was refused. */
@@ -161,12 +209,15 @@ function isReset (error: unknown): boolean {
 }
 
 /** The file of a request: its raw body, or the one file of a form. */
-async function receive (request: FastifyRequest, options: Omit<ReadOptions, 'encoding' | 'areOwn'>): Promise<Omit<Upload, 'allowDuplicate'>> {
+async function receive (
+  request: FastifyRequest,
+  options: Omit<ReadOptions, 'encoding' | 'areOwn'>
+): Promise<Omit<Upload, 'allowDuplicate'>> {
   const { 'content-encoding': encoding } = request.headers
   if (!request.isMultipart()) {
     if (request.body === undefined) throw new AppError('UNREADABLE_FILE', 'The body is empty')
     // JSON, which the rest of the API speaks, has been read already.
-    if (!(request.body instanceof Readable)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
+    if (!(request.body instanceof Readable)) { throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form') }
     // Node copies what it gives of a connection's body; what is injected is still the caller's.
     const areOwn = request.raw.socket instanceof Socket
     return named(options.file, await readAll(request.body, { ...options, encoding, areOwn }), null)
@@ -176,12 +227,15 @@ async function receive (request: FastifyRequest, options: Omit<ReadOptions, 'enc
   if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
   const sha256 = await readAll(part.file, options).catch(refuseForm)
   if (part.file.truncated) throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
-  if (await nextFile(parts, options.signal) !== undefined) throw severalFiles()
+  if ((await nextFile(parts, options.signal)) !== undefined) throw severalFiles()
   return named(options.file, sha256, safeFileName(part.filename))
 }
 
 /** The next file of a form, which has nothing else: what it means by a field would be lost. */
-async function nextFile (parts: AsyncIterableIterator<Multipart>, signal: AbortSignal): Promise<MultipartFile | undefined> {
+async function nextFile (
+  parts: AsyncIterableIterator<Multipart>,
+  signal: AbortSignal
+): Promise<MultipartFile | undefined> {
   const { done, value } = await unlessAborted(signal, parts.next()).catch((error: unknown) => {
     throw (error as NodeJS.ErrnoException | undefined)?.code === 'FST_FILES_LIMIT' ? severalFiles() : refuseForm(error)
   })

@@ -11,22 +11,30 @@ import { createApiKey } from '../src/workflows/api-keys.ts'
 /** Whose cursors these are. */
 const LIST = 'api-keys'
 
-/** Keys for programs that ask in a runner's name. They cannot make or delete keys themselves. None has an ETag: the one answer that has the key is not to be kept. */
+/**
+ * Keys for programs that ask in a runner's name. They cannot make or delete keys themselves. None has an ETag: the one
+ * answer that has the key is not to be kept.
+ */
 export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.post('/', {
-    config: { personal: true },
-    schema: {
-      summary: 'Make an API key',
-      description: 'The key is shown this once. With the scope `read` alone it may not write; no key may make or delete keys, change the password or delete the account. At most 100 keys.',
-      tags: ['Accounts'],
-      body: NewApiKey,
-      response: { 201: MadeApiKey, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+  app.post(
+    '/',
+    {
+      config: { personal: true },
+      schema: {
+        summary: 'Make an API key',
+        description:
+          'The key is shown this once. With the scope `read` alone it may not write; no key may make or delete keys, change the password or delete the account. At most 100 keys.',
+        tags: ['Accounts'],
+        body: NewApiKey,
+        response: { 201: MadeApiKey, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+      }
+    },
+    async ({ sql, user, body, log }, reply) => {
+      const made = await createApiKey(sql, user.id, body)
+      log.info({ api_key_id: made.id }, 'API key made')
+      return reply.code(201).send(made)
     }
-  }, async ({ sql, user, body, log }, reply) => {
-    const made = await createApiKey(sql, user.id, body)
-    log.info({ api_key_id: made.id }, 'API key made')
-    return reply.code(201).send(made)
-  })
+  )
 
   app.get('/', {
     schema: {

@@ -12,42 +12,72 @@ export interface OperationsOptions {
 }
 
 /** What load balancers, orchestrators and people who operate the service ask. Nothing here is limited or shed. */
-export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = async (app, { name, version, documented }) => {
+export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = async (
+  app,
+  { name, version, documented }
+) => {
   const config = { probe: true }
   const tags = ['Operations']
   // Made once: of two put together for each answer the serializer took 5 µs of 30.
   const always = { health: '/health', metrics: '/metrics', api: '/api/v1' }
   const links = documented ? { documentation: '/docs', openapi: '/docs/json', ...always } : always
 
-  app.get('/health/live', {
-    config,
-    schema: { summary: 'Whether the process is alive', tags, security: [], response: { 200: Alive } }
-  }, (_request, reply) => {
-    reply.header('cache-control', 'no-store').send({ status: 'alive' })
-  })
+  app.get(
+    '/health/live',
+    {
+      config,
+      schema: { summary: 'Whether the process is alive', tags, security: [], response: { 200: Alive } }
+    },
+    (_request, reply) => {
+      reply.header('cache-control', 'no-store').send({ status: 'alive' })
+    }
+  )
 
-  app.get('/health/ready', {
-    config,
-    schema: { summary: 'Whether it can take requests', tags, security: [], response: { 200: Ready, 503: NotReady } }
-  }, async (_request, reply) => {
-    reply.header('cache-control', 'no-store')
-    await app.health.ready()
-    const { availability } = app
-    if (availability.state === 'ready') return { status: 'ready' as const }
-    return reply.code(503).send({ status: 'not_ready', reason: availability.reason ?? 'not ready' })
-  })
+  app.get(
+    '/health/ready',
+    {
+      config,
+      schema: { summary: 'Whether it can take requests', tags, security: [], response: { 200: Ready, 503: NotReady } }
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store')
+      await app.health.ready()
+      const { availability } = app
+      if (availability.state === 'ready') return { status: 'ready' as const }
+      return reply.code(503).send({ status: 'not_ready', reason: availability.reason ?? 'not ready' })
+    }
+  )
 
-  app.get('/health', {
-    config,
-    schema: { summary: 'Health in detail', description: 'As a live page for people where `Accept` prefers `text/html`.', tags, security: [], response: { 200: Health, 503: Health } }
-  }, async (request, reply) => {
-    const { status, checks } = await app.health.report()
-    const health = { status, timestamp: new Date().toISOString(), uptime_seconds: Math.round(process.uptime() * 1000) / 1000, version, checks }
-    reply.code(status === 'unhealthy' ? 503 : 200).header('cache-control', 'no-store').header('vary', vary(reply))
-    if (!prefersHtml(request.headers.accept)) return reply.send(health)
-    const page: string = healthPage({ ...health, name })
-    return reply.type('text/html; charset=utf-8').send(page as never)
-  })
+  app.get(
+    '/health',
+    {
+      config,
+      schema: {
+        summary: 'Health in detail',
+        description: 'As a live page for people where `Accept` prefers `text/html`.',
+        tags,
+        security: [],
+        response: { 200: Health, 503: Health }
+      }
+    },
+    async (request, reply) => {
+      const { status, checks } = await app.health.report()
+      const health = {
+        status,
+        timestamp: new Date().toISOString(),
+        uptime_seconds: Math.round(process.uptime() * 1000) / 1000,
+        version,
+        checks
+      }
+      reply
+        .code(status === 'unhealthy' ? 503 : 200)
+        .header('cache-control', 'no-store')
+        .header('vary', vary(reply))
+      if (!prefersHtml(request.headers.accept)) return reply.send(health)
+      const page: string = healthPage({ ...health, name })
+      return reply.type('text/html; charset=utf-8').send(page as never)
+    }
+  )
 
   for (const [file, { type, bytes }] of Object.entries(ASSETS)) {
     app.get(`/health/${file}`, { config, schema: { hide: true } }, (_request, reply) => {
@@ -55,14 +85,18 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
     })
   }
 
-  app.get('/', {
-    schema: { summary: 'What this service is', tags, security: [], response: { 200: Welcome } }
-  }, async () => ({
-    name,
-    version,
-    description: 'An open, API-first training service for runners',
-    links
-  }))
+  app.get(
+    '/',
+    {
+      schema: { summary: 'What this service is', tags, security: [], response: { 200: Welcome } }
+    },
+    async () => ({
+      name,
+      version,
+      description: 'An open, API-first training service for runners',
+      links
+    })
+  )
 }
 
 /** What the answer depends on: CORS may have named the origin already. */

@@ -13,7 +13,10 @@ import { newId } from '../src/ids.ts'
 const LIST = 'physiology'
 const DAY = /^\d{4}-\d\d-\d\d$/
 
-/** What a runner's body could do, from which day on. What is said is not changed afterwards, so that it has one revision. */
+/**
+ * What a runner's body could do, from which day on. What is said is not changed afterwards, so that it has one
+ * revision.
+ */
 export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: {
@@ -24,25 +27,32 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async ({ sql, user, query: { cursor, limit } }) => {
     const [after] = cursor === undefined ? [] : readCursor(cursor, LIST, DAY)
-    return pageOf(await listPhysiology(sql, user.id, { limit, after }), limit, ({ valid_from }) => cursorOf(LIST, valid_from))
+    return pageOf(await listPhysiology(sql, user.id, { limit, after }), limit, ({ valid_from }) =>
+      cursorOf(LIST, valid_from)
+    )
   })
 
-  app.post('/', {
-    schema: {
-      summary: 'Say what holds from a day on',
-      description: 'An activity is judged by what held on its day: each value from the latest settings not after it that have it. One for each day.',
-      tags: ['Accounts'],
-      body: NewPhysiology,
-      response: { 201: Physiology, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+  app.post(
+    '/',
+    {
+      schema: {
+        summary: 'Say what holds from a day on',
+        description:
+          'An activity is judged by what held on its day: each value from the latest settings not after it that have it. One for each day.',
+        tags: ['Accounts'],
+        body: NewPhysiology,
+        response: { 201: Physiology, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+      }
+    },
+    async ({ sql, user, body }, reply) => {
+      const problem = contradiction(body)
+      if (problem !== undefined) throw invalid(problem.field, problem.message)
+      const made = await insertPhysiology(sql, user.id, newId(), body)
+      if (made === undefined) { throw new AppError('CONFLICT', 'There are settings from that day on already: delete them first') }
+      tag(reply, inItsRevision(made))
+      return reply.code(201).send(made)
     }
-  }, async ({ sql, user, body }, reply) => {
-    const problem = contradiction(body)
-    if (problem !== undefined) throw invalid(problem.field, problem.message)
-    const made = await insertPhysiology(sql, user.id, newId(), body)
-    if (made === undefined) throw new AppError('CONFLICT', 'There are settings from that day on already: delete them first')
-    tag(reply, inItsRevision(made))
-    return reply.code(201).send(made)
-  })
+  )
 
   app.delete('/:physiology_id', {
     schema: {

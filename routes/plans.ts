@@ -65,7 +65,11 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async (request, reply) => {
     const { sql, user, params, body } = request
-    const changed = await asItIs(request, () => existing(sql, user.id, params.plan_id), (plan) => changePlan(sql, user.id, plan, body))
+    const changed = await asItIs(
+      request,
+      () => existing(sql, user.id, params.plan_id),
+      (plan) => changePlan(sql, user.id, plan, body)
+    )
     return tag(reply, changed)
   })
 

@@ -37,28 +37,38 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocatio
     }
   }, async ({ sql, body }) => await logIn(sql, keys, body))
 
-  app.post('/refresh', {
-    schema: {
-      summary: 'Go on with a session',
-      description: 'Answers new tokens; the refresh token sent is used up. One that is sent again ends its session: somebody else may have it.',
-      tags: ['Accounts'],
-      security: [],
-      body: RefreshToken,
-      response: { 200: Session, ...errors(400, 401, 413, 415, 422, 429) }
-    }
-  }, async ({ sql, body }) => await refresh(sql, keys, body.refresh_token))
+  app.post(
+    '/refresh',
+    {
+      schema: {
+        summary: 'Go on with a session',
+        description:
+          'Answers new tokens; the refresh token sent is used up. One that is sent again ends its session: somebody else may have it.',
+        tags: ['Accounts'],
+        security: [],
+        body: RefreshToken,
+        response: { 200: Session, ...errors(400, 401, 413, 415, 422, 429) }
+      }
+    },
+    async ({ sql, body }) => await refresh(sql, keys, body.refresh_token)
+  )
 
-  app.post('/logout', {
-    schema: {
-      summary: 'End a session',
-      description: 'Its access token is refused from then on, too: at once here, within a minute at every other instance.',
-      tags: ['Accounts'],
-      security: [],
-      body: RefreshToken,
-      response: { 204: NoContent, ...errors(400, 413, 415, 422, 429) }
+  app.post(
+    '/logout',
+    {
+      schema: {
+        summary: 'End a session',
+        description:
+          'Its access token is refused from then on, too: at once here, within a minute at every other instance.',
+        tags: ['Accounts'],
+        security: [],
+        body: RefreshToken,
+        response: { 204: NoContent, ...errors(400, 413, 415, 422, 429) }
+      }
+    },
+    async ({ sql, body }, reply) => {
+      await logOut(sql, keys, body.refresh_token)
+      return reply.code(204).send(null)
     }
-  }, async ({ sql, body }, reply) => {
-    await logOut(sql, keys, body.refresh_token)
-    return reply.code(204).send(null)
-  })
+  )
 }

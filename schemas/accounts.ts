@@ -1,20 +1,33 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { Id, Moment, nullable } from './common.ts'
 
-export const TimeZone = Type.String({ minLength: 1, maxLength: 64, format: 'time-zone', description: 'IANA time zone, Europe/Paris' })
+export const TimeZone = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  format: 'time-zone',
+  description: 'IANA time zone, Europe/Paris'
+})
 export const Password = Type.String({ minLength: 10, maxLength: 200, description: '10 to 200 characters' })
 export const Units = Type.String({ enum: ['metric', 'imperial'] })
 
 /** A runner's account, as its owner sees it. */
-export const User = Type.Object({
-  id: Id,
-  email: nullable(Type.String({ maxLength: 254, description: 'Null where somebody else’s identity provider told none that it has checked' })),
-  name: nullable(Type.String()),
-  timezone: Type.String({ description: 'IANA time zone' }),
-  first_weekday: Type.Integer({ minimum: 1, maximum: 7, description: 'ISO: 1 is Monday' }),
-  units: Units,
-  created_at: Moment
-}, { title: 'User' })
+export const User = Type.Object(
+  {
+    id: Id,
+    email: nullable(
+      Type.String({
+        maxLength: 254,
+        description: 'Null where somebody else’s identity provider told none that it has checked'
+      })
+    ),
+    name: nullable(Type.String()),
+    timezone: Type.String({ description: 'IANA time zone' }),
+    first_weekday: Type.Integer({ minimum: 1, maximum: 7, description: 'ISO: 1 is Monday' }),
+    units: Units,
+    created_at: Moment
+  },
+  { title: 'User' }
+)
 export type User = Static<typeof User>
 
 export const UserChange = Type.Object({
@@ -31,7 +44,16 @@ export const PasswordChange = Type.Object({
 }, { additionalProperties: false })
 export type PasswordChange = Static<typeof PasswordChange>
 
-export const Farewell = Type.Object({
-  password: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Required, but where the account has none: it was made by an identity provider’s token' }))
-}, { additionalProperties: false })
+export const Farewell = Type.Object(
+  {
+    password: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description: 'Required, but where the account has none: it was made by an identity provider’s token'
+      })
+    )
+  },
+  { additionalProperties: false }
+)
 export type Farewell = Static<typeof Farewell>

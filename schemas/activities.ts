@@ -68,9 +68,15 @@ export type ActivityQuery = Static<typeof ActivityQuery>
 export const ActivityParams = Type.Object({ activity_id: Id })
 export const ActivityPage = page(Activity)
 
-export const ImportQuery = Type.Object({
-  allow_duplicate: Type.Boolean({ default: false, description: 'Take it although the same run is there from other bytes' })
-}, { additionalProperties: false })
+export const ImportQuery = Type.Object(
+  {
+    allow_duplicate: Type.Boolean({
+      default: false,
+      description: 'Take it although the same run is there from other bytes'
+    })
+  },
+  { additionalProperties: false }
+)
 
 export const ImportedActivity = Type.Object({
   activity: Activity,

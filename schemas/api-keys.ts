@@ -13,11 +13,20 @@ export const ApiKey = Type.Object({
 }, { title: 'ApiKey' })
 export type ApiKey = Static<typeof ApiKey>
 
-export const NewApiKey = Type.Object({
-  name: text(100),
-  scopes: Type.Array(scope, { minItems: 1, maxItems: 2, uniqueItems: true, contains: Type.Literal('read'), description: '`["read"]`, or `["read", "write"]`' }),
-  expires_at: Type.Optional(nullable(Moment))
-}, { additionalProperties: false })
+export const NewApiKey = Type.Object(
+  {
+    name: text(100),
+    scopes: Type.Array(scope, {
+      minItems: 1,
+      maxItems: 2,
+      uniqueItems: true,
+      contains: Type.Literal('read'),
+      description: '`["read"]`, or `["read", "write"]`'
+    }),
+    expires_at: Type.Optional(nullable(Moment))
+  },
+  { additionalProperties: false }
+)
 export type NewApiKey = Static<typeof NewApiKey>
 
 export const MadeApiKey = Type.Object({

@@ -18,8 +18,8 @@ export function text (maxLength: number, description?: string) {
 }
 
 /**
- * The same, or null. A list of types instead of a union wherever there is one: the serializer writes it straight out, where for a union it
- * would validate the value first.
+ * The same, or null. A list of types instead of a union wherever there is one: the serializer writes it straight out,
+ * where for a union it would validate the value first.
  */
 export function nullable<T extends TSchema> (schema: T) {
   if (typeof schema.type !== 'string') return Type.Unsafe<Static<T> | null>(Type.Union([schema, Type.Null()]))
@@ -30,7 +30,9 @@ export function nullable<T extends TSchema> (schema: T) {
 /** What every list takes. */
 export const PageQuery = {
   limit: Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 50, description: 'How many items at the most' }),
-  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'The `next_cursor` of the page before' }))
+  cursor: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'The `next_cursor` of the page before' })
+  )
 }
 
 /** What every list answers. */

@@ -1,8 +1,8 @@
 import { isTimeZone } from '../src/domain/local-day.ts'
 
 /**
- * What the `format` of a schema accepts. Stricter than the usual ones, which take the year 0000, leap seconds and `urn:uuid:…`: none of
- * them is anything PostgreSQL or `Date` would take. Every expression is linear.
+ * What the `format` of a schema accepts. Stricter than the usual ones, which take the year 0000, leap seconds and
+ * `urn:uuid:…`: none of them is anything PostgreSQL or `Date` would take. Every expression is linear.
  */
 export const FORMATS = {
   date: isDay,
@@ -20,7 +20,14 @@ const MOMENT = /^(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?
 export function isDay (text: string): boolean {
   if (!DAY.test(text)) return false
   const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8))]
-  return year >= 1900 && year < 2200 && month >= 1 && month <= 12 && day >= 1 && day <= (month === 2 && isLeap(year) ? 29 : DAYS_IN[month - 1]!)
+  return (
+    year >= 1900 &&
+    year < 2200 &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= (month === 2 && isLeap(year) ? 29 : DAYS_IN[month - 1]!)
+  )
 }
 
 const DAYS_IN = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
@@ -36,19 +43,29 @@ export function isMoment (text: string): boolean {
 }
 
 /**
- * Whether mail could be sent there: one @, no white space or control characters, a domain with a dot or that is local. It is looked at as it is
- * compared, composed, so that nothing that looks like an @ becomes one afterwards.
+ * Whether mail could be sent there: one @, no white space or control characters, a domain with a dot or that is local.
+ * It is looked at as it is compared, composed, so that nothing that looks like an @ becomes one afterwards.
  */
 export function isEmailAddress (spelling: string): boolean {
   const text = spelling.normalize('NFKC')
   if (text.length > 254) return false
   const at = text.lastIndexOf('@')
   const [local, domain] = [text.slice(0, at), text.slice(at + 1)]
-  return at > 0 && local.length <= 64 && /^[^\s\p{C}<>()[\]\\,;:"@]+$/u.test(local) && !/^\.|\.$|\.\./.test(local) && isDomain(domain)
+  return (
+    at > 0 &&
+    local.length <= 64 &&
+    /^[^\s\p{C}<>()[\]\\,;:"@]+$/u.test(local) &&
+    !/^\.|\.$|\.\./.test(local) &&
+    isDomain(domain)
+  )
 }
 
 function isDomain (domain: string): boolean {
-  return domain.split('.').every((label) => label.length > 0 && label.length <= 63 && /^[\p{L}\p{N}\p{M}-]+$/u.test(label) && !/^-|-$/.test(label))
+  return domain
+    .split('.')
+    .every(
+      (label) => label.length > 0 && label.length <= 63 && /^[\p{L}\p{N}\p{M}-]+$/u.test(label) && !/^-|-$/.test(label)
+    )
 }
 
 export { isTimeZone }

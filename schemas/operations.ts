@@ -3,9 +3,15 @@ import { nullable } from './common.ts'
 
 export const Alive = Type.Object({ status: Type.Literal('alive') })
 export const Ready = Type.Object({ status: Type.Literal('ready') })
-export const NotReady = Type.Object({ status: Type.Literal('not_ready'), reason: Type.String({ examples: ['the database does not answer'] }) })
+export const NotReady = Type.Object({
+  status: Type.Literal('not_ready'),
+  reason: Type.String({ examples: ['the database does not answer'] })
+})
 
-const HealthStatus = Type.Unsafe<'healthy' | 'degraded' | 'unhealthy'>({ type: 'string', enum: ['healthy', 'degraded', 'unhealthy'] })
+const HealthStatus = Type.Unsafe<'healthy' | 'degraded' | 'unhealthy'>({
+  type: 'string',
+  enum: ['healthy', 'degraded', 'unhealthy']
+})
 
 export const Health = Type.Object({
   status: HealthStatus,

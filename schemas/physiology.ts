@@ -5,8 +5,16 @@ export const Sex = Type.String({ enum: ['male', 'female'] })
 
 const maxHeartRate = Type.Integer({ minimum: 100, maximum: 240, description: 'Beats per minute' })
 const restingHeartRate = Type.Integer({ minimum: 25, maximum: 120, description: 'Beats per minute' })
-const thresholdHeartRate = Type.Integer({ minimum: 80, maximum: 230, description: 'Beats per minute that can be held for an hour' })
-const thresholdPace = Type.Number({ minimum: 120, maximum: 1200, description: 'Seconds per kilometre that can be held for an hour' })
+const thresholdHeartRate = Type.Integer({
+  minimum: 80,
+  maximum: 230,
+  description: 'Beats per minute that can be held for an hour'
+})
+const thresholdPace = Type.Number({
+  minimum: 120,
+  maximum: 1200,
+  description: 'Seconds per kilometre that can be held for an hour'
+})
 
 /** What a runner's body was able to do from a day on. What is null was not said, and what was said before goes on. */
 export const Physiology = Type.Object({
@@ -22,18 +30,29 @@ export const Physiology = Type.Object({
 export type Physiology = Static<typeof Physiology>
 
 // The day and one setting at the least.
-export const NewPhysiology = Type.Object({
-  valid_from: Day,
-  sex: Type.Optional(Sex),
-  max_heart_rate_bpm: Type.Optional(maxHeartRate),
-  resting_heart_rate_bpm: Type.Optional(restingHeartRate),
-  threshold_heart_rate_bpm: Type.Optional(thresholdHeartRate),
-  threshold_pace_s_per_km: Type.Optional(thresholdPace)
-}, {
-  additionalProperties: false,
-  minProperties: 2,
-  examples: [{ valid_from: '2025-01-01', max_heart_rate_bpm: 190, resting_heart_rate_bpm: 50, threshold_heart_rate_bpm: 170, threshold_pace_s_per_km: 270 }]
-})
+export const NewPhysiology = Type.Object(
+  {
+    valid_from: Day,
+    sex: Type.Optional(Sex),
+    max_heart_rate_bpm: Type.Optional(maxHeartRate),
+    resting_heart_rate_bpm: Type.Optional(restingHeartRate),
+    threshold_heart_rate_bpm: Type.Optional(thresholdHeartRate),
+    threshold_pace_s_per_km: Type.Optional(thresholdPace)
+  },
+  {
+    additionalProperties: false,
+    minProperties: 2,
+    examples: [
+      {
+        valid_from: '2025-01-01',
+        max_heart_rate_bpm: 190,
+        resting_heart_rate_bpm: 50,
+        threshold_heart_rate_bpm: 170,
+        threshold_pace_s_per_km: 270
+      }
+    ]
+  }
+)
 export type NewPhysiology = Static<typeof NewPhysiology>
 
 export const PhysiologyQuery = Type.Object(PageQuery, { additionalProperties: false })

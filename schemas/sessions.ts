@@ -1,7 +1,12 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { Password, TimeZone, User } from './accounts.ts'
 
-export const Email = Type.String({ minLength: 3, maxLength: 254, format: 'email-address', description: 'At most 254 characters; compared without regard to case' })
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  format: 'email-address',
+  description: 'At most 254 characters; compared without regard to case'
+})
 
 export const Registration = Type.Object({
   email: Email,

@@ -9,7 +9,17 @@ import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
-const SOURCES = ['src', 'plugins', 'routes', 'jobs', 'schemas', 'db', 'package.json', 'tsconfig.json', 'tsconfig.build.json']
+const SOURCES = [
+  'src',
+  'plugins',
+  'routes',
+  'jobs',
+  'schemas',
+  'db',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json'
+]
 const STAMP = 'dist/.built'
 
 /** The newest change, in ms, of a file or of anything below a folder. */
@@ -29,9 +39,11 @@ if (process.argv.includes('--if-needed') && existsSync(STAMP)) {
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 const started = new Date()
 rmSync(STAMP, { force: true })
-const { status } = spawnSync(process.execPath, [tsc, '-p', all ? 'tsconfig.json' : 'tsconfig.build.json'], { stdio: 'inherit' })
+const { status } = spawnSync(process.execPath, [tsc, '-p', all ? 'tsconfig.json' : 'tsconfig.build.json'], {
+  stdio: 'inherit'
+})
 if (status !== 0) process.exit(status ?? 1)
 rmSync('dist/db/migrations', { recursive: true, force: true })
 cpSync('db/migrations', 'dist/db/migrations', { recursive: true })
-for (const name of ['view.css', 'view.js', 'view.svg']) cpSync(`src/views/health-page/${name}`, `dist/src/views/health-page/${name}`)
+for (const name of ['view.css', 'view.js', 'view.svg']) { cpSync(`src/views/health-page/${name}`, `dist/src/views/health-page/${name}`) }
 writeFileSync(STAMP, `${started.toISOString()}\n`)

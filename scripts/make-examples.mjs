@@ -1,4 +1,5 @@
-// Writes examples/: three small recordings of runs that nobody ran, for README, the tests and whoever tries the service.
+// Writes examples/: three small recordings of runs that nobody ran, for README, the tests and whoever tries the
+// service.
 //   node scripts/make-examples.mjs [folder]
 // The same bytes every time.
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -8,7 +9,8 @@ const METRES_PER_DEGREE = 111_195
 
 /**
  * A run sampled every `step` seconds on a closed course: `speed(t)` in m/s, heart rate and height following it.
- * @returns {Array<{ t: number, lat: number, lon: number, distance: number, altitude: number, heartRate: number, cadence: number, speed: number }>}
+ * @returns {Array<{ t: number, lat: number, lon: number, distance: number, altitude: number, heartRate: number,
+ *   cadence: number, speed: number }>}
  */
 function run ({ duration, step, lat, lon, lap, hill, speed, heartRate }) {
   const points = []
@@ -49,7 +51,14 @@ function easyRun () {
   const moment = (t) => new Date(start + t * 1000)
   const mean = (name) => points.reduce((sum, point) => sum + point[name], 0) / points.length
   const { write, record, close } = fitWriter()
-  write('FILE_ID', { type: 'activity', manufacturer: 'development', product: 1, productName: 'Example Watch', serialNumber: 1, timeCreated: moment(0) })
+  write('FILE_ID', {
+    type: 'activity',
+    manufacturer: 'development',
+    product: 1,
+    productName: 'Example Watch',
+    serialNumber: 1,
+    timeCreated: moment(0)
+  })
   write('EVENT', { timestamp: moment(0), event: 'timer', eventType: 'start' })
   for (const point of points) record(moment(point.t), point)
   write('EVENT', { timestamp: moment(last.t), event: 'timer', eventType: 'stopAll' })
@@ -64,9 +73,23 @@ function easyRun () {
   }
   write('LAP', { messageIndex: 0, ...totals })
   write('SESSION', {
-    messageIndex: 0, ...totals, sport: 'running', subSport: 'street', avgCadence: Math.round(mean('cadence')), totalAscent: 35, firstLapIndex: 0, numLaps: 1
+    messageIndex: 0,
+    ...totals,
+    sport: 'running',
+    subSport: 'street',
+    avgCadence: Math.round(mean('cadence')),
+    totalAscent: 35,
+    firstLapIndex: 0,
+    numLaps: 1
   })
-  write('ACTIVITY', { timestamp: moment(last.t), totalTimerTime: last.t, numSessions: 1, type: 'manual', event: 'activity', eventType: 'stop' })
+  write('ACTIVITY', {
+    timestamp: moment(last.t),
+    totalTimerTime: last.t,
+    numSessions: 1,
+    type: 'manual',
+    event: 'activity',
+    eventType: 'stop'
+  })
   return close()
 }
 
@@ -83,9 +106,11 @@ function parkRun () {
     speed: (t) => 3.4 + 0.2 * Math.sin(t / 60),
     heartRate: (t) => 168 - 60 * Math.exp(-t / 90)
   })
-  const trackPoints = points.map(({ t, lat, lon, altitude, heartRate }) => `
+  const trackPoints = points.map(
+    ({ t, lat, lon, altitude, heartRate }) => `
       <trkpt lat="${lat.toFixed(6)}" lon="${lon.toFixed(6)}"><ele>${altitude.toFixed(1)}</ele><time>${iso(start, t)}</time>\
-<extensions><tpx:TrackPointExtension><tpx:hr>${heartRate}</tpx:hr></tpx:TrackPointExtension></extensions></trkpt>`)
+<extensions><tpx:TrackPointExtension><tpx:hr>${heartRate}</tpx:hr></tpx:TrackPointExtension></extensions></trkpt>`
+  )
   return `<?xml version="1.0" encoding="UTF-8"?>
 <gpx version="1.1" creator="Example Phone" xmlns="http://www.topografix.com/GPX/1/1" xmlns:tpx="http://www.garmin.com/xmlschemas/TrackPointExtension/v1">
   <trk>
@@ -117,11 +142,13 @@ function trackSession () {
     const from = bounds[i]
     const inLap = points.filter(({ t }) => t >= from && (t < end || (end === 1200 && t === end)))
     const at = (t) => points[t / 15].distance
-    const trackPoints = inLap.map(({ t, lat, lon, distance, altitude, heartRate, cadence }) => `
+    const trackPoints = inLap.map(
+      ({ t, lat, lon, distance, altitude, heartRate, cadence }) => `
           <Trackpoint><Time>${iso(start, t)}</Time><Position><LatitudeDegrees>${lat.toFixed(6)}</LatitudeDegrees>\
 <LongitudeDegrees>${lon.toFixed(6)}</LongitudeDegrees></Position><AltitudeMeters>${altitude.toFixed(1)}</AltitudeMeters>\
 <DistanceMeters>${distance.toFixed(1)}</DistanceMeters><HeartRateBpm><Value>${heartRate}</Value></HeartRateBpm>\
-<Extensions><x:TPX><x:RunCadence>${cadence}</x:RunCadence></x:TPX></Extensions></Trackpoint>`)
+<Extensions><x:TPX><x:RunCadence>${cadence}</x:RunCadence></x:TPX></Extensions></Trackpoint>`
+    )
     return `
       <Lap StartTime="${iso(start, from)}">
         <TotalTimeSeconds>${end - from}</TotalTimeSeconds>

@@ -1,4 +1,5 @@
-// Writes .env.example, and the table in docs/CONFIGURATION.md, from the one table of variables in src/config/settings.ts. Build first.
+// Writes .env.example, and the table in docs/CONFIGURATION.md, from the one table of variables in
+// src/config/settings.ts. Build first.
 //   node scripts/write-config-docs.mjs           writes both
 //   node scripts/write-config-docs.mjs --check   exits with 1 if either is not current
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -24,7 +25,9 @@ function wrap (text, width) {
 }
 
 function envExample () {
-  const lines = ['# Copy to .env, which is read outside production; the environment wins over it. Every line here is the default or an example.']
+  const lines = [
+    '# Copy to .env, which is read outside production; the environment wins over it. Every line here is the default or an example.'
+  ]
   for (const section of SECTIONS) {
     lines.push('', `# --- ${section} ---`)
     for (const name of namesIn(section)) {
@@ -32,7 +35,12 @@ function envExample () {
       const value = setting.default ?? setting.example ?? ''
       const note = setting.defaultText ? ` Default: ${setting.defaultText}.` : ''
       const required = setting.requiredInProduction ? ' Required in production.' : ''
-      lines.push('', ...wrap(`${setting.description}${note}${required} Takes ${setting.expected ?? 'text'}.`, COLUMNS - 2).map((line) => `# ${line}`))
+      lines.push(
+        '',
+        ...wrap(`${setting.description}${note}${required} Takes ${setting.expected ?? 'text'}.`, COLUMNS - 2).map(
+          (line) => `# ${line}`
+        )
+      )
       lines.push(`# ${name}=${/[\s#'"]/.test(value) ? `"${value}"` : value}`)
     }
   }
@@ -47,7 +55,9 @@ function table () {
     for (const name of namesIn(section)) {
       const setting = SETTINGS[name]
       const byDefault = setting.defaultText ?? (setting.default === undefined ? 'none' : `\`${setting.default}\``)
-      lines.push(`| \`${name}\` | ${cell(byDefault)}${setting.requiredInProduction ? '; required in production' : ''} | ${cell(setting.expected ?? 'text')} | ${cell(setting.description)} |`)
+      lines.push(
+        `| \`${name}\` | ${cell(byDefault)}${setting.requiredInProduction ? '; required in production' : ''} | ${cell(setting.expected ?? 'text')} | ${cell(setting.description)} |`
+      )
     }
     lines.push('')
   }

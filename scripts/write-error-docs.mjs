@@ -36,14 +36,22 @@ Programs should go by \`error_code\`, never by \`message\`.
 function sections () {
   const groups = groupBy(Object.entries(ERROR_CATALOGUE), ([, { status }]) => status)
   const cell = (text) => text.replaceAll('|', '\\|')
-  return [...groups].sort(([a], [b]) => a - b).map(([status, entries]) => [
-    `## ${status} ${STATUS_CODES[status]}`,
-    '',
-    '| `error_code` | what leads to it | what to do |',
-    '| --- | --- | --- |',
-    ...entries.map(([code, { cause, remedy, retryAfterS }]) => `| \`${code}\` | ${cell(cause)} | ${cell(remedy)}${retryAfterS === undefined ? '' : ` \`Retry-After: ${retryAfterS}\`.`} |`),
-    ''
-  ].join('\n')).join('\n')
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(([status, entries]) =>
+      [
+        `## ${status} ${STATUS_CODES[status]}`,
+        '',
+        '| `error_code` | what leads to it | what to do |',
+        '| --- | --- | --- |',
+        ...entries.map(
+          ([code, { cause, remedy, retryAfterS }]) =>
+            `| \`${code}\` | ${cell(cause)} | ${cell(remedy)}${retryAfterS === undefined ? '' : ` \`Retry-After: ${retryAfterS}\`.`} |`
+        ),
+        ''
+      ].join('\n')
+    )
+    .join('\n')
 }
 
 /** As Map.groupBy, which Node 20 does not have. */

@@ -71,7 +71,13 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     bodyLimit: 1024 * 1024,
     keepAliveTimeout: 72_000,
     requestTimeout: config.server.requestTimeoutMs,
-    http: { ServerResponse: Response, requireHostHeader: false, maxHeaderSize: 16_384, headersTimeout: Math.min(10_000, config.server.requestTimeoutMs), connectionsCheckingInterval: 500 },
+    http: {
+      ServerResponse: Response,
+      requireHostHeader: false,
+      maxHeaderSize: 16_384,
+      headersTimeout: Math.min(10_000, config.server.requestTimeoutMs),
+      connectionsCheckingInterval: 500
+    },
     routerOptions: { maxParamLength: 8192 },
     frameworkErrors: (error, request, reply) => app.answerFrameworkError(error, request, reply),
     clientErrorHandler: (error, socket) => app.answerClientError(error, socket)
@@ -81,7 +87,10 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(requestContext)
   await app.register(connections)
   if (parts.tracing !== undefined) await app.register(parts.tracing.plugin)
-  await app.register(shedding, { connections: config.database.poolSize, databaseDelayMs: () => parts.database.stats().oldestWaitMs })
+  await app.register(shedding, {
+    connections: config.database.poolSize,
+    databaseDelayMs: () => parts.database.stats().oldestWaitMs
+  })
   await app.register(logging, { logger })
   await app.register(security, config.security)
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
@@ -128,10 +137,18 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
 function trusted (proxies: Config['server']['trustProxy']) {
   if (typeof proxies === 'number') return (_address: string, hop: number) => hop < proxies
   // Of length 0 Fastify takes none, so it is given both halves.
-  return proxies && proxies.flatMap((proxy) => !/\/0+$/.test(proxy) ? proxy : proxy.includes(':') ? ['::/1', '8000::/1'] : ['0.0.0.0/1', '128.0.0.0/1'])
+  return (
+    proxies &&
+    proxies.flatMap((proxy) =>
+      !/\/0+$/.test(proxy) ? proxy : proxy.includes(':') ? ['::/1', '8000::/1'] : ['0.0.0.0/1', '128.0.0.0/1']
+    )
+  )
 }
 
-/** Of what Fastify logs by itself this one thing is kept, for the line its request ends with: that an answer broke off on our side. */
+/**
+ * Of what Fastify logs by itself this one thing is kept, for the line its request ends with: that an answer broke off
+ * on our side.
+ */
 class StreamFailures extends LogController {
   override streamError (error: FastifyError, request: FastifyRequest): void {
     // What is destroyed because its reader is gone ends like this.

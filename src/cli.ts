@@ -49,7 +49,10 @@ async function main ([verb = '--help', ...args]: string[]): Promise<number> {
 
 /** Ours, or what `parseArgs` throws. */
 function isUsage (error: unknown): error is Error {
-  return error instanceof UsageError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+  return (
+    error instanceof UsageError ||
+    (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+  )
 }
 
 // Whoever reads may stop reading: `npm run explain -- ID | head`.

@@ -14,7 +14,8 @@ export interface ErrorEntry {
 export const ERROR_CATALOGUE = {
   VALIDATION_ERROR: {
     status: 400,
-    cause: 'The request is well-formed but breaks a rule of the domain, an end before its start say. `details.field` names the field.',
+    cause:
+      'The request is well-formed but breaks a rule of the domain, an end before its start say. `details.field` names the field.',
     remedy: 'Correct the field named and send it again.'
   },
   MALFORMED_JSON: {
@@ -24,7 +25,8 @@ export const ERROR_CATALOGUE = {
   },
   BAD_REQUEST: {
     status: 400,
-    cause: 'The HTTP itself is not right: a URL that cannot be decoded, no Host header, a Content-Length that is not true, bytes that are no HTTP.',
+    cause:
+      'The HTTP itself is not right: a URL that cannot be decoded, no Host header, a Content-Length that is not true, bytes that are no HTTP.',
     remedy: 'Look at what the client, or a proxy before this service, really sends.'
   },
   PLAN_NOT_FEASIBLE: {
@@ -44,7 +46,8 @@ export const ERROR_CATALOGUE = {
   },
   FORBIDDEN: {
     status: 403,
-    cause: 'The API key used does not have the scope the call needs, or the call takes no key at all: those that make keys, change the password or delete the account.',
+    cause:
+      'The API key used does not have the scope the call needs, or the call takes no key at all: those that make keys, change the password or delete the account.',
     remedy: 'Use a key with the scope `write`, or an access token.'
   },
   NOT_FOUND: {
@@ -59,13 +62,15 @@ export const ERROR_CATALOGUE = {
   },
   REQUEST_TIMEOUT: {
     status: 408,
-    cause: 'As 408: the request did not arrive in time. As 503: its answer took longer than REQUEST_TIMEOUT, and its query was cancelled.',
+    cause:
+      'As 408: the request did not arrive in time. As 503: its answer took longer than REQUEST_TIMEOUT, and its query was cancelled.',
     remedy: 'Try again; where it lasts, look for slow queries in the log.',
     retryAfterS: 5
   },
   CONFLICT: {
     status: 409,
-    cause: 'It is there already, or somebody else is changing it, or a request with the same Idempotency-Key still runs.',
+    cause:
+      'It is there already, or somebody else is changing it, or a request with the same Idempotency-Key still runs.',
     remedy: 'Read the present state and decide anew.'
   },
   DUPLICATE_ACTIVITY: {
@@ -105,7 +110,8 @@ export const ERROR_CATALOGUE = {
   },
   REQUEST_VALIDATION_ERROR: {
     status: 422,
-    cause: 'The request breaks the schema of the route: `details.field` is the first field at fault, `details.errors` has all.',
+    cause:
+      'The request breaks the schema of the route: `details.field` is the first field at fault, `details.errors` has all.',
     remedy: 'Compare with the documentation at /docs; unknown fields are refused, types are not converted.'
   },
   UNREADABLE_FILE: {

@@ -1,6 +1,6 @@
 /**
- * The closed list of what can go wrong, in the words that clients read as `error_code`. Statuses, causes and remedies stand in one
- * table, in `src/error-catalogue.ts`.
+ * The closed list of what can go wrong, in the words that clients read as `error_code`. Statuses, causes and remedies
+ * stand in one table, in `src/error-catalogue.ts`.
  */
 export const ERROR_CODES = [
   'VALIDATION_ERROR', 'MALFORMED_JSON', 'BAD_REQUEST', 'PLAN_NOT_FEASIBLE',
@@ -23,7 +23,10 @@ export interface ErrorContext {
   headers?: Record<string, string>
 }
 
-/** Something a client is to be told in plain words. Anything else that is thrown is a bug, and answered as `INTERNAL_ERROR`. */
+/**
+ * Something a client is to be told in plain words. Anything else that is thrown is a bug, and answered as
+ * `INTERNAL_ERROR`.
+ */
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly details: Record<string, unknown> | undefined
@@ -43,9 +46,14 @@ export function invalid (field: string, message: string): AppError {
   return new AppError('VALIDATION_ERROR', message, { details: { field } })
 }
 
-/** `field` is not as the schema of the route has it, where that cannot say so itself: 422. `message` goes on after its name. */
+/**
+ * `field` is not as the schema of the route has it, where that cannot say so itself: 422. `message` goes on after its
+ * name.
+ */
 export function unfit (field: string, location: 'body' | 'querystring', message: string): AppError {
-  return new AppError('REQUEST_VALIDATION_ERROR', `${field} ${message}`, { details: { field, errors: [{ field, location, message }] } })
+  return new AppError('REQUEST_VALIDATION_ERROR', `${field} ${message}`, {
+    details: { field, errors: [{ field, location, message }] }
+  })
 }
 
 /** There is no such thing, or it is somebody else's: 404. */

@@ -4,12 +4,15 @@ import { availableParallelism } from 'node:os'
 const canPin = has('taskset')
 
 /**
- * Who runs where: the server has the first core to itself; the load generator has the second; Postgres has what is left, which on a machine
- * with two cores is the generator's. So nothing ever takes time from what is measured.
+ * Who runs where: the server has the first core to itself; the load generator has the second; Postgres has what is
+ * left, which on a machine with two cores is the generator's. So nothing ever takes time from what is measured.
  */
 export const CORES = coresWith('load')
 
-/** The same where Postgres, if there is no core for it alone, has the `server`'s, as where that has started it, or the one of the `load`. */
+/**
+ * The same where Postgres, if there is no core for it alone, has the `server`'s, as where that has started it, or the
+ * one of the `load`.
+ */
 export function coresWith (beside) {
   const cores = { server: '0', load: '1' }
   return { ...cores, database: availableParallelism() > 2 ? `2-${availableParallelism() - 1}` : cores[beside] }

@@ -6,7 +6,14 @@ import { startEmbedded } from '../../dist/db/embedded/start.js'
 import { migrate } from '../../dist/db/migrate.js'
 import { CORES, moveTo } from './cores.mjs'
 
-const quiet = { debug () {}, info () {}, warning: console.error, error: console.error, critical: console.error, named: () => quiet }
+const quiet = {
+  debug () {},
+  info () {},
+  warning: console.error,
+  error: console.error,
+  critical: console.error,
+  named: () => quiet
+}
 
 /** An embedded Postgres with the service's settings, in a folder that goes when it stops, migrated and empty. */
 export async function openDatabase ({ cores = CORES.database } = {}) {
@@ -29,8 +36,8 @@ export async function openDatabase ({ cores = CORES.database } = {}) {
 }
 
 /**
- * Runners, each with so many plans. The accounts in `known` are there already and get their share of plans; the rest is made here. Ids are
- * made so that they sort as the service's own do.
+ * Runners, each with so many plans. The accounts in `known` are there already and get their share of plans; the rest is
+ * made here. Ids are made so that they sort as the service's own do.
  */
 export async function seed (sql, { runners, plans, known = [] }) {
   await sql`

@@ -11,7 +11,10 @@ export async function openFixture ({ runners = 1000, plans = 100_000, signedIn =
     const known = await signUp(service, signedIn)
     await seed(database.sql, { runners, plans, known })
     const planIds = new Map(known.map(({ id }) => [id, []]))
-    for (const { user_id, plan_id } of await database.sql`select user_id, plan_id from plans where user_id in ${database.sql([...planIds.keys()])}`) planIds.get(user_id).push(plan_id)
+    for (const {
+      user_id,
+      plan_id
+    } of await database.sql`select user_id, plan_id from plans where user_id in ${database.sql([...planIds.keys()])}`) { planIds.get(user_id).push(plan_id) }
     return {
       database,
       get service () { return service },

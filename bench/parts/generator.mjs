@@ -1,21 +1,41 @@
-// A load generator on raw sockets, for where wrk is not, and for open load, which wrk does not do: `node generator.mjs load.json`.
-// Options: port, requests, connections, seconds, rate (requests a second; 0: each connection asks again as soon as it is answered), warmMs (for so long
-// first what does not count: a generator whose own code is not compiled yet takes its answers late, and calls it latency), pid (a process whose
-// processor time is told).
+// A load generator on raw sockets, for where wrk is not, and for open load, which wrk does not do: `node generator.mjs
+// load.json`. Options: port, requests, connections, seconds, rate (requests a second; 0: each connection asks again as
+// soon as it is answered), warmMs (for so long first what does not count: a generator whose own code is not compiled
+// yet takes its answers late, and calls it latency), pid (a process whose processor time is told).
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { cpuUsOf } from './cpu.mjs'
 import { quantile } from './figures.mjs'
 
-const { port, requests, connections, seconds, rate, warmMs = 0, pid = process.pid, giveUpMs = 10_000, perSecond = false } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
-const bytes = requests.map(({ method, path, headers, body = '' }) => Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
-  Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('') + (body === '' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`) + `\r\n${body}`))
+const {
+  port,
+  requests,
+  connections,
+  seconds,
+  rate,
+  warmMs = 0,
+  pid = process.pid,
+  giveUpMs = 10_000,
+  perSecond = false
+} = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const bytes = requests.map(({ method, path, headers, body = '' }) =>
+  Buffer.from(
+    `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
+      Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join('') +
+      (body === '' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`) +
+      `\r\n${body}`
+  )
+)
 
-// It shares its core with the database, as their equal: it sends up to 15 ms late, and that counts as latency. With a right to go first (chrt -f) it is woken
-// for each single answer, takes all of the core for it, and the service, whose database gets none, does 4 % of its capacity.
+// It shares its core with the database, as their equal: it sends up to 15 ms late, and that counts as latency. With a
+// right to go first (chrt -f) it is woken for each single answer, takes all of the core for it, and the service, whose
+// database gets none, does 4 % of its capacity.
 
 /**
- * What every connection reads into. With a buffer made for each read the generator took 20 µs a request of the core it shares with the database, not 16.
+ * What every connection reads into. With a buffer made for each read the generator took 20 µs a request of the core it
+ * shares with the database, not 16.
  */
 const INPUT = Buffer.allocUnsafeSlow(65_536)
 /** As many as the service is usually warmed up by. */
@@ -159,7 +179,10 @@ async function warmUp () {
   withoutRetryAfter = 0
 }
 
-/** In an open load. Also between two of many answers that come at once: to read a thousand takes 20 ms, in which nothing would be sent, and then all of it. */
+/**
+ * In an open load. Also between two of many answers that come at once: to read a thousand takes 20 ms, in which nothing
+ * would be sent, and then all of it.
+ */
 function sendDue (nowMs) {
   const due = Math.floor((Math.min(nowMs, endsMs) - startedMs) / 1000 * rate)
   for (; sent < due; sent++) {
@@ -192,7 +215,18 @@ async function answered () {
 function report () {
   const ok = [...latencies].filter(([status]) => status >= 200 && status < 300).flatMap(([, { all }]) => all)
   const all = [...latencies.values()].flatMap(({ all }) => all)
-  const byStatus = Object.fromEntries([...latencies].map(([status, { all, own }]) => [status, { count: all.length, p50: quantile(all, 0.5), p99: quantile(all, 0.99), ownP99: quantile(own, 0.99), max: quantile(all, 1) }]))
+  const byStatus = Object.fromEntries(
+    [...latencies].map(([status, { all, own }]) => [
+      status,
+      {
+        count: all.length,
+        p50: quantile(all, 0.5),
+        p99: quantile(all, 0.99),
+        ownP99: quantile(own, 0.99),
+        max: quantile(all, 1)
+      }
+    ])
+  )
   process.stdout.write(JSON.stringify({
     requests: all.length,
     failed: all.length - ok.length,

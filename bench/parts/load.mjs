@@ -12,14 +12,18 @@ const GENERATOR = fileURLToPath(new URL('./generator.mjs', import.meta.url))
 export const generator = has('wrk') ? 'wrk' : 'own'
 
 /**
- * Closed load: so many connections, each with one request at a time, in turn those given. Answers requests, those not answered by 2xx,
- * seconds, and quantiles of latency in ms. `own`: not by wrk, where it is to be compared with an open load.
+ * Closed load: so many connections, each with one request at a time, in turn those given. Answers requests, those not
+ * answered by 2xx, seconds, and quantiles of latency in ms. `own`: not by wrk, where it is to be compared with an open
+ * load.
  */
 export async function closedLoad ({ own = false, ...options }) {
   return generator === 'wrk' && !own ? await byWrk(options) : await generate({ ...options, rate: 0 })
 }
 
-/** Open load: so many requests a second, whether the ones before are answered or not. Answers every status with counts and latencies. */
+/**
+ * Open load: so many requests a second, whether the ones before are answered or not. Answers every status with counts
+ * and latencies.
+ */
 export async function openLoad (options) {
   return await generate(options)
 }
@@ -29,7 +33,14 @@ async function byWrk ({ port, requests, connections, seconds }) {
   const script = join(folder, 'requests.lua')
   writeFileSync(script, luaOf(requests))
   try {
-    const output = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, `http://127.0.0.1:${port}`])
+    const output = await run('wrk', [
+      '-t1',
+      `-c${connections}`,
+      `-d${seconds}s`,
+      '-s',
+      script,
+      `http://127.0.0.1:${port}`
+    ])
     return JSON.parse(output.slice(output.lastIndexOf('\n{') + 1))
   } finally {
     rmSync(folder, { recursive: true })
@@ -39,7 +50,10 @@ async function byWrk ({ port, requests, connections, seconds }) {
 /** Requests are put together before the clock runs: wrk has the generator's core, but not for itself. */
 function luaOf (requests) {
   const quoted = (text) => `"${text.replace(/[\\"]/g, '\\$&')}"`
-  const table = (headers) => `{${Object.entries(headers).map(([name, value]) => `[${quoted(name)}]=${quoted(value)}`).join(',')}}`
+  const table = (headers) =>
+    `{${Object.entries(headers)
+      .map(([name, value]) => `[${quoted(name)}]=${quoted(value)}`)
+      .join(',')}}`
   return `
 local all, n = {}, 0
 init = function (args)

@@ -12,8 +12,8 @@ const HEADERS = {
 const LINE_MS = 2000
 
 /**
- * That the service does all it is measured doing, and that it answers what bare answers: a ratio is worth nothing where something is off.
- * Throws for the first thing that is not so.
+ * That the service does all it is measured doing, and that it answers what bare answers: a ratio is worth nothing where
+ * something is off. Throws for the first thing that is not so.
  */
 export async function assertParity (service, bare, routes, given) {
   for (const [name, { requests }] of Object.entries(routes)) {
@@ -23,7 +23,7 @@ export async function assertParity (service, bare, routes, given) {
     const answer = await send(service, request, { 'x-request-id': id, origin: 'https://elsewhere.example' })
     const what = `${request.method} ${request.path}`
     assert.ok(answer.status >= 200 && answer.status < 300, `${what} answers ${answer.status}`)
-    for (const [header, value] of Object.entries(HEADERS)) assert.equal(answer.headers.get(header), value, `${what}: ${header}`)
+    for (const [header, value] of Object.entries(HEADERS)) { assert.equal(answer.headers.get(header), value, `${what}: ${header}`) }
     assert.equal(answer.headers.get('x-request-id'), id, `${what}: the id is not echoed`)
     assert.equal(answer.headers.get('access-control-allow-origin'), '*', `${what}: CORS is off`)
     assert.equal(await counted(service, request), before + 1, `${what} is not counted`)
@@ -44,10 +44,19 @@ export async function assertParity (service, bare, routes, given) {
   await assertParts(service)
 }
 
-/** What costs something and shows in no answer: the pool's and the statements' counters, and that a deadline is watched. */
+/**
+ * What costs something and shows in no answer: the pool's and the statements' counters, and that a deadline is watched.
+ */
 async function assertParts (service) {
   const text = await (await fetch(`${service.url}/metrics`)).text()
-  for (const name of ['http_requests_in_flight', 'db_pool_connections', 'db_queries_total', 'db_query_duration_seconds_count', 'log_lines_total', 'nodejs_eventloop_lag_seconds']) {
+  for (const name of [
+    'http_requests_in_flight',
+    'db_pool_connections',
+    'db_queries_total',
+    'db_query_duration_seconds_count',
+    'log_lines_total',
+    'nodejs_eventloop_lag_seconds'
+  ]) {
     assert.match(text, new RegExp(`^${name}[ {]`, 'm'), `${name} is not counted`)
   }
 }
@@ -60,14 +69,22 @@ async function send ({ url }, { method, path, headers, body }, more = {}) {
 async function counted ({ url }, { method, path }) {
   const text = await (await fetch(`${url}/metrics`)).text()
   const pattern = path.split('?')[0].replace(/\/[0-9a-f-]{36}/, '/:plan_id')
-  return text.split('\n')
-    .filter((line) => line.startsWith('http_request_duration_seconds_count{') && line.includes(`method="${method}"`) && new RegExp(`route="${pattern}/?"`).test(line))
+  return text
+    .split('\n')
+    .filter(
+      (line) =>
+        line.startsWith('http_request_duration_seconds_count{') &&
+        line.includes(`method="${method}"`) &&
+        new RegExp(`route="${pattern}/?"`).test(line)
+    )
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }
 
 async function lineOf (file, id) {
   for (const until = Date.now() + LINE_MS; Date.now() < until;) {
-    const text = readFileSync(file, 'utf8').split('\n').find((line) => line.includes(`"${id}"`) && line.includes('"request completed"'))
+    const text = readFileSync(file, 'utf8')
+      .split('\n')
+      .find((line) => line.includes(`"${id}"`) && line.includes('"request completed"'))
     if (text !== undefined) return JSON.parse(text)
     await new Promise((resolve) => { setTimeout(resolve, 10) })
   }
@@ -76,6 +93,11 @@ async function lineOf (file, id) {
 
 /** But for what is new in each answer. */
 function assertSame (ours, theirs, what) {
-  const plain = (value) => JSON.parse(JSON.stringify(value, (key, inner) => ['id', 'created_at', 'updated_at'].includes(key) && what.startsWith('POST') ? typeof inner : inner))
+  const plain = (value) =>
+    JSON.parse(
+      JSON.stringify(value, (key, inner) =>
+        ['id', 'created_at', 'updated_at'].includes(key) && what.startsWith('POST') ? typeof inner : inner
+      )
+    )
   assert.deepEqual(plain(theirs), plain(ours), `${what}: bare answers something else`)
 }

@@ -14,9 +14,14 @@ export class ServerProcess {
   /** Started and answering `readyPath` with 200. `node` are arguments to Node itself. */
   static async start ({ name, script, env = {}, cores, node = [], readyPath = '/', cwd }) {
     const port = await freePort()
-    const [command, args] = cores === undefined ? [process.execPath, [...node, script]] : onCores(cores, process.execPath, [...node, script])
+    const [command, args] =
+      cores === undefined ? [process.execPath, [...node, script]] : onCores(cores, process.execPath, [...node, script])
     const started = performance.now()
-    const child = spawn(command, args, { cwd, env: { PATH: process.env.PATH, HOME: process.env.HOME, HOST: '127.0.0.1', PORT: String(port), ...env }, stdio: ['ignore', env.BENCH_STDOUT === 'show' ? 'inherit' : 'ignore', 'inherit', 'ipc'] })
+    const child = spawn(command, args, {
+      cwd,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, HOST: '127.0.0.1', PORT: String(port), ...env },
+      stdio: ['ignore', env.BENCH_STDOUT === 'show' ? 'inherit' : 'ignore', 'inherit', 'ipc']
+    })
     running.add(child)
     child.once('exit', () => running.delete(child))
     const server = new ServerProcess(name, child, port)
@@ -35,7 +40,7 @@ export class ServerProcess {
 
   async #untilReady (path) {
     for (;;) {
-      if (this.child.exitCode !== null) throw new Error(`${this.name} ended with ${this.child.exitCode} before it was ready`)
+      if (this.child.exitCode !== null) { throw new Error(`${this.name} ended with ${this.child.exitCode} before it was ready`) }
       try {
         const { status } = await fetch(this.url + path, { headers: { connection: 'close' } })
         if (status === 200) return

@@ -12,20 +12,40 @@ const BODY = JSON.stringify({
 const signedIn = ({ id, token }) => ({ authorization: `Bearer ${token}`, 'x-runner': id })
 const shuffled = (items) => items.map((item) => [Math.random(), item]).sort(([a], [b]) => a - b).map(([, item]) => item)
 
-/** Each route: its title in the table, the least that is asked of the service's ratio, and the requests to send in turn. */
+/**
+ * Each route: its title in the table, the least that is asked of the service's ratio, and the requests to send in turn.
+ */
 export const ROUTES = {
   probe: { title: 'probe route', target: 0.55, requests: () => [{ method: 'GET', path: '/', headers: {} }] },
   live: { title: '/health/live', requests: () => [{ method: 'GET', path: '/health/live', headers: {} }] },
   read: {
     title: 'read by key',
     target: 0.85,
-    requests: ({ runners, planIds }) => shuffled(runners.flatMap((runner) => planIds.get(runner.id).map((id) => ({ method: 'GET', path: `/api/v1/plans/${id}`, headers: signedIn(runner) }))))
+    requests: ({ runners, planIds }) =>
+      shuffled(
+        runners.flatMap((runner) =>
+          planIds
+            .get(runner.id)
+            .map((id) => ({ method: 'GET', path: `/api/v1/plans/${id}`, headers: signedIn(runner) }))
+        )
+      )
   },
-  list: { title: 'list of 20', target: 0.90, requests: ({ runners }) => runners.map((runner) => ({ method: 'GET', path: '/api/v1/plans?limit=20', headers: signedIn(runner) })) },
+  list: {
+    title: 'list of 20',
+    target: 0.9,
+    requests: ({ runners }) =>
+      runners.map((runner) => ({ method: 'GET', path: '/api/v1/plans?limit=20', headers: signedIn(runner) }))
+  },
   insert: {
     title: 'insert',
     target: 0.88,
-    requests: ({ runners }) => runners.map((runner) => ({ method: 'POST', path: '/api/v1/plans', headers: { ...signedIn(runner), 'content-type': 'application/json' }, body: BODY })),
+    requests: ({ runners }) =>
+      runners.map((runner) => ({
+        method: 'POST',
+        path: '/api/v1/plans',
+        headers: { ...signedIn(runner), 'content-type': 'application/json' },
+        body: BODY
+      })),
     after: async (sql) => {
       await sql`delete from plans where name = 'Inserted by the bench'`
       await sql`vacuum analyze plans`

@@ -8,8 +8,8 @@ const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url
 const PASSWORD = 'correct horse battery'
 
 /**
- * The service as it runs in production, everything on: the limits are high instead of off, so that counting towards them is paid for.
- * Standard output goes nowhere, the file is a real one.
+ * The service as it runs in production, everything on: the limits are high instead of off, so that counting towards
+ * them is paid for. Standard output goes nowhere, the file is a real one.
  */
 export async function startService ({ databaseUrl, cores, env = {}, node }) {
   const folder = mkdtempSync(join(tmpdir(), 'running-trainer-service-'))
@@ -44,7 +44,9 @@ export async function startService ({ databaseUrl, cores, env = {}, node }) {
 export async function signUp (server, count) {
   const runners = []
   for (let n = 1; n <= count; n++) {
-    const { user, access_token: token } = await ask(server, 'POST', '/api/v1/auth/register', { body: { email: `signed-in-${n}-${server.pid}@example.org`, password: PASSWORD } })
+    const { user, access_token: token } = await ask(server, 'POST', '/api/v1/auth/register', {
+      body: { email: `signed-in-${n}-${server.pid}@example.org`, password: PASSWORD }
+    })
     runners.push({ id: user.id, email: user.email, token, sinceMs: Date.now() })
   }
   return runners
@@ -54,7 +56,9 @@ export async function signUp (server, count) {
 export async function refresh (server, runners) {
   for (const runner of runners) {
     if (Date.now() - runner.sinceMs < 300_000) continue
-    const { access_token: token } = await ask(server, 'POST', '/api/v1/auth/login', { body: { email: runner.email, password: PASSWORD } })
+    const { access_token: token } = await ask(server, 'POST', '/api/v1/auth/login', {
+      body: { email: runner.email, password: PASSWORD }
+    })
     Object.assign(runner, { token, sinceMs: Date.now() })
   }
 }
@@ -62,7 +66,11 @@ export async function refresh (server, runners) {
 export async function ask ({ url }, method, path, { token, body, headers = {} } = {}) {
   const answer = await fetch(url + path, {
     method,
-    headers: { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      ...headers,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' })
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) })
   })
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)

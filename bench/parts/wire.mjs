@@ -14,14 +14,25 @@ const FILE_HEAD_BYTES = 24
 const RECORD_HEAD_BYTES = 16
 
 /**
- * Listens to the port until `close`, which answers how long answers took, in ms, by status: from when the kernel had the last of the request to when it had the
- * first of the answer. So nothing of it is the generator's, which takes its answers late where it has no core to itself. Listening takes from that core, too.
+ * Listens to the port until `close`, which answers how long answers took, in ms, by status: from when the kernel had
+ * the last of the request to when it had the first of the answer. So nothing of it is the generator's, which takes its
+ * answers late where it has no core to itself. Listening takes from that core, too.
  */
 export async function listen (port) {
   const folder = mkdtempSync(join(tmpdir(), 'running-trainer-wire-'))
   const file = join(folder, 'wire.pcap')
   const withPayload = '(ip[2:2] - ((ip[0] & 0xf) << 2)) - ((tcp[12] & 0xf0) >> 2) != 0'
-  const [command, args] = onCores(CORES.load, 'tcpdump', ['-i', 'lo', '-s', '100', '-B', '65536', '-w', file, `tcp port ${port} and ${withPayload}`])
+  const [command, args] = onCores(CORES.load, 'tcpdump', [
+    '-i',
+    'lo',
+    '-s',
+    '100',
+    '-B',
+    '65536',
+    '-w',
+    file,
+    `tcp port ${port} and ${withPayload}`
+  ])
   const dump = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   // Not at its exit: what it says last may not have been read then.

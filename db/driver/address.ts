@@ -5,9 +5,9 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 export interface Host { host: string, port: number }
 
 /**
- * How the connection is encrypted, in libpq's words. `require` (and `prefer`, where the server can) encrypts without asking who answers;
- * `verify-ca` checks the certificate's chain, `verify-full` its name too. Without `sslmode` there is no TLS (libpq: `prefer`), so that
- * nobody believes in an encryption that the other side chose.
+ * How the connection is encrypted, in libpq's words. `require` (and `prefer`, where the server can) encrypts without
+ * asking who answers; `verify-ca` checks the certificate's chain, `verify-full` its name too. Without `sslmode` there
+ * is no TLS (libpq: `prefer`), so that nobody believes in an encryption that the other side chose.
  */
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
 
@@ -26,14 +26,18 @@ export interface Address {
 }
 
 /**
- * Reads `postgres://user:password@host:port,host:port/database?sslmode=…`, by libpq's rules; a folder as host (`?host=/run/postgresql`) is
- * a Unix socket. The driver's own reading sends every parameter it does not know to the server, which then refuses the connection.
+ * Reads `postgres://user:password@host:port,host:port/database?sslmode=…`, by libpq's rules; a folder as host
+ * (`?host=/run/postgresql`) is a Unix socket. The driver's own reading sends every parameter it does not know to the
+ * server, which then refuses the connection.
  * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  * @throws TypeError, without the URL in its message, which holds a password
  */
 export function parseAddress (url: string): Address {
-  const parts = /^postgres(?:ql)?:\/\/(?:(?<user>[^@/?#:]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^/?#]*)(?:\/(?<database>[^?#]*))?(?:\?(?<query>[^#]*))?$/.exec(url)?.groups
-  if (parts === undefined) throw new TypeError('The database URL is not of the form postgres://user:password@host:port/database')
+  const parts =
+    /^postgres(?:ql)?:\/\/(?:(?<user>[^@/?#:]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^/?#]*)(?:\/(?<database>[^?#]*))?(?:\?(?<query>[^#]*))?$/.exec(
+      url
+    )?.groups
+  if (parts === undefined) { throw new TypeError('The database URL is not of the form postgres://user:password@host:port/database') }
   const query = new URLSearchParams(parts.query)
   const user = decode(parts.user) || query.get('user') || 'postgres'
   const sslMode = parseSslMode(query.get('sslmode'))
@@ -45,15 +49,26 @@ export function parseAddress (url: string): Address {
     database: decode(parts.database) || query.get('dbname') || user,
     sslMode,
     tls: sslMode === 'disable' ? {} : tlsOptions(sslMode, query),
-    parameters: Object.fromEntries(['application_name', 'options'].flatMap((name) => query.has(name) ? [[name, query.get(name) as string]] : []))
+    parameters: Object.fromEntries(
+      ['application_name', 'options'].flatMap((name) => (query.has(name) ? [[name, query.get(name) as string]] : []))
+    )
   }
 }
 
 /**
- * The address as options of the driver, for a connection that it makes itself: by its own reading of the URL several hosts, `sslrootcert` and
- * whatever else the server does not know would end in a refusal.
+ * The address as options of the driver, for a connection that it makes itself: by its own reading of the URL several
+ * hosts, `sslrootcert` and whatever else the server does not know would end in a refusal.
  */
-export function driverAddress ({ hosts, primaryOnly, user, password, database, sslMode, tls, parameters }: Address): object {
+export function driverAddress ({
+  hosts,
+  primaryOnly,
+  user,
+  password,
+  database,
+  sslMode,
+  tls,
+  parameters
+}: Address): object {
   const [first] = hosts
   return {
     host: hosts.map(({ host }) => host),
@@ -62,8 +77,14 @@ export function driverAddress ({ hosts, primaryOnly, user, password, database, s
     user,
     password,
     database,
-    // `host` is whom the certificate has to name where it is an address: Node would ask for "localhost". A name goes before it.
-    ssl: sslMode === 'disable' ? false : sslMode === 'prefer' ? 'prefer' : { ...tls, host: hosts.find(({ host }) => isIP(host) !== 0)?.host },
+    // `host` is whom the certificate has to name where it is an address: Node would ask for "localhost". A name goes
+    // before it.
+    ssl:
+      sslMode === 'disable'
+        ? false
+        : sslMode === 'prefer'
+          ? 'prefer'
+          : { ...tls, host: hosts.find(({ host }) => isIP(host) !== 0)?.host },
     target_session_attrs: primaryOnly ? 'read-write' : undefined,
     connection: parameters
   }

@@ -25,15 +25,19 @@ export interface ConnectionOptions {
 
 type Driver = postgres.Sql<Record<string, unknown>>
 
-/** How long an interrupted statement may take to end before its socket is destroyed, and how often the server is asked meanwhile. */
+/**
+ * How long an interrupted statement may take to end before its socket is destroyed, and how often the server is asked
+ * meanwhile.
+ */
 const GRACE_MS = 500
 const CANCEL_AGAIN_MS = 100
 /** The server ends by itself what we could not, when we are gone or cannot reach it. */
 const BACKSTOP_MARGIN_MS = 2000
 
 /**
- * One connection to the server, from its start-up to its end, and never another: a lost one stays lost, so no statement of a transaction can
- * land on a new one. The driver would reconnect by itself; it also answers the first statement after that with the error of the last before.
+ * One connection to the server, from its start-up to its end, and never another: a lost one stays lost, so no statement
+ * of a transaction can land on a new one. The driver would reconnect by itself; it also answers the first statement
+ * after that with the error of the last before.
  *
  * Carries one statement at a time. Nothing queues behind it here.
  */
@@ -80,8 +84,10 @@ export class Connection {
     const startedAt = performance.now()
     const socket = await openSocket(host, options.address, timeoutMs)
     const connection = new Connection(socket, host, options)
-    const timer = setTimeout(() => connection.destroy(new Error(`The server did not take the connection within ${Math.round(timeoutMs)} ms`)),
-      Math.max(1, timeoutMs - (performance.now() - startedAt)))
+    const timer = setTimeout(
+      () => connection.destroy(new Error(`The server did not take the connection within ${Math.round(timeoutMs)} ms`)),
+      Math.max(1, timeoutMs - (performance.now() - startedAt))
+    )
     try {
       await connection.#greet()
       return connection
@@ -137,7 +143,8 @@ export class Connection {
         application_name: applicationName,
         DateStyle: 'ISO',
         TimeZone: 'UTC',
-        // Of start-up parameters, PgBouncer takes these three; in a transaction through it, `begin` brings the other two.
+        // Of start-up parameters, PgBouncer takes these three; in a transaction through it, `begin` brings the other
+        // two.
         ...pooler === 'none' ? { statement_timeout: backstopMs, idle_in_transaction_session_timeout: backstopMs } : {},
         ...address.parameters
       }
@@ -205,7 +212,10 @@ export class Connection {
     if (parts !== undefined) return sendCopy(this.#handler, strings[0] as string, parts, this.#socket, this, statement)
     const plain = statementText(strings, values)
     if (plain !== undefined) return send(this.#handler, plain.text, plain.parameters, this, statement)
-    this.#driver(strings, ...values as never[]).then((rows) => this.finish(statement, rows as unknown as Rows, undefined), (error) => this.finish(statement, undefined, error))
+    this.#driver(strings, ...(values as never[])).then(
+      (rows) => this.finish(statement, rows as unknown as Rows, undefined),
+      (error) => this.finish(statement, undefined, error)
+    )
   }
 
   /** To be called by what carries the statement out. */
@@ -218,8 +228,7 @@ export class Connection {
     }
     this.statement = null
     // A lost connection is told of by its loss; a server that has become a standby by its refusal to write.
-    if (rows === undefined && (this.closed || this.#lost !== undefined)) error = lostError(statement.name, error ?? this.#lost)
-    else if (rows === undefined && (error as { code?: unknown }).code === '25006') this.retired = true
+    if (rows === undefined && (this.closed || this.#lost !== undefined)) { error = lostError(statement.name, error ?? this.#lost) } else if (rows === undefined && (error as { code?: unknown }).code === '25006') this.retired = true
     statement.finish(this, rows, error)
   }
 
@@ -285,5 +294,9 @@ export class Connection {
 
 function lostError (name: string, cause: unknown): DatabaseError {
   const clean = cause === undefined ? undefined : statementError(cause, name)
-  return new DatabaseError('unreachable', `The connection was lost during statement ${name}, which may or may not have been carried out`, clean)
+  return new DatabaseError(
+    'unreachable',
+    `The connection was lost during statement ${name}, which may or may not have been carried out`,
+    clean
+  )
 }

@@ -16,17 +16,22 @@ export function handlerOf (driver: Sql<any>): Handler {
   return (driver.unsafe('') as unknown as { handler: Handler }).handler
 }
 
-/** A text of one or more statements without parameters; or one with parameters, prepared once for each connection unless a pooler forbids. */
+/**
+ * A text of one or more statements without parameters; or one with parameters, prepared once for each connection unless
+ * a pooler forbids.
+ */
 const SIMPLE = Object.freeze({ prepare: false, simple: true })
 const EXTENDED = Object.freeze({ prepare: true, simple: false })
 const NONE: readonly unknown[] = Object.freeze([])
 
 /**
- * A query as the driver takes it from us: what it reads and writes of its own (`Query` in its query.js), and whom to tell once of its end.
+ * A query as the driver takes it from us: what it reads and writes of its own (`Query` in its query.js), and whom to
+ * tell once of its end.
  *
- * The driver's own is a promise, too, which nobody here needs. Its constructor assigns two arrow functions to properties, and V8 puts such functions
- * into its old generation at once: through them the query, and by its result the rows and all that waits for them, survive every collection but the
- * full ones, although nobody has them any more. Measured for a list of 20: 17 kB and 40 of 130 µs; and 4 µs for making it, whatever is asked.
+ * The driver's own is a promise, too, which nobody here needs. Its constructor assigns two arrow functions to
+ * properties, and V8 puts such functions into its old generation at once: through them the query, and by its result the
+ * rows and all that waits for them, survive every collection but the full ones, although nobody has them any more.
+ * Measured for a list of 20: 17 kB and 40 of 130 µs; and 4 µs for making it, whatever is asked.
  */
 class DriverQuery {
   tagged = false
@@ -67,7 +72,10 @@ class DriverQuery {
     return this.#retried
   }
 
-  /** The server has forgotten the prepared statement, so that it is sent again: from the values, as what is in `parameters` is written already. */
+  /**
+   * The server has forgotten the prepared statement, so that it is sent again: from the values, as what is in
+   * `parameters` is written already.
+   */
   set retried (error: unknown) {
     this.#retried = error
     this.parameters = undefined
@@ -94,8 +102,9 @@ class DriverQuery {
 }
 
 /**
- * A `copy … from stdin`. Of the driver's stream for what is copied only the end is used: it copies each piece, and once all is done it tells the server that
- * the copy failed. It ends when nothing of the parts is being sent any more, so that their memory may be used again.
+ * A `copy … from stdin`. Of the driver's stream for what is copied only the end is used: it copies each piece, and once
+ * all is done it tells the server that the copy failed. It ends when nothing of the parts is being sent any more, so
+ * that their memory may be used again.
  */
 class CopyQuery extends DriverQuery {
   readonly #parts: readonly Uint8Array[]
@@ -108,7 +117,10 @@ class CopyQuery extends DriverQuery {
     this.#socket = socket
   }
 
-  /** Called with the driver's stream when the server waits for the bytes, and with rows, of which there are none, when it has them. */
+  /**
+   * Called with the driver's stream when the server waits for the bytes, and with rows, of which there are none, when
+   * it has them.
+   */
   override resolve (answer: Rows | Writable): void {
     if (answer instanceof Writable) this.#fed = this.#feed(answer)
     else this.#whenFed(() => { super.resolve(answer) })
@@ -123,7 +135,10 @@ class CopyQuery extends DriverQuery {
     else this.#fed.then(settle)
   }
 
-  /** Piece by piece, each when the one before is with the kernel; until the driver destroys its stream, which it does where the copy fails. */
+  /**
+   * Piece by piece, each when the one before is with the kernel; until the driver destroys its stream, which it does
+   * where the copy fails.
+   */
   async #feed (stream: Writable): Promise<void> {
     stream._destroy = (error, done) => { done(error) }
     stream.on('error', () => {})
@@ -151,11 +166,24 @@ class CopyQuery extends DriverQuery {
 }
 
 /** Sends a statement, of which the carrier hears once how it ended. */
-export function send (handler: Handler, text: string, parameters: readonly unknown[] | undefined, carrier: Carrier, statement: Statement): void {
+export function send (
+  handler: Handler,
+  text: string,
+  parameters: readonly unknown[] | undefined,
+  carrier: Carrier,
+  statement: Statement
+): void {
   handler(new DriverQuery(text, parameters, carrier, statement))
 }
 
 /** The same of a `copy … from stdin`, which is given the parts by the connection's socket. */
-export function sendCopy (handler: Handler, text: string, parts: readonly Uint8Array[], socket: Socket, carrier: Carrier, statement: Statement): void {
+export function sendCopy (
+  handler: Handler,
+  text: string,
+  parts: readonly Uint8Array[],
+  socket: Socket,
+  carrier: Carrier,
+  statement: Statement
+): void {
   handler(new CopyQuery(text, parts, socket, carrier, statement))
 }

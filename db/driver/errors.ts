@@ -1,9 +1,11 @@
 import postgres from 'postgres'
 
 /**
- * Why the database did not do what was asked, where that is nobody's mistake: seconds after which it is worth trying again.
+ * Why the database did not do what was asked, where that is nobody's mistake: seconds after which it is worth trying
+ * again.
  *
- * - `unreachable`: no connection could be made, or it was lost in the middle of a statement, which then may or may not have been carried out
+ * - `unreachable`: no connection could be made, or it was lost in the middle of a statement, which then may or may not
+ *   have been carried out
  * - `too_many_connections`: the server takes no more of them
  * - `out_of_resources`: the server's disk or memory is used up
  * - `acquire_timeout`, `queue_full`: no connection came free in time, too many wait for one already
@@ -11,7 +13,8 @@ import postgres from 'postgres'
  * - `cancelled`: ended because the client went away or the request's time was up
  * - `read_only`: the server only answers reads (a standby, after a failover)
  * - `retries_exhausted`: a serialization failure or deadlock, four times in a row
- * - `transaction_ended`: a statement came after the end of its transaction, or beside the nested one that is open (a bug)
+ * - `transaction_ended`: a statement came after the end of its transaction, or beside the nested one that is open (a
+ *   bug)
  * - `closed`: the pool is shut
  */
 export const RETRY_AFTER_S = {
@@ -58,7 +61,10 @@ export function isRetryable (error: unknown): boolean {
   return state === '40001' || state === '40P01'
 }
 
-/** What the driver throws, without what it hangs on it: the statement's text and its parameters, which are people's data. */
+/**
+ * What the driver throws, without what it hangs on it: the statement's text and its parameters, which are people's
+ * data.
+ */
 export function withoutData (error: unknown, statement: string): Error {
   if (!(error instanceof Error)) return new Error(`Statement ${statement} failed`, { cause: error })
   if (error instanceof postgres.PostgresError) {
@@ -68,17 +74,29 @@ export function withoutData (error: unknown, statement: string): Error {
     const clean = new postgres.PostgresError({ ...fields, message: error.message } as unknown as string)
     return Object.assign(describe(clean, error), { statement })
   }
-  // The driver's own errors carry `parameters` and `args`, unwritable, hidden from JSON but not from who lists property names.
+  // The driver's own errors carry `parameters` and `args`, unwritable, hidden from JSON but not from who lists property
+  // names.
   if (!('parameters' in error)) return error
-  return Object.assign(describe(new Error(error.message), error), { code: (error as { code?: unknown }).code, statement })
+  return Object.assign(describe(new Error(error.message), error), {
+    code: (error as { code?: unknown }).code,
+    statement
+  })
 }
 
 function describe<E extends Error> (clean: E, original: Error): E {
-  Object.defineProperty(clean, 'stack', { value: original.stack, enumerable: false, writable: true, configurable: true })
+  Object.defineProperty(clean, 'stack', {
+    value: original.stack,
+    enumerable: false,
+    writable: true,
+    configurable: true
+  })
   return clean
 }
 
-/** The one reading of what came back from a statement: ours where it is the database's trouble, the server's own word where it is the statement's. */
+/**
+ * The one reading of what came back from a statement: ours where it is the database's trouble, the server's own word
+ * where it is the statement's.
+ */
 export function statementError (error: unknown, statement: string): Error {
   const clean = withoutData(error, statement)
   if (clean instanceof DatabaseError) return clean

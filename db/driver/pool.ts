@@ -36,8 +36,9 @@ const ASK_EVERY_MS = 500
 const UNREAD_MS = 100
 
 /**
- * Who may use a connection, and when there is to be another. Each carries one statement or transaction at a time, so nothing waits behind a
- * slow one while a connection is free; who finds none waits in line, so long and with so many others as the limits say.
+ * Who may use a connection, and when there is to be another. Each carries one statement or transaction at a time, so
+ * nothing waits behind a slow one while a connection is free; who finds none waits in line, so long and with so many
+ * others as the limits say.
  */
 export class Pool {
   readonly observe: Observer
@@ -92,7 +93,9 @@ export class Pool {
       return waiter.start(connection)
     }
     if (this.#waiting.length >= this.#limits.maxWaiting) {
-      return waiter.fail(new DatabaseError('queue_full', `${this.#waiting.length} statements wait for a connection already`))
+      return waiter.fail(
+        new DatabaseError('queue_full', `${this.#waiting.length} statements wait for a connection already`)
+      )
     }
     this.#waiting.push(waiter)
     this.#grow(performance.now())
@@ -113,26 +116,30 @@ export class Pool {
 
   /** Everything of this session: what waits is refused, what runs is ended. */
   cancel (session: Session): void {
-    for (const waiter of this.#waiting.filter((each) => each.session === session)) this.#refuse(waiter, session.refusal())
+    for (const waiter of this.#waiting.filter((each) => each.session === session)) {
+      this.#refuse(waiter, session.refusal())
+    }
     const now = performance.now()
     for (const connection of this.#connections) {
       const { statement } = connection
       // What a transaction says by itself, its commit or rollback, comes to its end.
-      if (statement?.session === session && typeof statement.strings !== 'string') connection.interrupt('cancelled', now)
+      if (statement?.session === session && typeof statement.strings !== 'string') { connection.interrupt('cancelled', now) }
     }
   }
 
-  /** Lets what runs and waits come to its end; after `timeoutMs` ends it. Resolves in any case, then with nothing open. */
+  /**
+   * Lets what runs and waits come to its end; after `timeoutMs` ends it. Resolves in any case, then with nothing open.
+   */
   async close (timeoutMs: number): Promise<void> {
     this.#closing = true
     clearInterval(this.#tidier)
     for (const connection of [...this.#idle]) connection.end()
     await this.#emptyWithin(timeoutMs)
-    for (const waiter of [...this.#waiting]) this.#refuse(waiter, new DatabaseError('closed', 'The database connections are being closed'))
+    for (const waiter of [...this.#waiting]) { this.#refuse(waiter, new DatabaseError('closed', 'The database connections are being closed')) }
     const now = performance.now()
     for (const connection of this.#connections) connection.interrupt('closed', now)
     // A transaction between two statements has none to interrupt: it finds its connection gone.
-    for (const connection of this.#connections) if (connection.statement === null) connection.destroy(new Error('The pool is being closed'))
+    for (const connection of this.#connections) { if (connection.statement === null) connection.destroy(new Error('The pool is being closed')) }
     await this.#emptyWithin(1000)
     for (const connection of this.#connections) connection.destroy(new Error('The pool is being closed'))
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
@@ -167,10 +174,17 @@ export class Pool {
     if (this.#connections.size === 0 && this.#waiting.length === 0) this.#emptied?.()
   }
 
-  /** Makes a connection for each who waits, as far as there may be more; where the server fails or keeps silent one at a time, until one succeeds. */
+  /**
+   * Makes a connection for each who waits, as far as there may be more; where the server fails or keeps silent one at a
+   * time, until one succeeds.
+   */
   #grow (now: number): void {
     const doubtful = this.#failures > 0 || this.#attempts.size > this.#freshAttempts(now)
-    for (let attempts = this.#freshAttempts(now); attempts < this.#waiting.length && this.#connections.size + attempts < this.#limits.poolSize; attempts++) {
+    for (
+      let attempts = this.#freshAttempts(now);
+      attempts < this.#waiting.length && this.#connections.size + attempts < this.#limits.poolSize;
+      attempts++
+    ) {
       if (doubtful && (attempts > 0 || (now < this.#nextAttemptAt && this.#connections.size > 0))) return
       this.#connect(now)
     }
@@ -210,7 +224,8 @@ export class Pool {
     if (this.#failures === 0) this.log.warning('database connection failed', { error })
     this.#lastFailure = error
     this.#nextAttemptAt = performance.now() + Math.min(MAX_BACKOFF_MS, 25 * 2 ** this.#failures++)
-    // With connections left, those who wait get one of them in turn. Without, they are told at once; the next to come tries again.
+    // With connections left, those who wait get one of them in turn. Without, they are told at once; the next to come
+    // tries again.
     if (this.#connections.size > 0 || this.#freshAttempts(performance.now()) > 0) return
     for (const waiter of this.#waiting.splice(0)) this.#refuse(waiter, error)
   }
@@ -242,14 +257,17 @@ export class Pool {
   }
 
   /**
-   * After a network has swallowed statements or their answers, their connections would be stuck until the deadlines, and with them the pool,
-   * though the server is back. So it is asked what it is at. Not through a pooler: whose backends these are is not to be seen there.
+   * After a network has swallowed statements or their answers, their connections would be stuck until the deadlines,
+   * and with them the pool, though the server is back. So it is asked what it is at. Not through a pooler: whose
+   * backends these are is not to be seen there.
    */
   async #dropLost (now: number): Promise<void> {
     const doubted: Array<{ connection: Connection, statement: unknown, pid: number }> = []
     for (const connection of this.#connections) {
       const { statement, key } = connection
-      if (statement !== null && key !== undefined && now - statement.startedAt >= DOUBT_AFTER_MS) doubted.push({ connection, statement, pid: key.pid })
+      if (statement !== null && key !== undefined && now - statement.startedAt >= DOUBT_AFTER_MS) {
+        doubted.push({ connection, statement, pid: key.pid })
+      }
     }
     if (doubted.length === 0) return
     // Not again while this is being answered, which may take a second.
@@ -258,7 +276,7 @@ export class Pool {
       const idle = await this.#probe.idleOf(doubted.map(({ pid }) => pid))
       await new Promise((resolve) => setTimeout(resolve, UNREAD_MS))
       for (const { connection, statement, pid } of doubted) {
-        if (idle.has(pid) && connection.statement === statement) connection.destroy(new Error('The server knows nothing of the statement: it was lost on the way'))
+        if (idle.has(pid) && connection.statement === statement) { connection.destroy(new Error('The server knows nothing of the statement: it was lost on the way')) }
       }
     } catch {
       // No answer, no judgement: the deadlines hold in any case.
@@ -269,7 +287,11 @@ export class Pool {
 
   #notInTime (): DatabaseError {
     return this.#connections.size === 0
-      ? new DatabaseError('unreachable', `No connection could be made within ${this.#limits.acquireTimeoutMs} ms`, this.#lastFailure)
+      ? new DatabaseError(
+        'unreachable',
+          `No connection could be made within ${this.#limits.acquireTimeoutMs} ms`,
+          this.#lastFailure
+      )
       : new DatabaseError('acquire_timeout', `No connection came free within ${this.#limits.acquireTimeoutMs} ms`)
   }
 
@@ -277,6 +299,8 @@ export class Pool {
   #tidy (): void {
     const now = performance.now()
     for (const connection of this.#idle.filter((each) => this.#isOld(each, now))) connection.end()
-    for (const connection of this.#idle.slice(0, -KEEP_IDLE)) if (now - connection.idleSince >= IDLE_MS) connection.end()
+    for (const connection of this.#idle.slice(0, -KEEP_IDLE)) {
+      if (now - connection.idleSince >= IDLE_MS) connection.end()
+    }
   }
 }

@@ -5,7 +5,10 @@ import { connectError, DatabaseError } from './errors.ts'
 /** How long the server may take to answer, the making of the connection included. */
 const TIMEOUT_MS = 1000
 
-/** A connection beside the pool, to ask the server how it is and what it knows: a full or stuck pool does not keep it from answering. */
+/**
+ * A connection beside the pool, to ask the server how it is and what it knows: a full or stuck pool does not keep it
+ * from answering.
+ */
 export class Probe {
   #options: ConnectionOptions
   #connection: Promise<Connection> | undefined
@@ -29,8 +32,8 @@ export class Probe {
   }
 
   /**
-   * Which of these backends the server believes idle for a second, or does not have at all. A statement that we have been waiting for on one of
-   * them for as long is lost, or its answer is: dropped by a firewall, a proxy, a failover.
+   * Which of these backends the server believes idle for a second, or does not have at all. A statement that we have
+   * been waiting for on one of them for as long is lost, or its answer is: dropped by a firewall, a proxy, a failover.
    */
   async idleOf (pids: number[]): Promise<Set<number>> {
     const rows = await this.#ask(`

@@ -9,7 +9,9 @@ import { prepareValues } from './values.ts'
 
 export type CancelReason = 'client_gone' | 'deadline'
 
-/** Whose statements these are: one request's, or nobody's in particular. One is made for each request, so it is small. */
+/**
+ * Whose statements these are: one request's, or nobody's in particular. One is made for each request, so it is small.
+ */
 export class Session implements Executor {
   readonly pool: Pool
   readonly log: Logger
@@ -35,7 +37,10 @@ export class Session implements Executor {
   }
 
   refusal (): DatabaseError {
-    return new DatabaseError('cancelled', this.cancelled === 'client_gone' ? 'The client has gone away' : 'The request took too long')
+    return new DatabaseError(
+      'cancelled',
+      this.cancelled === 'client_gone' ? 'The client has gone away' : 'The request took too long'
+    )
   }
 
   cancel (reason: CancelReason): void {
@@ -46,7 +51,9 @@ export class Session implements Executor {
 
   async transaction<T> (work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      const connection = await new Promise<Connection>((resolve, reject) => this.submit(new Reservation(this, resolve, reject)))
+      const connection = await new Promise<Connection>((resolve, reject) =>
+        this.submit(new Reservation(this, resolve, reject))
+      )
       const outcome = await runTransaction(this, connection, work, options)
       this.pool.release(connection)
       if ('value' in outcome) return outcome.value

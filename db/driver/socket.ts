@@ -7,18 +7,27 @@ export interface BackendKey { pid: number, secret: number }
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
 const TERMINATE = Buffer.from([88, 0, 0, 0, 4])
-/** After this long without a byte the system asks whether the other side is there; libuv gives it ten seconds to say so. */
+/**
+ * After this long without a byte the system asks whether the other side is there; libuv gives it ten seconds to say so.
+ */
 const KEEP_ALIVE_MS = 10_000
 
 /**
- * A connection to the server, encrypted where the address says so, ready for its first message. Ours instead of the driver's, so that it
- * can be destroyed when the server is silent, and because the driver waits for ever where the other side closes during the TLS request.
+ * A connection to the server, encrypted where the address says so, ready for its first message. Ours instead of the
+ * driver's, so that it can be destroyed when the server is silent, and because the driver waits for ever where the
+ * other side closes during the TLS request.
  */
 export function openSocket (host: Host, address: Address, timeoutMs: number): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = host.host.startsWith('/')
       ? net.connect({ path: `${host.host}/.s.PGSQL.${host.port}` })
-      : net.connect({ host: host.host, port: host.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
+      : net.connect({
+        host: host.host,
+        port: host.port,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS
+      })
     const timer = setTimeout(() => socket.destroy(new Error(`No answer within ${timeoutMs} ms`)), timeoutMs)
     let secured: tls.TLSSocket | undefined
     socket.once('error', failed)
@@ -31,12 +40,18 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
 
     function secure (answer: Buffer): void {
       // More than the one byte was put there by somebody in between (CVE-2021-23222).
-      if (answer.length !== 1 || (answer[0] !== 83 && answer[0] !== 78)) return failed(new Error('Not a Postgres answer to the request for TLS'))
+      if (answer.length !== 1 || (answer[0] !== 83 && answer[0] !== 78)) { return failed(new Error('Not a Postgres answer to the request for TLS')) }
       if (answer[0] === 78) {
         return address.sslMode === 'prefer' ? done(socket) : failed(new Error('The server does not do TLS'))
       }
-      // `host` is whom the certificate has to name: without it, and with an address for which there is no `servername`, Node asks for "localhost".
-      secured = tls.connect({ ...address.tls, socket, host: host.host, servername: net.isIP(host.host) === 0 ? host.host : undefined })
+      // `host` is whom the certificate has to name: without it, and with an address for which there is no `servername`,
+      // Node asks for "localhost".
+      secured = tls.connect({
+        ...address.tls,
+        socket,
+        host: host.host,
+        servername: net.isIP(host.host) === 0 ? host.host : undefined
+      })
       secured.once('error', failed)
       secured.once('close', failed)
       secured.once('secureConnect', () => done(secured as tls.TLSSocket))
@@ -65,17 +80,29 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
 }
 
 /**
- * Asks the server to end what a backend is doing, over a connection of its own as the protocol has it. Answers whether the server has taken
- * the request (it closes the connection then); never throws. The driver's `query.cancel()` cannot be waited for, so a cancel could arrive
- * late and hit the connection's next statement; and when it fails, its rejection is nobody's and ends the process.
+ * Asks the server to end what a backend is doing, over a connection of its own as the protocol has it. Answers whether
+ * the server has taken the request (it closes the connection then); never throws. The driver's `query.cancel()` cannot
+ * be waited for, so a cancel could arrive late and hit the connection's next statement; and when it fails, its
+ * rejection is nobody's and ends the process.
  */
-export async function requestCancel (host: Host, address: Address, key: BackendKey, timeoutMs: number): Promise<boolean> {
+export async function requestCancel (
+  host: Host,
+  address: Address,
+  key: BackendKey,
+  timeoutMs: number
+): Promise<boolean> {
   try {
     const socket = await openSocket(host, address, timeoutMs)
     return await new Promise((resolve) => {
-      const timer = setTimeout(() => { resolve(false); socket.destroy() }, timeoutMs)
+      const timer = setTimeout(() => {
+        resolve(false)
+        socket.destroy()
+      }, timeoutMs)
       socket.on('error', () => {})
-      socket.once('close', (hadError) => { clearTimeout(timer); resolve(!hadError) })
+      socket.once('close', (hadError) => {
+        clearTimeout(timer)
+        resolve(!hadError)
+      })
       socket.resume()
       const message = Buffer.alloc(16)
       message.writeInt32BE(16, 0)

@@ -47,7 +47,10 @@ export function nameOf (strings: TemplateStringsArray): string {
 export class Statement implements Waiter {
   readonly session: Session
   readonly name: string
-  /** A query of the service; or as plain text what a transaction says by itself, `begin` and so on, which is not cancelled. */
+  /**
+   * A query of the service; or as plain text what a transaction says by itself, `begin` and so on, which is not
+   * cancelled.
+   */
   readonly strings: TemplateStringsArray | string
   readonly values: unknown[]
   readonly owner: Owner | null
@@ -62,8 +65,16 @@ export class Statement implements Waiter {
   interruptedAt = 0
   settled = false
 
-  constructor (session: Session, name: string, strings: TemplateStringsArray | string, values: unknown[], owner: Owner | null,
-    resolve: (rows: Rows) => void, reject: (error: Error) => void, parts?: readonly Uint8Array[]) {
+  constructor (
+    session: Session,
+    name: string,
+    strings: TemplateStringsArray | string,
+    values: unknown[],
+    owner: Owner | null,
+    resolve: (rows: Rows) => void,
+    reject: (error: Error) => void,
+    parts?: readonly Uint8Array[]
+  ) {
     this.session = session
     this.name = name
     this.strings = strings
@@ -90,12 +101,17 @@ export class Statement implements Waiter {
     const { session } = this
     const endedAt = performance.now()
     const failure = rows === undefined ? this.#failureOf(error, endedAt) : undefined
-    session.pool.observe.query(this.name, failure === undefined ? 'ok' : outcomeOf(failure), (endedAt - this.startedAt) / 1000)
+    session.pool.observe.query(
+      this.name,
+      failure === undefined ? 'ok' : outcomeOf(failure),
+      (endedAt - this.startedAt) / 1000
+    )
     if (endedAt - this.startedAt > SLOW_MS) this.#logSlow(endedAt)
     if (failure !== undefined) this.owner?.failed(failure)
-    // The connection first: who waits for it is served before this statement's caller goes on, and that costs the caller nothing.
+    // The connection first: who waits for it is served before this statement's caller goes on, and that costs the
+    // caller nothing.
     if (this.owner === null) session.pool.release(connection)
-    if (failure === undefined) return this.resolve(typeof this.strings === 'string' ? rows as Rows : plainRows(rows as Rows))
+    if (failure === undefined) { return this.resolve(typeof this.strings === 'string' ? (rows as Rows) : plainRows(rows as Rows)) }
     // Alone in its transaction, a statement can be run again like one.
     if (this.owner === null && isRetryable(failure)) return this.#retry(failure)
     this.reject(failure)
@@ -125,15 +141,30 @@ export class Statement implements Waiter {
 }
 
 export function retriesExhausted (name: string, cause: unknown): DatabaseError {
-  return new DatabaseError('retries_exhausted', `${name}: in conflict with others ${MAX_RETRIES + 1} times in a row`, cause)
+  return new DatabaseError(
+    'retries_exhausted',
+    `${name}: in conflict with others ${MAX_RETRIES + 1} times in a row`,
+    cause
+  )
 }
 
 function interrupted (reason: Interruption, name: string, ms: number, cause: unknown): DatabaseError {
-  const why = { query_timeout: 'took too long', cancelled: 'was cancelled', closed: 'was cut off: the pool is being closed' }[reason]
-  return new DatabaseError(reason, `Statement ${name} ${why} and was ended after ${Math.round(ms)} ms`, withoutData(cause, name))
+  const why = {
+    query_timeout: 'took too long',
+    cancelled: 'was cancelled',
+    closed: 'was cut off: the pool is being closed'
+  }[reason]
+  return new DatabaseError(
+    reason,
+    `Statement ${name} ${why} and was ended after ${Math.round(ms)} ms`,
+    withoutData(cause, name)
+  )
 }
 
-/** The driver's array is of a class of its own, which strict comparisons tell from an array, and keeps the statement alive. 40 ns. */
+/**
+ * The driver's array is of a class of its own, which strict comparisons tell from an array, and keeps the statement
+ * alive. 40 ns.
+ */
 function plainRows (rows: Rows): Rows {
   const plain: Rows = []
   for (let i = 0; i < rows.length; i++) plain.push(rows[i] as Record<string, unknown>)

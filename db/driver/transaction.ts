@@ -14,15 +14,20 @@ export type Outcome<T> = { value: T } | { error: unknown, cause: unknown }
 interface Turns { last: Promise<unknown>, savepoints: number }
 
 /** Begins, works, commits, all on this connection; whatever fails, rolls back. Never throws. */
-export function runTransaction<T> (session: Session, connection: Connection, work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<Outcome<T>> {
+export function runTransaction<T> (
+  session: Session,
+  connection: Connection,
+  work: (sql: Sql) => Promise<T>,
+  options: TransactionOptions
+): Promise<Outcome<T>> {
   const modes = `${options.isolation === undefined ? '' : ` isolation level ${options.isolation}`}${options.readOnly === true ? ' read only' : ''}`
   const scope = new Scope(session, connection, null, { last: Promise.resolve(), savepoints: 0 })
   return scope.perform(connection.beginText(modes), 'commit', 'rollback', work)
 }
 
 /**
- * A transaction, or a savepoint in one. After the first statement that failed it takes no more and cannot commit, even where the error was
- * caught: half of what was meant is never kept.
+ * A transaction, or a savepoint in one. After the first statement that failed it takes no more and cannot commit, even
+ * where the error was caught: half of what was meant is never kept.
  */
 class Scope implements Executor, Owner {
   #session: Session
@@ -41,7 +46,12 @@ class Scope implements Executor, Owner {
     this.#turns = turns
   }
 
-  async perform<T> (begin: string, commit: string, rollback: string, work: (sql: Sql) => Promise<T>): Promise<Outcome<T>> {
+  async perform<T>(
+    begin: string,
+    commit: string,
+    rollback: string,
+    work: (sql: Sql) => Promise<T>
+  ): Promise<Outcome<T>> {
     try {
       await this.#say(begin)
     } catch (error) {
@@ -85,13 +95,18 @@ class Scope implements Executor, Owner {
   }
 
   /** A savepoint. Conflicts with other transactions are not its to retry: the whole is run again. */
-  async transaction<T> (work: (sql: Sql) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const refusal = this.#refusal('savepoint')
     if (refusal !== undefined) throw refusal
     const name = `s${this.#turns.savepoints++}`
     const scope = new Scope(this.#session, this.#connection, this, this.#turns)
     this.#nested = true
-    const outcome = await scope.perform(`savepoint ${name}`, `release savepoint ${name}`, `rollback to savepoint ${name}`, work)
+    const outcome = await scope.perform(
+      `savepoint ${name}`,
+      `release savepoint ${name}`,
+      `rollback to savepoint ${name}`,
+      work
+    )
     this.#nested = false
     if ('value' in outcome) return outcome.value
     throw outcome.error
@@ -103,12 +118,21 @@ class Scope implements Executor, Owner {
 
   /** Why it takes no further statement, where it does not. */
   #refusal (name: string): Error | undefined {
-    if (this.#ended) return new DatabaseError('transaction_ended', `Statement ${name} came after the end of its transaction`)
-    if (this.#nested) return new DatabaseError('transaction_ended', `Statement ${name} was given to the outer transaction while a nested one is open`)
+    if (this.#ended) { return new DatabaseError('transaction_ended', `Statement ${name} came after the end of its transaction`) }
+    if (this.#nested) {
+      return new DatabaseError(
+        'transaction_ended',
+        `Statement ${name} was given to the outer transaction while a nested one is open`
+      )
+    }
     if (this.#failure !== undefined) return this.#failure
     if (this.#session.cancelled !== null) return this.#session.refusal()
     if (this.#connection.closed) {
-      return new DatabaseError('unreachable', `The connection was lost in the middle of the transaction, before ${name}; nothing of it is kept`, this.#connection.lost)
+      return new DatabaseError(
+        'unreachable',
+        `The connection was lost in the middle of the transaction, before ${name}; nothing of it is kept`,
+        this.#connection.lost
+      )
     }
     return undefined
   }
@@ -127,7 +151,10 @@ class Scope implements Executor, Owner {
     return result
   }
 
-  /** Nobody knows how the transaction stands: its connection goes, and the server rolls back; of a savepoint, the outer one fails. */
+  /**
+   * Nobody knows how the transaction stands: its connection goes, and the server rolls back; of a savepoint, the outer
+   * one fails.
+   */
   #abandon (error: Error): void {
     if (this.#parent === null) this.#connection.destroy(error)
     else this.#parent.failed(error)

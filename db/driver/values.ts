@@ -6,14 +6,16 @@ declare const fragmentBrand: unique symbol
 export interface Fragment { readonly [fragmentBrand]: true }
 
 /**
- * What may stand in `${}`. Everything goes over the wire as text and is given its type by the SQL around it, so a cast says what is
- * meant: `${day}::date`, `${ids}::uuid[]`, `${json(route)}::jsonb`. Arrays may be nested and hold nulls; a `Date` is sent in UTC.
+ * What may stand in `${}`. Everything goes over the wire as text and is given its type by the SQL around it, so a cast
+ * says what is meant: `${day}::date`, `${ids}::uuid[]`, `${json(route)}::jsonb`. Arrays may be nested and hold nulls; a
+ * `Date` is sent in UTC.
  */
 export type Value = string | number | bigint | boolean | null | Date | Uint8Array | Fragment | readonly Value[]
 
 /**
- * The driver guesses the type of an array from its first element and declares `${[true]}::boolean[]` a boolean; without `fetch_types`
- * it does not know how to write one either. So arrays are written here, and have no type until the SQL gives them one.
+ * The driver guesses the type of an array from its first element and declares `${[true]}::boolean[]` a boolean; without
+ * `fetch_types` it does not know how to write one either. So arrays are written here, and have no type until the SQL
+ * gives them one.
  */
 class ArrayValue {
   readonly values: readonly unknown[]
@@ -88,12 +90,12 @@ export function parseArray (text: string, parseElement: (text: string) => unknow
 }
 
 /**
- * `2024-01-15 10:30:00.123456+00`, as the server writes it in UTC → `2024-01-15T10:30:00.123Z`. Read as text, so nothing is shifted
- * and nothing throws: `infinity` and years of other lengths come back as they are.
+ * `2024-01-15 10:30:00.123456+00`, as the server writes it in UTC → `2024-01-15T10:30:00.123Z`. Read as text, so
+ * nothing is shifted and nothing throws: `infinity` and years of other lengths come back as they are.
  */
 export function instant (text: string): string {
   // As nearly all are, with a fraction of three digits at least: four times as fast.
-  if (text.length > 25 && text.length < 30 && text[10] === ' ' && text[19] === '.' && text.endsWith('+00')) return `${text.slice(0, 10)}T${text.slice(11, 23)}Z`
+  if (text.length > 25 && text.length < 30 && text[10] === ' ' && text[19] === '.' && text.endsWith('+00')) { return `${text.slice(0, 10)}T${text.slice(11, 23)}Z` }
   if (text.length < 22 || text[10] !== ' ' || !text.endsWith('+00')) return text
   const fraction = text[19] === '.' ? text.slice(20, -3) : ''
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.slice(0, 3).padEnd(3, '0')}Z`
@@ -103,13 +105,22 @@ const asIs = (text: string) => text
 const written = (value: unknown) => value instanceof Date ? value.toISOString() : String(value)
 const toNumber = (text: string) => Number(text)
 const toBoolean = (text: string) => text === 't'
-const bytes = (value: Uint8Array) => `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`
+const bytes = (value: Uint8Array) =>
+  `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`
 
 function arrayType (oid: number, parseElement: (text: string) => unknown) {
-  return { to: oid, from: [oid], serialize: (value: unknown) => String(value), parse: (text: string) => parseArray(text, parseElement) }
+  return {
+    to: oid,
+    from: [oid],
+    serialize: (value: unknown) => String(value),
+    parse: (text: string) => parseArray(text, parseElement)
+  }
 }
 
-/** How each type is written and read, by its number in pg_type. What is not here is text both ways: numeric, uuid, interval, inet, … */
+/**
+ * How each type is written and read, by its number in pg_type. What is not here is text both ways: numeric, uuid,
+ * interval, inet, …
+ */
 export const TYPES = {
   // The driver passes these through `new Date()`: '2024-02-30' is stored as 1 March, and reading 'infinity' throws.
   date: { to: 1082, from: [1082], serialize: written, parse: asIs },
@@ -153,7 +164,10 @@ export const isFragment = (value: object) => value instanceof Fragments
 export const isName = (value: object) => value instanceof Names
 export const isRecord = (value: object) => value instanceof Records
 
-/** Makes values ready for the driver, in place. `undefined` is a programming error and says which value of which statement it is. */
+/**
+ * Makes values ready for the driver, in place. `undefined` is a programming error and says which value of which
+ * statement it is.
+ */
 export function prepareValues (values: unknown[], statement: string): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]
@@ -165,11 +179,13 @@ export function prepareValues (values: unknown[], statement: string): void {
 function prepareObject (value: object): unknown {
   // A list of fragments is the fragments one after the other.
   if (Array.isArray(value) && !(value[0] instanceof Fragments)) return new ArrayValue(value)
-  if (value instanceof Promise && !(value instanceof Fragments)) throw new TypeError('A promise was given as a value: await it first')
+  if (value instanceof Promise && !(value instanceof Fragments)) { throw new TypeError('A promise was given as a value: await it first') }
   return value
 }
 
-/** A piece of SQL to be interpolated: `fragment\`and status = ${status}\``; an empty one, `fragment\`\``, is nothing. */
+/**
+ * A piece of SQL to be interpolated: `fragment\`and status = ${status}\``; an empty one, `fragment\`\``, is nothing.
+ */
 export function fragment (strings: TemplateStringsArray, ...values: Value[]): Fragment {
   if (values.length > 0) {
     prepareValues(values, 'fragment')
@@ -189,17 +205,20 @@ export function json (value: unknown): Fragment {
 }
 
 /**
- * Columns and values of a record or of several: `insert into gear ${columns(row, 'id', 'name')}`, `update gear set ${columns(patch, 'name')}`.
- * Without names, all the (first) record has: only where a schema has said which those are.
+ * Columns and values of a record or of several: `insert into gear ${columns(row, 'id', 'name')}`, `update gear set
+ * ${columns(patch, 'name')}`. Without names, all the (first) record has: only where a schema has said which those are.
  */
-export function columns<Row extends Record<string, unknown>> (rows: Row | readonly Row[], ...names: Array<keyof Row & string>): Fragment {
+export function columns<Row extends Record<string, unknown>> (
+  rows: Row | readonly Row[],
+  ...names: Array<keyof Row & string>
+): Fragment {
   const prepared = (Array.isArray(rows) ? rows : [rows]).map((row: Row) => {
     const keys = names.length === 0 ? Object.keys(row) : names
     const values = keys.map((key) => row[key])
     prepareValues(values, `columns (${keys.join(', ')})`)
     return Object.fromEntries(keys.map((key, i) => [key, values[i]]))
   })
-  return driver(Array.isArray(rows) ? prepared : prepared[0] as never, ...names as never[]) as unknown as Fragment
+  return driver(Array.isArray(rows) ? prepared : (prepared[0] as never), ...(names as never[])) as unknown as Fragment
 }
 
 /** A name given at run time, quoted: `order by ${identifier(column)}`. */

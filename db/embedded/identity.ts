@@ -27,12 +27,18 @@ export function startOf (pid: number): string | null {
   if (process.platform === 'linux') {
     const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
     if (stat === null) return null
-    // The name, second, may hold spaces and brackets: count from its last bracket. Third is the state, 22nd the start in ticks.
+    // The name, second, may hold spaces and brackets: count from its last bracket. Third is the state, 22nd the start
+    // in ticks.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return fields[0] === 'Z' || fields[0] === 'X' ? null : fields[19] ?? null
   }
   if (process.platform === 'win32') return null
-  const line = attempt(() => execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim())
+  const line = attempt(() =>
+    execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore']
+    }).trim()
+  )
   return line === null || line === '' ? null : line
 }
 
@@ -58,7 +64,8 @@ export function isThere (pid: number): boolean {
 }
 
 /**
- * Whether the process still runs: `unknown` when it is of another container or machine, whose process numbers say nothing here.
+ * Whether the process still runs: `unknown` when it is of another container or machine, whose process numbers say
+ * nothing here.
  */
 export function isAlive (other: ProcessIdentity): boolean | 'unknown' {
   const own = ownIdentity()
@@ -71,22 +78,29 @@ export function isAlive (other: ProcessIdentity): boolean | 'unknown' {
 }
 
 /**
- * The Postgres processes that run on a cluster's folder, whoever started them. Linux asks the kernel which folder each process is in, so
- * that a number in a stale `postmaster.pid`, given since to something else, is never taken for one, and backends that outlived their
- * postmaster are found too.
+ * The Postgres processes that run on a cluster's folder, whoever started them. Linux asks the kernel which folder each
+ * process is in, so that a number in a stale `postmaster.pid`, given since to something else, is never taken for one,
+ * and backends that outlived their postmaster are found too.
  */
 export function postgresOn (folder: string, pidFile: string): number[] {
   const noted = Number.parseInt(attempt(() => readFileSync(pidFile, 'utf8')) ?? '', 10)
   if (process.platform !== 'linux') {
     if (!(noted > 0) || !isThere(noted)) return []
-    const command = attempt(() => execFileSync('ps', ['-o', 'command=', '-p', String(noted)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
+    const command = attempt(() =>
+      execFileSync('ps', ['-o', 'command=', '-p', String(noted)], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore']
+      })
+    )
     return command === null || command.includes('postgres') ? [noted] : []
   }
   const { dev, ino } = statSync(folder)
   const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     const place = attempt(() => statSync(`/proc/${pid}/cwd`))
     if (place === null || place.dev !== dev || place.ino !== ino) return false
-    return /\/postgres( \(deleted\))?$/.test(attempt(() => readlinkSync(`/proc/${pid}/exe`)) ?? '') && startOf(pid) !== null
+    return (
+      /\/postgres( \(deleted\))?$/.test(attempt(() => readlinkSync(`/proc/${pid}/exe`)) ?? '') && startOf(pid) !== null
+    )
   })
   // The postmaster first, since ending it ends the others.
   return found.sort((a, b) => Number(b === noted) - Number(a === noted))

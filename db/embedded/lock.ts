@@ -5,7 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { EmbeddedError, FolderInUse, USE_OTHER, codeOf, type DatabaseLog } from './error.ts'
 import { isAlive, ownIdentity, type ProcessIdentity } from './identity.ts'
 
-/** How often the holder touches its lock, and how long a lock of another container may stay untouched before it counts as left behind. */
+/**
+ * How often the holder touches its lock, and how long a lock of another container may stay untouched before it counts
+ * as left behind.
+ */
 const BEAT_MS = 1000
 const OBSERVE_MS = 5000
 
@@ -76,9 +79,10 @@ function claim (folder: string, path: string, content: string): boolean {
 /**
  * Takes the folder for this process alone.
  *
- * Lock files are numbered and the highest one holds. A stale one is never removed to make way, which two processes could do at once:
- * the next number is claimed, which one process can, and only then the lower ones go. Who claimed a number that another has meanwhile
- * gone beyond sees it and begins again. To release is to say so inside the file, so that numbers only grow.
+ * Lock files are numbered and the highest one holds. A stale one is never removed to make way, which two processes
+ * could do at once: the next number is claimed, which one process can, and only then the lower ones go. Who claimed a
+ * number that another has meanwhile gone beyond sees it and begins again. To release is to say so inside the file, so
+ * that numbers only grow.
  *
  * @throws EmbeddedError when a living process holds it; says which.
  */
@@ -91,7 +95,9 @@ export async function lock (folder: string, log: DatabaseLog): Promise<Lock> {
     if (holder !== null) {
       let alive = isAlive(holder)
       if (alive === 'unknown') {
-        log.info('waiting to see whether another machine or container still uses the embedded Postgres', { holder: `${holder.host} ${holder.pid}` })
+        log.info('waiting to see whether another machine or container still uses the embedded Postgres', {
+          holder: `${holder.host} ${holder.pid}`
+        })
         alive = await isTouched(current)
       }
       if (alive) {
@@ -143,10 +149,16 @@ function hold (folder: string, path: string, log: DatabaseLog): Lock {
 /** A folder or file that this process may not use, in words that help. */
 export function unusable (path: string, error: unknown): EmbeddedError {
   const code = codeOf(error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new EmbeddedError(`The disk that holds ${path} is full. Free some space, or set DATA_DIR to another.`, error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') { return new EmbeddedError(`The disk that holds ${path} is full. Free some space, or set DATA_DIR to another.`, error) }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new EmbeddedError(`${path} cannot be written by this user. Change its owner or mode, or set DATA_DIR to a folder that can be. ${USE_OTHER}`, error)
+    return new EmbeddedError(
+      `${path} cannot be written by this user. Change its owner or mode, or set DATA_DIR to a folder that can be. ${USE_OTHER}`,
+      error
+    )
   }
-  if (code === 'ENOTDIR' || code === 'EEXIST') return new EmbeddedError(`${path} is not a folder. Set DATA_DIR to one.`, error)
-  return new EmbeddedError(`${path} cannot be used: ${error instanceof Error ? error.message : String(error)}. ${USE_OTHER}`, error)
+  if (code === 'ENOTDIR' || code === 'EEXIST') { return new EmbeddedError(`${path} is not a folder. Set DATA_DIR to one.`, error) }
+  return new EmbeddedError(
+    `${path} cannot be used: ${error instanceof Error ? error.message : String(error)}. ${USE_OTHER}`,
+    error
+  )
 }

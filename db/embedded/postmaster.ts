@@ -18,7 +18,8 @@ const SETTINGS: Record<string, string> = {
   unix_socket_directories: '',
   max_connections: '100',
   shared_buffers: '128MB',
-  // A service of its own size replicates nowhere, and compiling a query for one runner's rows takes longer than running it.
+  // A service of its own size replicates nowhere, and compiling a query for one runner's rows takes longer than running
+  // it.
   wal_level: 'minimal',
   max_wal_senders: '0',
   jit: 'off',
@@ -92,32 +93,46 @@ export function isOver (child: ChildProcess): boolean {
 }
 
 /**
- * Starts Postgres on the cluster and answers when it takes connections. It is in a session of its own: a Ctrl-C in the terminal reaches
- * the service, which ends Postgres last.
+ * Starts Postgres on the cluster and answers when it takes connections. It is in a session of its own: a Ctrl-C in the
+ * terminal reaches the service, which ends Postgres last.
  *
  * @throws PortTaken, or EmbeddedError with what Postgres said.
  */
-export async function launch (program: string, cluster: Cluster, port: number, log: PostgresLog, settings: Record<string, string>, started: (child: ChildProcess) => void): Promise<void> {
+export async function launch (
+  program: string,
+  cluster: Cluster,
+  port: number,
+  log: PostgresLog,
+  settings: Record<string, string>,
+  started: (child: ChildProcess) => void
+): Promise<void> {
   const offset = log.size()
   const args = Object.entries({ ...SETTINGS, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const child = spawn(program, ['-D', cluster.name, '-p', String(port), ...args], {
-    ...cluster.spawn, detached: true, stdio: ['ignore', log.descriptor, log.descriptor], windowsHide: true
+    ...cluster.spawn,
+    detached: true,
+    stdio: ['ignore', log.descriptor, log.descriptor],
+    windowsHide: true
   })
   let refused: Error | undefined
-  child.once('error', (error) => { refused = error })
+  child.once('error', (error) => {
+    refused = error
+  })
   started(child)
   const deadline = performance.now() + START_MS
   const pidFile = join(cluster.folder, 'postmaster.pid')
   while (!isReady(pidFile, child.pid)) {
     if (isOver(child)) {
-      if (refused !== undefined) throw new EmbeddedError(`The embedded Postgres cannot be started: ${refused.message}.`, refused)
+      if (refused !== undefined) { throw new EmbeddedError(`The embedded Postgres cannot be started: ${refused.message}.`, refused) }
       const said = log.since(offset)
-      if (/Address already in use|could not create any TCP\/IP sockets/.test(said)) throw new PortTaken(`Port ${port} is taken.`)
+      if (/Address already in use|could not create any TCP\/IP sockets/.test(said)) { throw new PortTaken(`Port ${port} is taken.`) }
       throw failed('postgres', child.exitCode, child.signalCode, said)
     }
     if (performance.now() > deadline) {
       await finish(child, 1000)
-      throw new EmbeddedError(`The embedded Postgres was not ready after ${START_MS / 1000} s: ${log.since(offset).trim().split('\n').at(-1) ?? ''}`)
+      throw new EmbeddedError(
+        `The embedded Postgres was not ready after ${START_MS / 1000} s: ${log.since(offset).trim().split('\n').at(-1) ?? ''}`
+      )
     }
     await delay(8)
   }
@@ -134,9 +149,19 @@ function isReady (pidFile: string, pid: number | undefined): boolean {
   }
 }
 
-/** Ends Postgres: connections are cut and everything is written; after `patienceMs` without, and then at once. It always ends. */
+/**
+ * Ends Postgres: connections are cut and everything is written; after `patienceMs` without, and then at once. It always
+ * ends.
+ */
 export async function finish (child: ChildProcess, patienceMs: number): Promise<void> {
   // Asked of the child and not of the system, which knows it until it is reaped.
   child.ref()
-  await end(() => isOver(child) ? [] : [child.pid as number], [['SIGINT', patienceMs], ['SIGQUIT', Math.min(patienceMs, 5000)], ['SIGKILL', 5000]])
+  await end(
+    () => (isOver(child) ? [] : [child.pid as number]),
+    [
+      ['SIGINT', patienceMs],
+      ['SIGQUIT', Math.min(patienceMs, 5000)],
+      ['SIGKILL', 5000]
+    ]
+  )
 }

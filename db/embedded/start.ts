@@ -17,7 +17,9 @@ const MAX_PAUSE_MS = 5000
 const STEADY_MS = 60_000
 
 export interface EmbeddedOptions {
-  /** The service's own folder: the cluster lies in its `postgres`, and what Postgres says goes to its `postgres.log`. */
+  /**
+   * The service's own folder: the cluster lies in its `postgres`, and what Postgres says goes to its `postgres.log`.
+   */
   dataDir: string
   /** Speaks as `app.db`. */
   log: DatabaseLog
@@ -43,13 +45,20 @@ export interface Embedded {
 }
 
 /**
- * A Postgres of the service's own, for development and tests: data survive everything but the loss of the folder. It is watched, and
- * started again when it dies.
+ * A Postgres of the service's own, for development and tests: data survive everything but the loss of the folder. It is
+ * watched, and started again when it dies.
  *
- * @throws EmbeddedError saying what is the matter and what to do: no binaries for the platform, a folder in use or not usable, a full
+ * @throws EmbeddedError saying what is the matter and what to do: no binaries for the platform, a folder in use or not
+ *   usable, a full
  *   disk, data of another major version.
  */
-export async function startEmbedded ({ dataDir, log, settings = {}, patienceMs = 10_000, native }: EmbeddedOptions): Promise<Embedded> {
+export async function startEmbedded ({
+  dataDir,
+  log,
+  settings = {},
+  patienceMs = 10_000,
+  native
+}: EmbeddedOptions): Promise<Embedded> {
   const began = performance.now()
   const holder = join(resolve(dataDir), 'postgres')
   // First of all, so that a platform without binaries leaves nothing behind.
@@ -60,7 +69,14 @@ export async function startEmbedded ({ dataDir, log, settings = {}, patienceMs =
     const as = whoRuns(holder)
     const binaries = await findBinaries(as, log, source)
     const { cluster, password } = await openCluster(holder, as, binaries, log)
-    const running = new Postmaster(binaries.postgres, cluster, join(resolve(dataDir), 'postgres.log'), settings, patienceMs, log)
+    const running = new Postmaster(
+      binaries.postgres,
+      cluster,
+      join(resolve(dataDir), 'postgres.log'),
+      settings,
+      patienceMs,
+      log
+    )
     try {
       const port = await running.start()
       const url = (database: string) => `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`
@@ -68,9 +84,15 @@ export async function startEmbedded ({ dataDir, log, settings = {}, patienceMs =
       log.info('embedded Postgres started', { pid: running.pid, port, start_ms: Math.round(performance.now() - began) })
       return {
         url: url(DATABASE),
-        get pid () { return running.pid },
-        get state () { return running.state },
-        get restarts () { return running.restarts },
+        get pid () {
+          return running.pid
+        },
+        get state () {
+          return running.state
+        },
+        get restarts () {
+          return running.restarts
+        },
         async stop () {
           await running.stop()
           held.release()
@@ -82,7 +104,12 @@ export async function startEmbedded ({ dataDir, log, settings = {}, patienceMs =
     }
   } catch (error) {
     held.release()
-    throw error instanceof EmbeddedError ? error : new EmbeddedError(`The embedded Postgres did not start: ${error instanceof Error ? error.message : String(error)}`, error)
+    throw error instanceof EmbeddedError
+      ? error
+      : new EmbeddedError(
+          `The embedded Postgres did not start: ${error instanceof Error ? error.message : String(error)}`,
+          error
+      )
   }
 }
 
@@ -113,7 +140,14 @@ class Postmaster {
   #revival: Promise<void> | undefined
   #end: Promise<void> | undefined
 
-  constructor (program: string, cluster: Cluster, logFile: string, settings: Record<string, string>, patienceMs: number, log: DatabaseLog) {
+  constructor (
+    program: string,
+    cluster: Cluster,
+    logFile: string,
+    settings: Record<string, string>,
+    patienceMs: number,
+    log: DatabaseLog
+  ) {
     this.#program = program
     this.#cluster = cluster
     this.#settings = settings

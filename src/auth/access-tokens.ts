@@ -14,14 +14,18 @@ interface Key {
 }
 
 /**
- * Issues and checks our own access tokens. Several secrets may be in use at once, so that they can be changed without logging anybody out:
- * the first signs, all verify. A token names its session (`sid`), so that one session can be ended and another spared.
+ * Issues and checks our own access tokens. Several secrets may be in use at once, so that they can be changed without
+ * logging anybody out: the first signs, all verify. A token names its session (`sid`), so that one session can be ended
+ * and another spared.
  */
 export class AccessTokens {
   readonly #keys: Key[]
 
   constructor (secrets: string[]) {
-    this.#keys = secrets.map((secret) => ({ id: createHash('sha256').update(`kid:${secret}`).digest('hex').slice(0, 16), secret: new TextEncoder().encode(secret) }))
+    this.#keys = secrets.map((secret) => ({
+      id: createHash('sha256').update(`kid:${secret}`).digest('hex').slice(0, 16),
+      secret: new TextEncoder().encode(secret)
+    }))
   }
 
   async issue (userId: string, sessionId: string): Promise<string> {
@@ -39,9 +43,23 @@ export class AccessTokens {
       const { kid } = decodeProtectedHeader(token)
       const key = this.#keys.find(({ id }) => id === kid)
       if (key === undefined) return undefined
-      const { payload: { sub, sid, iat, exp } } = await jwtVerify(token, key.secret, { algorithms: ['HS256'], typ: 'at+jwt', issuer: ISSUER, audience: ISSUER, requiredClaims: ['sub', 'sid', 'iat', 'exp'] })
+      const {
+        payload: { sub, sid, iat, exp }
+      } = await jwtVerify(token, key.secret, {
+        algorithms: ['HS256'],
+        typ: 'at+jwt',
+        issuer: ISSUER,
+        audience: ISSUER,
+        requiredClaims: ['sub', 'sid', 'iat', 'exp']
+      })
       if (typeof sub !== 'string' || typeof sid !== 'string') return undefined
-      return { userId: sub, sessionId: sid, issuedAtMs: (iat as number) * 1000, expiresAtMs: (exp as number) * 1000, subjects: [userSubject(sub), sessionSubject(sid)] }
+      return {
+        userId: sub,
+        sessionId: sid,
+        issuedAtMs: (iat as number) * 1000,
+        expiresAtMs: (exp as number) * 1000,
+        subjects: [userSubject(sub), sessionSubject(sid)]
+      }
     } catch {
       return undefined
     }

@@ -1,8 +1,9 @@
 import { domainToASCII } from 'node:url'
 
 /**
- * The one form under which two spellings of an e-mail address are the same: no regard to case, Unicode composed (NFKC), the domain as the
- * name servers have it. Dots and `+tags` stay: that they do not count is the rule of some providers only.
+ * The one form under which two spellings of an e-mail address are the same: no regard to case, Unicode composed (NFKC),
+ * the domain as the name servers have it. Dots and `+tags` stay: that they do not count is the rule of some providers
+ * only.
  */
 export function canonicalAddress (email: string): string {
   const composed = email.normalize('NFKC').toLowerCase().normalize('NFKC')

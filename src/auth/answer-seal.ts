@@ -11,9 +11,10 @@ export interface KeyScope {
 }
 
 /**
- * What is made of one Idempotency-Key of one user for one method and path. All of it is derived from the key (HKDF, RFC 5869) and the key
- * is kept nowhere, so a kept answer can be read only by who sends the key again: neither a copy of the database nor the service itself
- * gives away an API key that was to be shown once. That is as strong as the key is hard to guess; clients are told to send a UUID.
+ * What is made of one Idempotency-Key of one user for one method and path. All of it is derived from the key (HKDF, RFC
+ * 5869) and the key is kept nowhere, so a kept answer can be read only by who sends the key again: neither a copy of
+ * the database nor the service itself gives away an API key that was to be shown once. That is as strong as the key is
+ * hard to guess; clients are told to send a UUID.
  */
 export class AnswerSeal {
   /** What the answer is found by. */

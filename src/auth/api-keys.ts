@@ -1,6 +1,8 @@
 import { makeToken, readToken } from './refresh-tokens.ts'
 
-/** What an API key begins with, so that it can be told from other tokens, and found by those who look for leaked ones. */
+/**
+ * What an API key begins with, so that it can be told from other tokens, and found by those who look for leaked ones.
+ */
 export const API_KEY_PREFIX = 'rt_'
 
 export function makeApiKey (userId: string, keyId: string) {

@@ -1,4 +1,13 @@
-import { createRemoteJWKSet, customFetch, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type FetchImplementation, type JWTPayload } from 'jose'
+import {
+  createRemoteJWKSet,
+  customFetch,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type FetchImplementation,
+  type JWTPayload
+} from 'jose'
 import { AppError } from '../errors.ts'
 
 export interface OidcOptions {
@@ -34,7 +43,10 @@ const FETCH_MS = 3000
 const MAX_DISCOVERY_BYTES = 256 * 1024
 /** Keys are asked for anew, behind the answers, when they are older than this. */
 const REFRESH_MS = 10 * 60_000
-/** A token with an unknown key has them asked for anew at once, as it may be a new one: so often, then each time this long has passed. */
+/**
+ * A token with an unknown key has them asked for anew at once, as it may be a new one: so often, then each time this
+ * long has passed.
+ */
 const MOST_AT_ONCE = 5
 const COOLDOWN_MS = 10_000
 /** How far apart clocks may be. */
@@ -42,8 +54,9 @@ const TOLERANCE_S = 5
 const MAX_SUBJECT = 255
 
 /**
- * Checks tokens of an OpenID Connect provider. Where its keys are is told by its discovery document; fetching, caching and choosing among them
- * is jose's. Keys once had are good for as long as the issuer cannot be asked: it being down logs nobody out.
+ * Checks tokens of an OpenID Connect provider. Where its keys are is told by its discovery document; fetching, caching
+ * and choosing among them is jose's. Keys once had are good for as long as the issuer cannot be asked: it being down
+ * logs nobody out.
  */
 export class OidcIssuer {
   readonly #options: OidcOptions
@@ -94,19 +107,29 @@ export class OidcIssuer {
 }
 
 async function discover (issuer: string): Promise<Keys> {
-  const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { redirect: 'error', signal: AbortSignal.timeout(FETCH_MS), headers: { accept: 'application/json' } })
+  const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
+    redirect: 'error',
+    signal: AbortSignal.timeout(FETCH_MS),
+    headers: { accept: 'application/json' }
+  })
   if (!response.ok) throw new Error(`Discovery answered ${response.status}`)
   const document = JSON.parse(await readBounded(response)) as Record<string, unknown>
   if (document.issuer !== issuer) throw new Error('Discovery speaks for another issuer than OIDC_ISSUER')
   const address = new URL(String(document.jwks_uri))
-  if (address.protocol !== 'https:' && address.protocol !== new URL(issuer).protocol) throw new Error('jwks_uri is not https')
+  if (address.protocol !== 'https:' && address.protocol !== new URL(issuer).protocol) { throw new Error('jwks_uri is not https') }
   const resolve = createRemoteJWKSet(address, {
-    timeoutDuration: FETCH_MS, cacheMaxAge: Infinity, cooldownDuration: 0, [customFetch]: sparing(() => resolve.jwks() !== undefined)
+    timeoutDuration: FETCH_MS,
+    cacheMaxAge: Infinity,
+    cooldownDuration: 0,
+    [customFetch]: sparing(() => resolve.jwks() !== undefined)
   })
   return { resolve, askedAtMs: performance.now() }
 }
 
-/** Anybody can name a key that there is not: the issuer must not be asked for each. jose's own cooldown would keep out a new key for as long. */
+/**
+ * Anybody can name a key that there is not: the issuer must not be asked for each. jose's own cooldown would keep out a
+ * new key for as long.
+ */
 function sparing (hasKeys: () => boolean): FetchImplementation {
   let left = MOST_AT_ONCE
   let countedAtMs = performance.now()
@@ -149,7 +172,16 @@ function isPlausible (token: string, { issuer }: OidcOptions): boolean {
   }
 }
 
-function identityOf ({ iss, sub, email, email_verified: verified, name, zoneinfo, iat = 0, exp }: JWTPayload): IdentityToken | undefined {
+function identityOf ({
+  iss,
+  sub,
+  email,
+  email_verified: verified,
+  name,
+  zoneinfo,
+  iat = 0,
+  exp
+}: JWTPayload): IdentityToken | undefined {
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT || sub.includes('\0')) return undefined
   return {
     issuer: iss as string,
@@ -170,5 +202,7 @@ function isIssuersFault (error: unknown, { resolve }: Keys): boolean {
 }
 
 function unavailable (cause: unknown): AppError {
-  return cause instanceof AppError ? cause : new AppError('SERVICE_UNAVAILABLE', 'The identity provider cannot be reached', { cause })
+  return cause instanceof AppError
+    ? cause
+    : new AppError('SERVICE_UNAVAILABLE', 'The identity provider cannot be reached', { cause })
 }

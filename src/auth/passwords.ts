@@ -23,8 +23,8 @@ export interface PasswordBounds {
 }
 
 /**
- * Hashes and checks passwords with Argon2id, which runs on libuv's threads, not on the event loop. Bounded: a flood of logins takes neither all
- * threads nor memory without end.
+ * Hashes and checks passwords with Argon2id, which runs on libuv's threads, not on the event loop. Bounded: a flood of
+ * logins takes neither all threads nor memory without end.
  */
 export class Passwords {
   readonly #cost: PasswordCost
@@ -34,7 +34,10 @@ export class Passwords {
   /** Of a password nobody has: checked where there is no account, so that the answer takes as long. */
   readonly #decoy: Promise<string>
 
-  constructor (cost: PasswordCost = DEFAULT_COST, bounds: PasswordBounds = { atOnce: MOST_AT_ONCE, waiting: MOST_WAITING }) {
+  constructor (
+    cost: PasswordCost = DEFAULT_COST,
+    bounds: PasswordBounds = { atOnce: MOST_AT_ONCE, waiting: MOST_WAITING }
+  ) {
     this.#cost = cost
     this.#bounds = bounds
     this.#decoy = this.hash('no account has this password')
@@ -52,7 +55,7 @@ export class Passwords {
    * @throws AppError SERVICE_UNAVAILABLE where too many wait
    */
   async verify (passwordHash: string | null | undefined, password: string): Promise<boolean> {
-    const against = passwordHash ?? await this.#decoy
+    const against = passwordHash ?? (await this.#decoy)
     const matches = await this.#inTurn(async () => await verify(against, normal(password)))
     return matches && passwordHash !== null && passwordHash !== undefined
   }
@@ -65,13 +68,15 @@ export class Passwords {
     return memoryKiB < this.#cost.memoryKiB || passes < this.#cost.passes || parallelism < this.#cost.parallelism
   }
 
-  async #inTurn<T> (work: () => Promise<T>): Promise<T> {
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running < this.#bounds.atOnce) {
       this.#running++
     } else {
-      if (this.#waiting.length >= this.#bounds.waiting) throw new AppError('SERVICE_UNAVAILABLE', 'Too many passwords are being checked: try again in a moment')
+      if (this.#waiting.length >= this.#bounds.waiting) { throw new AppError('SERVICE_UNAVAILABLE', 'Too many passwords are being checked: try again in a moment') }
       // Whoever is done hands over its place, and does not leave it to be taken by a third.
-      await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve)
+      })
     }
     try {
       return await work()

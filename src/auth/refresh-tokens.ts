@@ -7,7 +7,10 @@ export const REFRESH_TOKEN_MS = 30 * 24 * 3600 * 1000
 const PREFIX = 'rtr_'
 const SECRET_BYTES = 32
 
-/** A token that names its row: owner and id are in it, so that it is found by its primary key, and only its secret part is secret. */
+/**
+ * A token that names its row: owner and id are in it, so that it is found by its primary key, and only its secret part
+ * is secret.
+ */
 export interface KeyedToken {
   userId: string
   tokenId: string

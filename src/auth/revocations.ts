@@ -33,8 +33,8 @@ interface Entry {
 }
 
 /**
- * What was revoked lately, in memory: as a signed token is good by itself, somebody must remember which are good no more. That is the list of
- * those revoked within the life of a token, and no longer.
+ * What was revoked lately, in memory: as a signed token is good by itself, somebody must remember which are good no
+ * more. That is the list of those revoked within the life of a token, and no longer.
  */
 export class Revocations {
   readonly #entries = new Map<string, Entry>()

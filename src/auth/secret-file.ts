@@ -9,8 +9,8 @@ const NAME = 'jwt-secret'
 const SECRET_BYTES = 48
 
 /**
- * The secret that signs tokens where `JWT_SECRET` is not set: made once, kept in `dataDir` readable by its owner alone, and the same for
- * every process that asks, at the same moment too.
+ * The secret that signs tokens where `JWT_SECRET` is not set: made once, kept in `dataDir` readable by its owner alone,
+ * and the same for every process that asks, at the same moment too.
  *
  * Throws where the folder cannot be written to, or where the file there holds no secret.
  */
@@ -28,7 +28,9 @@ async function load (path: string): Promise<string | undefined> {
     throw error
   }
   if (Buffer.byteLength(secret) >= 32) return secret
-  throw new Error(`${path} holds no secret; delete it, and a new one is made (whoever is signed in must then sign in again)`)
+  throw new Error(
+    `${path} holds no secret; delete it, and a new one is made (whoever is signed in must then sign in again)`
+  )
 }
 
 /** A link appears whole and only once: of several processes one makes it, the others find it. */

@@ -13,7 +13,10 @@ const MOST = 10_000
 /** Longer ones are checked each time, so that the memory is bounded in bytes too. */
 const LONGEST = 4096
 
-/** By so much of its end, where its signature is, a token is looked for: hashing all of it takes longer than comparing it with the one found. */
+/**
+ * By so much of its end, where its signature is, a token is looked for: hashing all of it takes longer than comparing
+ * it with the one found.
+ */
 const TAIL = 32
 
 /** Tokens that were checked, until they expire: a request then costs a look-up. Bounded: the oldest go first. */

@@ -48,8 +48,12 @@ function report ({ status, checks }: Diagnosis): string {
   const lines = checks.flatMap(({ name, status, message, remedy }, index) => [
     `${status.padEnd(7)}  ${name.padEnd(width)}  ${printable(message)}`,
     // Said once where neighbours have it in common.
-    ...(remedy === null || checks[index + 1]?.remedy === remedy ? [] : [`${' '.repeat(7)}  ${' '.repeat(width)}  → ${printable(remedy)}`])
+    ...(remedy === null || checks[index + 1]?.remedy === remedy
+      ? []
+      : [`${' '.repeat(7)}  ${' '.repeat(width)}  → ${printable(remedy)}`])
   ])
-  const counts = (['ok', 'warning', 'failed'] as const).map((kind) => `${checks.filter((check) => check.status === kind).length} ${kind}`)
+  const counts = (['ok', 'warning', 'failed'] as const).map(
+    (kind) => `${checks.filter((check) => check.status === kind).length} ${kind}`
+  )
   return [...lines, '', `${status}: ${counts.join(', ')}`].join('\n')
 }

@@ -12,7 +12,11 @@ export function explainWith (catalogue: Partial<Record<string, Explanation>> = {
     usage: 'ERROR_ID [--json]',
     summary: "An error's whole story, from the logs: what was asked, what happened, what it means and what to do.",
     async run (args, print) {
-      const { values, positionals } = parseArgs({ args, options: { json: { type: 'boolean' } }, allowPositionals: true })
+      const { values, positionals } = parseArgs({
+        args,
+        options: { json: { type: 'boolean' } },
+        allowPositionals: true
+      })
       const [given = '', ...more] = positionals
       const id = given.toLowerCase()
       if (more.length > 0 || !/^[0-9a-f-]{8,36}$/.test(id)) {
@@ -25,14 +29,22 @@ export function explainWith (catalogue: Partial<Record<string, Explanation>> = {
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? error.code : undefined
         if (code === undefined) throw error
-        print(printable(`The logs cannot be read (${String(code)}): ${dir}\nSet LOG_DIR to where the service writes them, or run this as a user who may read them.`))
+        print(
+          printable(
+            `The logs cannot be read (${String(code)}): ${dir}\nSet LOG_DIR to where the service writes them, or run this as a user who may read them.`
+          )
+        )
         return EXIT.failed
       }
       if ('story' in search) {
         print(values.json ? JSON.stringify(search.story, null, 2) : printable(write(search.story)))
         return EXIT.ok
       }
-      print(values.json ? JSON.stringify({ error_id: id, candidates: search.candidates }, null, 2) : notFound(id, dir, search.candidates))
+      print(
+        values.json
+          ? JSON.stringify({ error_id: id, candidates: search.candidates }, null, 2)
+          : notFound(id, dir, search.candidates)
+      )
       return EXIT.failed
     }
   }
@@ -40,7 +52,9 @@ export function explainWith (catalogue: Partial<Record<string, Explanation>> = {
 
 function notFound (id: string, dir: string, candidates: string[]): string {
   if (candidates.length > 0) {
-    return printable(['Several errors begin so; give more of the id:', ...candidates.map((candidate) => `  ${candidate}`)].join('\n'))
+    return printable(
+      ['Several errors begin so; give more of the id:', ...candidates.map((candidate) => `  ${candidate}`)].join('\n')
+    )
   }
   return printable([
     `No error ${id} in the logs under ${dir}.`,
@@ -64,20 +78,38 @@ function write (story: Story): string {
     facts.filter(([, value]) => value).map(([name, value]) => `  ${name.padEnd(10)}  ${value}`).join('\n')
   ]
   if (story.explanation) {
-    parts.push(`What ${story.error_code} means (${story.explanation.status})\n  cause       ${story.explanation.cause}\n  remedy      ${story.explanation.remedy}`)
+    parts.push(
+      `What ${story.error_code} means (${story.explanation.status})\n  cause       ${story.explanation.cause}\n  remedy      ${story.explanation.remedy}`
+    )
   }
   if (story.exception) parts.push(`The exception\n${indent(story.exception)}`)
   if (story.slow_queries.length > 0) {
-    parts.push(`Slow queries\n${story.slow_queries.map((line) => `  ${line.duration_ms} ms  ${String(line.extra?.['query'] ?? line.message)}`).join('\n')}`)
+    parts.push(
+      `Slow queries\n${story.slow_queries.map((line) => `  ${line.duration_ms} ms  ${String(line.extra?.['query'] ?? line.message)}`).join('\n')}`
+    )
   }
   const start = Date.parse(story.lines[0]?.timestamp ?? '')
   const count = `${story.lines.length === 1 ? 'The one line' : `All ${story.lines.length} lines`} of ${story.request_id ? 'the request' : 'the error'}`
-  parts.push(`${story.truncated ? `The first ${story.lines.length} lines of the request` : count}\n${story.lines.map((line) => writeLine(line, start)).join('\n')}`)
+  parts.push(
+    `${story.truncated ? `The first ${story.lines.length} lines of the request` : count}\n${story.lines.map((line) => writeLine(line, start)).join('\n')}`
+  )
   return parts.join('\n\n')
 }
 
 /** `10:30:00.123    +12 ms  WARNING   app.db  slow query  {"query":"findPlan"}`, the exception apart. */
-function writeLine ({ timestamp = '', level = '', logger_name: name = '', message = '', status_code: status, duration_ms: took, error_code: code, extra }: LogLine, start: number): string {
+function writeLine (
+  {
+    timestamp = '',
+    level = '',
+    logger_name: name = '',
+    message = '',
+    status_code: status,
+    duration_ms: took,
+    error_code: code,
+    extra
+  }: LogLine,
+  start: number
+): string {
   const since = Date.parse(timestamp) - start
   return [
     `  ${timestamp.slice(11, 23)}`,
@@ -87,7 +119,9 @@ function writeLine ({ timestamp = '', level = '', logger_name: name = '', messag
     message,
     [status, took === undefined ? undefined : `${took} ms`, code].filter((value) => value !== undefined).join(', '),
     extra === undefined ? '' : JSON.stringify(extra)
-  ].filter((part) => part !== '').join('  ')
+  ]
+    .filter((part) => part !== '')
+    .join('  ')
 }
 
 function indent (text: string): string {

@@ -21,12 +21,17 @@ export interface LogLine {
 
 const CHUNK_BYTES = 256 * 1024
 
-/** A line longer than this is none of ours and is passed over, so that memory stays bounded whatever is in the folder. */
+/**
+ * A line longer than this is none of ours and is passed over, so that memory stays bounded whatever is in the folder.
+ */
 const LONGEST_LINE = 1024 * 1024
 
 const NEWLINE = 10
 
-/** The log's files in a folder, the newest first: app.log, then those that were rotated away. Throws where the folder cannot be read. */
+/**
+ * The log's files in a folder, the newest first: app.log, then those that were rotated away. Throws where the folder
+ * cannot be read.
+ */
 export async function logFiles (dir: string): Promise<string[]> {
   const names = (await readdir(dir)).filter((name) => /^app(?:[.-].*)?\.log$/.test(name))
   const files = await Promise.all(names.map(async (name) => {
@@ -41,10 +46,14 @@ export async function logFiles (dir: string): Promise<string[]> {
 }
 
 /**
- * Calls `found` with each line of a file that has `needle` in it and is a log line, in their order, until `found` answers false. What is
- * searched are bytes, a chunk at a time: only lines that have them are decoded.
+ * Calls `found` with each line of a file that has `needle` in it and is a log line, in their order, until `found`
+ * answers false. What is searched are bytes, a chunk at a time: only lines that have them are decoded.
  */
-export async function searchLines (path: string, needle: string, found: (line: LogLine) => boolean | void): Promise<void> {
+export async function searchLines (
+  path: string,
+  needle: string,
+  found: (line: LogLine) => boolean | void
+): Promise<void> {
   const bytes = Buffer.from(needle)
   let file
   try {

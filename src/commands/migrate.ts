@@ -15,11 +15,28 @@ export const migrate: Command = {
       print('DATABASE_URL is not set. The embedded PostgreSQL runs, and is migrated, when the service starts.')
       return database.migrateOnStart ? EXIT.ok : EXIT.failed
     }
-    const say = (level: string) => (message: string, { error_code: code, ...fields }: { error_code?: string, [extra: string]: unknown } = {}) => {
-      print(printable([level, message, code, ...Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)].filter(Boolean).join(' ')))
-    }
+    const say =
+      (level: string) =>
+        (message: string, { error_code: code, ...fields }: { error_code?: string; [extra: string]: unknown } = {}) => {
+          print(
+            printable(
+              [
+                level,
+                message,
+                code,
+                ...Object.entries(fields).map(
+                  ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`
+                )
+              ]
+                .filter(Boolean)
+                .join(' ')
+            )
+          )
+        }
     try {
-      const { applied } = await applyMigrations(url, { log: { debug: () => {}, info: say(''), warning: say('WARNING:'), error: say('ERROR:') } })
+      const { applied } = await applyMigrations(url, {
+        log: { debug: () => {}, info: say(''), warning: say('WARNING:'), error: say('ERROR:') }
+      })
       print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
       return EXIT.ok
     } catch (error) {

@@ -42,16 +42,20 @@ const MOST_CANDIDATES = 10
 const MARGIN_MS = 1000
 
 /**
- * Finds the error whose id is or begins with `id` in the logs under `dir`, and tells its story. Answers the ids instead where several
- * begin so, or none does.
+ * Finds the error whose id is or begins with `id` in the logs under `dir`, and tells its story. Answers the ids instead
+ * where several begin so, or none does.
  */
-export async function findStory (dir: string, id: string, catalogue: Partial<Record<string, Explanation>> = {}): Promise<Search> {
+export async function findStory (
+  dir: string,
+  id: string,
+  catalogue: Partial<Record<string, Explanation>> = {}
+): Promise<Search> {
   const files = await logFiles(dir)
   const whole = id.length === 36
   const requests = new Map<string, string | undefined>()
   for (const file of files) {
     await searchLines(file, id, ({ error_id: errorId, request_id: requestId }) => {
-      if (typeof errorId === 'string' && errorId.startsWith(id)) requests.set(errorId, requests.get(errorId) ?? requestId)
+      if (typeof errorId === 'string' && errorId.startsWith(id)) { requests.set(errorId, requests.get(errorId) ?? requestId) }
       return requests.size < MOST_CANDIDATES
     })
     if (requests.size >= MOST_CANDIDATES || (whole && requests.size > 0)) break
@@ -75,9 +79,15 @@ export async function findStory (dir: string, id: string, catalogue: Partial<Rec
   return { story: tell(errorId, withinRequest(errorId, lines), truncated, catalogue) }
 }
 
-function tell (errorId: string, lines: LogLine[], truncated: boolean, catalogue: Partial<Record<string, Explanation>>): Story {
+function tell (
+  errorId: string,
+  lines: LogLine[],
+  truncated: boolean,
+  catalogue: Partial<Record<string, Explanation>>
+): Story {
   const own = lines.filter((line) => line.error_id === errorId)
-  const first = <K extends keyof LogLine>(key: K): LogLine[K] => own.find((line) => line[key] !== undefined)?.[key] ?? lines.find((line) => line[key] !== undefined)?.[key]
+  const first = <K extends keyof LogLine>(key: K): LogLine[K] =>
+    own.find((line) => line[key] !== undefined)?.[key] ?? lines.find((line) => line[key] !== undefined)?.[key]
   const errorCode = own.find((line) => line.error_code !== undefined)?.error_code
   return {
     error_id: errorId,
@@ -91,20 +101,33 @@ function tell (errorId: string, lines: LogLine[], truncated: boolean, catalogue:
     duration_ms: own.find((line) => line.status_code !== undefined)?.duration_ms,
     exception: first('exception'),
     explanation: errorCode === undefined || !Object.hasOwn(catalogue, errorCode) ? undefined : catalogue[errorCode],
-    slow_queries: lines.filter(({ level, logger_name: name, duration_ms: took }) => level === 'WARNING' && name?.startsWith('app.db') && took !== undefined),
+    slow_queries: lines.filter(
+      ({ level, logger_name: name, duration_ms: took }) =>
+        level === 'WARNING' && name?.startsWith('app.db') && took !== undefined
+    ),
     lines,
     truncated
   }
 }
 
-/** Clients choose request ids and may use one again: of several requests only the one that failed counts, by the time it took. */
+/**
+ * Clients choose request ids and may use one again: of several requests only the one that failed counts, by the time it
+ * took.
+ */
 function withinRequest (errorId: string, lines: LogLine[]): LogLine[] {
   const completions = lines.filter(({ message }) => message === 'request completed')
   const own = completions.find((line) => line.error_id === errorId)
   if (completions.length < 2 || !own) return lines
   const end = timeOf(own) + MARGIN_MS
   const start = timeOf(own) - (own.duration_ms ?? 0) - MARGIN_MS
-  return lines.filter((line) => line === own || (!completions.includes(line) && timeOf(line) >= start && timeOf(line) <= end && (line.error_id ?? errorId) === errorId))
+  return lines.filter(
+    (line) =>
+      line === own ||
+      (!completions.includes(line) &&
+        timeOf(line) >= start &&
+        timeOf(line) <= end &&
+        (line.error_id ?? errorId) === errorId)
+  )
 }
 
 /** In ms; a line without a time goes to the front. */

@@ -4,12 +4,23 @@ export type { Problem } from './sources.ts'
 
 export interface ConfigWarning {
   /** Stable: what an alert is set on. */
-  error_code: 'INSECURE_DEBUG' | 'INSECURE_ALLOWED_ORIGINS' | 'INSECURE_DATABASE_TLS' | 'INSECURE_METRICS' | 'INSECURE_JWT_SECRET' |
-  'INSECURE_RATE_LIMIT' | 'INSECURE_TRUST_PROXY' | 'CONFIG_UNKNOWN_VARIABLE' | 'CONFIG_LOG_DIR'
+  error_code:
+    | 'INSECURE_DEBUG'
+    | 'INSECURE_ALLOWED_ORIGINS'
+    | 'INSECURE_DATABASE_TLS'
+    | 'INSECURE_METRICS'
+    | 'INSECURE_JWT_SECRET'
+    | 'INSECURE_RATE_LIMIT'
+    | 'INSECURE_TRUST_PROXY'
+    | 'CONFIG_UNKNOWN_VARIABLE'
+    | 'CONFIG_LOG_DIR'
   message: string
 }
 
-/** How this process is to run, grouped by the plugin that takes it. Names carry their unit: `Ms` milliseconds, `S` seconds. */
+/**
+ * How this process is to run, grouped by the plugin that takes it. Names carry their unit: `Ms` milliseconds, `S`
+ * seconds.
+ */
 export interface Config {
   env: 'development' | 'test' | 'production'
   server: {
@@ -54,7 +65,10 @@ export interface Config {
   /** Requests a minute; 0: no limit. */
   rateLimit: { max: number, authMax: number }
   auth: {
-    /** The first signs, all are accepted. Absent (never in production): the one that `loadOrMakeSecret(dataDir)` answers. */
+    /**
+     * The first signs, all are accepted. Absent (never in production): the one that `loadOrMakeSecret(dataDir)`
+     * answers.
+     */
     secrets?: string[]
     oidc?: { issuer: string, audience: string }
     /** What hashing a password costs, by Argon2id. */
@@ -68,12 +82,17 @@ export interface Config {
   warnings: ConfigWarning[]
 }
 
-/** The environment is not one to start with; `problems` names every bad variable. The process is to exit with 78 (EX_CONFIG). */
+/**
+ * The environment is not one to start with; `problems` names every bad variable. The process is to exit with 78
+ * (EX_CONFIG).
+ */
 export class ConfigError extends Error {
   readonly problems: Problem[]
 
   constructor (problems: Problem[]) {
-    super(`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map(({ variable }) => variable).join(', ')}`)
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map(({ variable }) => variable).join(', ')}`
+    )
     this.name = 'ConfigError'
     this.problems = problems
   }

@@ -7,13 +7,15 @@ export interface DatabaseAddress {
   query: URLSearchParams
 }
 
-const FORM = /^postgres(?:ql)?:\/\/(?:(?<user>[^@/?#:]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^@/?#]*)(?:\/(?<database>[^/?#]*))?(?:\?(?<query>[^#]*))?$/
+const FORM =
+  /^postgres(?:ql)?:\/\/(?:(?<user>[^@/?#:]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^@/?#]*)(?:\/(?<database>[^/?#]*))?(?:\?(?<query>[^#]*))?$/
 const HOST = /^(?:\[(?<v6>[0-9A-Fa-f:.]+)\]|(?<name>[^:[\]\s]+))(?::(?<port>\d{1,5}))?$/
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
 
 /**
- * Reads `postgres://user:password@host:port,host:port/database?sslmode=…` as libpq does, `?host=/folder` for a socket included, except
- * that host and database have to be there. Answers what is wrong, without a word of the text: it holds a password.
+ * Reads `postgres://user:password@host:port,host:port/database?sslmode=…` as libpq does, `?host=/folder` for a socket
+ * included, except that host and database have to be there. Answers what is wrong, without a word of the text: it holds
+ * a password.
  *
  * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
@@ -31,14 +33,16 @@ export function readDatabaseUrl (text: string): DatabaseAddress | { problem: str
   if (hosts.includes(undefined)) return { problem: 'has a host or port that is none' }
   if (database === '') return { problem: 'has no database' }
   const mode = query.get('sslmode')
-  if (mode !== null && !SSL_MODES.includes(mode)) return { problem: `has an sslmode that is none of ${SSL_MODES.join(', ')}` }
+  if (mode !== null && !SSL_MODES.includes(mode)) { return { problem: `has an sslmode that is none of ${SSL_MODES.join(', ')}` } }
   return { hosts: hosts as string[], user, database, query }
 }
 
 /** A host without its port; undefined where it is none. */
 function hostOf (text: string): string | undefined {
   const parts = HOST.exec(text)?.groups
-  if (!parts || (parts.port !== undefined && !(Number(parts.port) >= 1 && Number(parts.port) <= 65535))) return undefined
+  if (!parts || (parts.port !== undefined && !(Number(parts.port) >= 1 && Number(parts.port) <= 65535))) {
+    return undefined
+  }
   return parts.v6 ?? parts.name
 }
 

@@ -17,16 +17,31 @@ export interface DirectoryState {
 }
 
 /**
- * Makes the folders that the service writes to, and answers what is to be warned of. A log folder that cannot be used is a warning: the
- * log goes on without its file. Throws ConfigError where `DATA_DIR` is needed and cannot be written to.
+ * Makes the folders that the service writes to, and answers what is to be warned of. A log folder that cannot be used
+ * is a warning: the log goes on without its file. Throws ConfigError where `DATA_DIR` is needed and cannot be written
+ * to.
  */
 export async function prepareDirectories (config: Config): Promise<ConfigWarning[]> {
   if (usesDataDirectory(config)) {
     const error = await makeWritable(config.dataDir)
-    if (error) throw new ConfigError([{ variable: 'DATA_DIR', message: `cannot be written to (${error}); expected a folder that this user may make or write to` }])
+    if (error) {
+      throw new ConfigError([
+        {
+          variable: 'DATA_DIR',
+          message: `cannot be written to (${error}); expected a folder that this user may make or write to`
+        }
+      ])
+    }
   }
   const error = await makeWritable(config.log.dir)
-  return error ? [{ error_code: 'CONFIG_LOG_DIR', message: `LOG_DIR cannot be written to (${error}); the log goes to the console alone` }] : []
+  return error
+    ? [
+        {
+          error_code: 'CONFIG_LOG_DIR',
+          message: `LOG_DIR cannot be written to (${error}); the log goes to the console alone`
+        }
+      ]
+    : []
 }
 
 /** Whether anything is kept in `DATA_DIR`: the embedded database or the secret made in place of `JWT_SECRET`. */
@@ -34,7 +49,9 @@ export function usesDataDirectory (config: Config): boolean {
   return config.database.url === undefined || config.auth.secrets === undefined
 }
 
-/** How it stands with a folder, found out by writing a small file: permissions alone do not tell, least of all to root. */
+/**
+ * How it stands with a folder, found out by writing a small file: permissions alone do not tell, least of all to root.
+ */
 export async function inspectDirectory (path: string): Promise<DirectoryState> {
   const there = await nearest(path)
   const { bavail, bsize } = await statfs(there).catch(() => ({ bavail: NaN, bsize: NaN }))

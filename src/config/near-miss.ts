@@ -5,8 +5,8 @@ const FOREIGN = new Set(['APP_HOME', 'POST'])
 const SHORT = 7
 
 /**
- * The known name that `name` is probably a slip of, or undefined: at most two letters changed, added, left out or swapped (one in a
- * short name), case aside. `name_FILE` is a known form of every known name.
+ * The known name that `name` is probably a slip of, or undefined: at most two letters changed, added, left out or
+ * swapped (one in a short name), case aside. `name_FILE` is a known form of every known name.
  */
 export function nearMiss (name: string, known: readonly string[]): string | undefined {
   const spelt = name.toUpperCase()
@@ -28,7 +28,8 @@ export function nearMiss (name: string, known: readonly string[]): string | unde
 }
 
 /**
- * The Damerau-Levenshtein distance of two names (optimal string alignment): letters to change, add, leave out or swap with the next.
+ * The Damerau-Levenshtein distance of two names (optimal string alignment): letters to change, add, leave out or swap
+ * with the next.
  *
  * Damerau, F. J. (1964), Communications of the ACM 7(3).
  */

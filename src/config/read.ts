@@ -46,14 +46,19 @@ export function readConfig (env: Environment = process.env, cwd = process.cwd())
 }
 
 /**
- * The folder of `app.log`, also where the rest of the configuration is bad: for commands that only read what was logged.
+ * The folder of `app.log`, also where the rest of the configuration is bad: for commands that only read what was
+ * logged.
  */
 export function logDirectory (env: Environment = process.env, cwd = process.cwd()): string {
   return resolve(cwd, gather(env, cwd).texts.get('LOG_DIR') ?? SETTINGS.LOG_DIR.default as string)
 }
 
 /** What one variable asks of another. */
-function checkTogether (settings: Settings, texts: Map<SettingName, string>, report: (name: SettingName, message: string) => void): void {
+function checkTogether (
+  settings: Settings,
+  texts: Map<SettingName, string>,
+  report: (name: SettingName, message: string) => void
+): void {
   const production = settings.NODE_ENV === 'production'
   for (const name of SETTING_NAMES) {
     if (production && SETTINGS[name].requiredInProduction && !texts.has(name)) {
@@ -61,7 +66,7 @@ function checkTogether (settings: Settings, texts: Map<SettingName, string>, rep
     }
   }
   const needs = (name: SettingName, other: SettingName) => {
-    if (texts.has(name) && !texts.has(other)) report(other, `is missing: ${name} is set, so ${unexpected(SETTINGS[other]).problem}`)
+    if (texts.has(name) && !texts.has(other)) { report(other, `is missing: ${name} is set, so ${unexpected(SETTINGS[other]).problem}`) }
   }
   needs('OIDC_ISSUER', 'OIDC_AUDIENCE')
   needs('OIDC_AUDIENCE', 'OIDC_ISSUER')
@@ -108,16 +113,26 @@ function group (settings: Settings, cwd: string): Config {
     rateLimit: { max: settings.RATE_LIMIT_MAX, authMax: settings.RATE_LIMIT_AUTH_MAX },
     auth: {
       secrets: settings.JWT_SECRET,
-      oidc: settings.OIDC_ISSUER !== undefined && settings.OIDC_AUDIENCE !== undefined
-        ? { issuer: settings.OIDC_ISSUER, audience: settings.OIDC_AUDIENCE }
-        : undefined,
-      passwords: { memoryKiB: settings.ARGON2_MEMORY_KIB, passes: settings.ARGON2_PASSES, parallelism: settings.ARGON2_PARALLELISM }
+      oidc:
+        settings.OIDC_ISSUER !== undefined && settings.OIDC_AUDIENCE !== undefined
+          ? { issuer: settings.OIDC_ISSUER, audience: settings.OIDC_AUDIENCE }
+          : undefined,
+      passwords: {
+        memoryKiB: settings.ARGON2_MEMORY_KIB,
+        passes: settings.ARGON2_PASSES,
+        parallelism: settings.ARGON2_PARALLELISM
+      }
     },
     metrics: { token: settings.METRICS_TOKEN },
     docs: { enabled: settings.DOCS_ENABLED },
-    tracing: settings.OTEL_EXPORTER_OTLP_ENDPOINT === undefined || settings.OTEL_SDK_DISABLED
-      ? undefined
-      : { endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT, serviceName: settings.OTEL_SERVICE_NAME, ratio: settings.OTEL_TRACES_SAMPLER_ARG },
+    tracing:
+      settings.OTEL_EXPORTER_OTLP_ENDPOINT === undefined || settings.OTEL_SDK_DISABLED
+        ? undefined
+        : {
+            endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+            serviceName: settings.OTEL_SERVICE_NAME,
+            ratio: settings.OTEL_TRACES_SAMPLER_ARG
+          },
     warnings: []
   }
 }
@@ -131,7 +146,14 @@ function misspellings (names: string[]): ConfigWarning[] {
   const known = new Set<string>(SETTING_NAMES.flatMap((name) => [name, `${name}_FILE`]))
   return [...new Set(names)].filter((name) => !known.has(name)).flatMap((name) => {
     const meant = nearMiss(name, SETTING_NAMES)
-    return meant ? [{ error_code: 'CONFIG_UNKNOWN_VARIABLE', message: `${name} is not a variable of this service and is ignored; did you mean ${meant}?` }] : []
+    return meant
+      ? [
+          {
+            error_code: 'CONFIG_UNKNOWN_VARIABLE',
+            message: `${name} is not a variable of this service and is ignored; did you mean ${meant}?`
+          }
+        ]
+      : []
   })
 }
 

@@ -25,9 +25,9 @@ export interface Sources {
 const LARGEST_FILE = 65_536
 
 /**
- * Gathers the variables' texts from the environment, from the files that `NAME_FILE` variables name and, outside production, from `.env`
- * in `cwd`. The environment wins over `.env`, an empty variable too: `DATABASE_URL= npm start` leaves the one in `.env` aside. An empty
- * value counts as not set.
+ * Gathers the variables' texts from the environment, from the files that `NAME_FILE` variables name and, outside
+ * production, from `.env` in `cwd`. The environment wins over `.env`, an empty variable too: `DATABASE_URL= npm start`
+ * leaves the one in `.env` aside. An empty value counts as not set.
  */
 export function gather (env: Environment, cwd: string): Sources {
   const sources: Sources = { texts: new Map(), problems: [], names: Object.keys(env) }
@@ -37,7 +37,10 @@ export function gather (env: Environment, cwd: string): Sources {
   const file = readDotEnv(cwd, sources.problems)
   collect(file, sources, SETTING_NAMES.filter((name) => env[name] === undefined && env[`${name}_FILE`] === undefined))
   if (sources.texts.get('NODE_ENV') === 'production') {
-    sources.problems.push({ variable: 'NODE_ENV', message: 'production is set in .env, which production does not read; set it in the environment' })
+    sources.problems.push({
+      variable: 'NODE_ENV',
+      message: 'production is set in .env, which production does not read; set it in the environment'
+    })
   }
   sources.names.push(...Object.keys(file))
   return sources
@@ -60,7 +63,10 @@ function collect (env: Environment, { texts, problems }: Sources, names: Setting
   }
 }
 
-/** The content of a file without its last newline. The path is not repeated in a problem: it may be the secret itself, put in the wrong place. */
+/**
+ * The content of a file without its last newline. The path is not repeated in a problem: it may be the secret itself,
+ * put in the wrong place.
+ */
 function readSmallFile (path: string): { text: string } | { problem: string } {
   const bytes = Buffer.alloc(LARGEST_FILE + 1)
   let length = 0
@@ -68,7 +74,9 @@ function readSmallFile (path: string): { text: string } | { problem: string } {
     const file = openSync(path, 'r')
     try {
       // Pipes, which `<(command)` makes, come in pieces.
-      for (let read = 1; read > 0 && length < bytes.length; length += read) read = readSync(file, bytes, length, bytes.length - length, null)
+      for (let read = 1; read > 0 && length < bytes.length; length += read) {
+        read = readSync(file, bytes, length, bytes.length - length, null)
+      }
     } finally {
       closeSync(file)
     }
@@ -77,20 +85,25 @@ function readSmallFile (path: string): { text: string } | { problem: string } {
   }
   if (length > LARGEST_FILE) return { problem: `names a file of more than ${LARGEST_FILE} bytes` }
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, length)).replace(/\r?\n$/, '')
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+      .decode(bytes.subarray(0, length))
+      .replace(/\r?\n$/, '')
     return text === '' ? { problem: 'names a file that is empty' } : { text }
   } catch {
     return { problem: 'names a file that is not UTF-8 text' }
   }
 }
 
-/** The variables of `.env` in `cwd`; none where there is no such file, or where it is a folder, as Python's virtual environments are. */
+/**
+ * The variables of `.env` in `cwd`; none where there is no such file, or where it is a folder, as Python's virtual
+ * environments are.
+ */
 function readDotEnv (cwd: string, problems: Problem[]): Environment {
   try {
     return parseEnv(readFileSync(join(cwd, '.env'), 'utf8')) as Environment
   } catch (error) {
     const code = codeOf(error)
-    if (!['ENOENT', 'EISDIR', 'ENOTDIR'].includes(code)) problems.push({ variable: '.env', message: `cannot be read (${code})` })
+    if (!['ENOENT', 'EISDIR', 'ENOTDIR'].includes(code)) { problems.push({ variable: '.env', message: `cannot be read (${code})` }) }
     return {}
   }
 }

@@ -2,7 +2,10 @@ import { isIP } from 'node:net'
 import { readDatabaseUrl } from './database-url.ts'
 import type { Setting } from './settings.ts'
 
-/** What a variable's text says: its value, or what is wrong with it. No problem repeats the text, which may be a secret in the wrong place. */
+/**
+ * What a variable's text says: its value, or what is wrong with it. No problem repeats the text, which may be a secret
+ * in the wrong place.
+ */
 export type Reading = { value: unknown } | { problem: string }
 
 type Read = (text: string, setting: Setting) => Reading
@@ -26,7 +29,10 @@ const READINGS: Record<Setting['reads'], Read> = {
   issuer: readIssuer
 }
 
-/** Turns the text of one variable into its value, strictly: what is nearly a number is none. Ranges are the schema's to check. */
+/**
+ * Turns the text of one variable into its value, strictly: what is nearly a number is none. Ranges are the schema's to
+ * check.
+ */
 export function readValue (text: string, setting: Setting): Reading {
   if (text.includes('\0')) return { problem: 'holds a NUL byte' }
   return READINGS[setting.reads](text, setting)
@@ -57,7 +63,7 @@ function originProblem (entry: string): string | undefined {
   if (entry === '') return 'is empty'
   if (entry.includes('*')) return 'has a *, which stands for all origins and then alone'
   const url = parseUrl(entry)
-  if (!url || !/^https?:$/.test(url.protocol) || !/^https?:\/\//i.test(entry)) return 'does not begin with http:// or https:// and a host'
+  if (!url || !/^https?:$/.test(url.protocol) || !/^https?:\/\//i.test(entry)) { return 'does not begin with http:// or https:// and a host' }
   // A name and password are not part of an origin, so the form shown here never has them.
   return url.origin === entry ? undefined : `is not in the form that browsers send: write ${url.origin}`
 }
@@ -66,7 +72,10 @@ function readProxies (text: string, setting: Setting): Reading {
   const word = text.trim().toLowerCase()
   if (word === 'false') return { value: false }
   if (word === 'true') {
-    return { problem: 'true would believe anybody about their address; give the addresses or CIDRs of the proxies, or how many there are' }
+    return {
+      problem:
+        'true would believe anybody about their address; give the addresses or CIDRs of the proxies, or how many there are'
+    }
   }
   if (INTEGER.test(word)) return { value: word === '0' ? false : Number(word) }
   const proxies = entries(text)
@@ -93,12 +102,20 @@ function readSecrets (text: string, setting: Setting): Reading {
   const short = secrets.flatMap((secret, index) => Buffer.byteLength(secret) < 32 ? [index + 1] : [])
   if (short.length === 0) return { value: [...new Set(secrets)] }
   if (secrets.length === 1) return { problem: `is too short; ${unexpected(setting).problem}` }
-  return { problem: `secret ${short.join(', ')} of ${secrets.length} is too short (a comma separates secrets); ${unexpected(setting).problem}` }
+  return {
+    problem: `secret ${short.join(', ')} of ${secrets.length} is too short (a comma separates secrets); ${unexpected(setting).problem}`
+  }
 }
 
 function readIssuer (text: string, setting: Setting): Reading {
   const url = parseUrl(text)
-  const fits = url && /^https?:$/.test(url.protocol) && /^https?:\/\//.test(text) && !/[?#\s]/.test(text) && url.username === '' && url.password === ''
+  const fits =
+    url &&
+    /^https?:$/.test(url.protocol) &&
+    /^https?:\/\//.test(text) &&
+    !/[?#\s]/.test(text) &&
+    url.username === '' &&
+    url.password === ''
   return fits ? { value: text } : unexpected(setting)
 }
 

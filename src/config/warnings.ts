@@ -15,29 +15,44 @@ export function insecurities (config: Omit<Config, 'warnings'>): ConfigWarning[]
       : 'DEBUG=true: 500 answers carry their stack; never do this in production')
   }
   if (config.security.allowedOrigins === '*') {
-    warn('INSECURE_ALLOWED_ORIGINS', 'ALLOWED_ORIGINS=*: any web page may call the API; in production list the origins of your own')
+    warn(
+      'INSECURE_ALLOWED_ORIGINS',
+      'ALLOWED_ORIGINS=*: any web page may call the API; in production list the origins of your own'
+    )
   }
-  if (!config.metrics.token) warn('INSECURE_METRICS', '/metrics is open to everybody who reaches the service; set METRICS_TOKEN')
+  if (!config.metrics.token) { warn('INSECURE_METRICS', '/metrics is open to everybody who reaches the service; set METRICS_TOKEN') }
   if (config.auth.secrets?.some(looksMadeUp)) {
-    warn('INSECURE_JWT_SECRET', 'JWT_SECRET looks like an example rather than random; make one with: openssl rand -base64 48')
+    warn(
+      'INSECURE_JWT_SECRET',
+      'JWT_SECRET looks like an example rather than random; make one with: openssl rand -base64 48'
+    )
   }
   if (Array.isArray(config.server.trustProxy) && config.server.trustProxy.some((entry) => /\/0+$/.test(entry))) {
-    warn('INSECURE_TRUST_PROXY', 'TRUST_PROXY has a CIDR of length 0, so anybody is believed about their address; list the proxies alone')
+    warn(
+      'INSECURE_TRUST_PROXY',
+      'TRUST_PROXY has a CIDR of length 0, so anybody is believed about their address; list the proxies alone'
+    )
   }
   if (!production) return warnings
 
-  for (const [name, url] of [['DATABASE_URL', config.database.url], ['DATABASE_MIGRATION_URL', config.database.migrationUrl]] as const) {
+  for (const [name, url] of [
+    ['DATABASE_URL', config.database.url],
+    ['DATABASE_MIGRATION_URL', config.database.migrationUrl]
+  ] as const) {
     if (url !== undefined && !isLocalDatabase(url) && tlsOf(url) === 'none') {
-      warn('INSECURE_DATABASE_TLS', `${name} goes to another host without TLS, so passwords and data cross the network readable; add ?sslmode=verify-full`)
+      warn(
+        'INSECURE_DATABASE_TLS',
+        `${name} goes to another host without TLS, so passwords and data cross the network readable; add ?sslmode=verify-full`
+      )
     }
   }
-  if (config.rateLimit.authMax === 0) warn('INSECURE_RATE_LIMIT', 'RATE_LIMIT_AUTH_MAX=0: passwords may be guessed without limit')
+  if (config.rateLimit.authMax === 0) { warn('INSECURE_RATE_LIMIT', 'RATE_LIMIT_AUTH_MAX=0: passwords may be guessed without limit') }
   return warnings
 }
 
 /**
- * How a connection asks for TLS: `verified` (the server proves who it is), `unverified` (encrypted, but to whomever answers), or `none`.
- * `allow` and `prefer` are none: they go on in the clear when the other side says so.
+ * How a connection asks for TLS: `verified` (the server proves who it is), `unverified` (encrypted, but to whomever
+ * answers), or `none`. `allow` and `prefer` are none: they go on in the clear when the other side says so.
  */
 export function tlsOf (databaseUrl: string): 'verified' | 'unverified' | 'none' {
   const { query } = addressOf(databaseUrl)
@@ -64,7 +79,9 @@ export function addressOf (databaseUrl: string): DatabaseAddress {
 /** Whether a host is this machine. */
 export function isLocalHost (hostname: string): boolean {
   const host = hostname.toLowerCase().replace(/\.$/, '').replace(/^\[(.*)\]$/, '$1')
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+  return (
+    host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+  )
 }
 
 /** Whether a secret reads as if a person had made it up: the words of examples, or few different characters. */

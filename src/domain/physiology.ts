@@ -15,10 +15,17 @@ export interface DatedSettings extends BodySettings {
 }
 
 const UNKNOWN: BodySettings = {
-  sex: null, max_heart_rate_bpm: null, resting_heart_rate_bpm: null, threshold_heart_rate_bpm: null, threshold_pace_s_per_km: null
+  sex: null,
+  max_heart_rate_bpm: null,
+  resting_heart_rate_bpm: null,
+  threshold_heart_rate_bpm: null,
+  threshold_pace_s_per_km: null
 }
 
-/** What held on `day`: each value from the latest settings not after that day which have it. The order they come in does not matter. */
+/**
+ * What held on `day`: each value from the latest settings not after that day which have it. The order they come in does
+ * not matter.
+ */
 export function settingsOn (day: string, settings: readonly DatedSettings[]): BodySettings {
   const held = { ...UNKNOWN }
   const since: Partial<Record<keyof BodySettings, string>> = {}
@@ -41,12 +48,22 @@ export function settingsOn (day: string, settings: readonly DatedSettings[]): Bo
 }
 
 /** The field that cannot be true beside the others, and why; undefined where they fit together. */
-export function contradiction ({ max_heart_rate_bpm: max = null, resting_heart_rate_bpm: resting = null, threshold_heart_rate_bpm: threshold = null }: Partial<BodySettings>): { field: keyof BodySettings, message: string } | undefined {
+export function contradiction ({
+  max_heart_rate_bpm: max = null,
+  resting_heart_rate_bpm: resting = null,
+  threshold_heart_rate_bpm: threshold = null
+}: Partial<BodySettings>): { field: keyof BodySettings; message: string } | undefined {
   if (resting !== null && threshold !== null && resting >= threshold) {
-    return { field: 'threshold_heart_rate_bpm', message: 'threshold_heart_rate_bpm must be above resting_heart_rate_bpm' }
+    return {
+      field: 'threshold_heart_rate_bpm',
+      message: 'threshold_heart_rate_bpm must be above resting_heart_rate_bpm'
+    }
   }
   if (threshold !== null && max !== null && threshold > max) {
-    return { field: 'threshold_heart_rate_bpm', message: 'threshold_heart_rate_bpm must not be above max_heart_rate_bpm' }
+    return {
+      field: 'threshold_heart_rate_bpm',
+      message: 'threshold_heart_rate_bpm must not be above max_heart_rate_bpm'
+    }
   }
   if (resting !== null && max !== null && resting >= max) {
     return { field: 'resting_heart_rate_bpm', message: 'resting_heart_rate_bpm must be below max_heart_rate_bpm' }

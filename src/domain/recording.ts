@@ -1,8 +1,8 @@
 import type { Sport, SubSport } from './sports.ts'
 
 /**
- * What was measured, a column each, all of one length and in order of time. NaN is a gap: not measured, or not believable.
- * Typed arrays: eight bytes a value, whatever it is, and nothing for the collector to look through.
+ * What was measured, a column each, all of one length and in order of time. NaN is a gap: not measured, or not
+ * believable. Typed arrays: eight bytes a value, whatever it is, and nothing for the collector to look through.
  */
 export interface Columns {
   /** Seconds since the start of the recording; strictly increasing, never NaN. */
@@ -16,7 +16,10 @@ export interface Columns {
   cadenceSpm: Float64Array<ArrayBuffer>
   speedMPerS: Float64Array<ArrayBuffer>
   powerW: Float64Array<ArrayBuffer>
-  /** Distance since the start; never decreases. The device's, or the great-circle sum of the positions where it gave none. */
+  /**
+   * Distance since the start; never decreases. The device's, or the great-circle sum of the positions where it gave
+   * none.
+   */
   distanceM: Float64Array<ArrayBuffer>
 }
 
@@ -77,8 +80,17 @@ export interface Recording {
   warnings: string[]
 }
 
-export const NO_DEVICE_FIGURES: Readonly<DeviceFigures> = { distance_m: null, elapsed_s: null, timer_s: null, elevation_gain_m: null }
-export const NO_DEVICE_MEANS: Readonly<DeviceMeans> = { averageHeartRateBpm: null, maxHeartRateBpm: null, averageCadenceSpm: null }
+export const NO_DEVICE_FIGURES: Readonly<DeviceFigures> = {
+  distance_m: null,
+  elapsed_s: null,
+  timer_s: null,
+  elevation_gain_m: null
+}
+export const NO_DEVICE_MEANS: Readonly<DeviceMeans> = {
+  averageHeartRateBpm: null,
+  maxHeartRateBpm: null,
+  averageCadenceSpm: null
+}
 
 /** Columns of `length` rows in which everything but time is a gap. */
 export function emptyColumns (length: number): Columns {

@@ -17,8 +17,9 @@ export function hasSteps (sport: Sport): boolean {
 }
 
 /**
- * The speed, in m/s, above which a distance between two records is an error of the device and not a movement: a little over the best
- * any person has done (12.4 m/s in Bolt's 100 m, 2.4 m/s over 50 m in water, about 40 m/s downhill on a bicycle).
+ * The speed, in m/s, above which a distance between two records is an error of the device and not a movement: a little
+ * over the best any person has done (12.4 m/s in Bolt's 100 m, 2.4 m/s over 50 m in water, about 40 m/s downhill on a
+ * bicycle).
  */
 export const PLAUSIBLE_SPEED_M_PER_S: Record<Sport, number> = {
   running: 12.5, walking: 12.5, hiking: 12.5, cycling: 40, swimming: 4, strength: 12.5, other: 100
@@ -50,7 +51,7 @@ const FIT_SUB_SPORTS: Record<string, SubSport> = {
 /** The sport of a FIT session, from the decoder's names: `running`, `trail`. An unknown sport is `other`. */
 export function sportOfFit (sport: unknown, subSport: unknown): NamedSport {
   if (sport === 'training' && subSport === 'strengthTraining') return { sport: 'strength', subSport: null }
-  if (sport === 'fitnessEquipment' && (subSport === 'treadmill' || subSport === 'indoorRunning')) return { sport: 'running', subSport: 'treadmill' }
+  if (sport === 'fitnessEquipment' && (subSport === 'treadmill' || subSport === 'indoorRunning')) { return { sport: 'running', subSport: 'treadmill' } }
   const named = own(FIT_SPORTS, sport) ?? 'other'
   return { sport: named, subSport: named === 'running' ? own(FIT_SUB_SPORTS, subSport) ?? null : null }
 }
@@ -72,7 +73,10 @@ const WORDS: ReadonlyArray<readonly [RegExp, Sport, SubSport | null]> = [
   [/strength|weight_?training|gym/, 'strength', null]
 ]
 
-/** The sport that a GPX `<type>` or a TCX `Sport` attribute names in words or, as Strava does, by number. What is unknown is `other`. */
+/**
+ * The sport that a GPX `<type>` or a TCX `Sport` attribute names in words or, as Strava does, by number. What is
+ * unknown is `other`.
+ */
 export function sportOfText (text: string): NamedSport {
   const word = text.trim().toLowerCase().replaceAll(/[\s-]+/g, '_').slice(0, 64)
   const numbered = own(STRAVA_TYPES, word)

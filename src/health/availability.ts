@@ -6,8 +6,8 @@ export type State = 'starting' | 'ready' | 'not_ready' | 'draining' | 'stopped'
  *
  *     starting ─► ready ⇄ not_ready ─► draining ─► stopped
  *
- * A process is ready while nothing speaks against it: each thing that does has a name and a reason of its own, and goes by that name. Once
- * it drains it never becomes ready again.
+ * A process is ready while nothing speaks against it: each thing that does has a name and a reason of its own, and goes
+ * by that name. Once it drains it never becomes ready again.
  */
 export class Availability {
   #state: State = 'starting'

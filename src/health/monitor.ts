@@ -69,7 +69,7 @@ export class HealthMonitor {
   constructor (options: Options) {
     this.#options = options
     this.#watched = options.checks.map((check) => new Watched(check))
-    for (const { critical, name } of options.checks) if (critical) options.availability.block(name, `${name} was not looked at yet`)
+    for (const { critical, name } of options.checks) { if (critical) options.availability.block(name, `${name} was not looked at yet`) }
   }
 
   start (): void {
@@ -90,7 +90,9 @@ export class HealthMonitor {
   /** All checks, none older than a second. */
   async report (): Promise<HealthReport> {
     const results = await Promise.all(this.#watched.map((watched) => this.#fresh(watched)))
-    const checks = Object.fromEntries(this.#watched.map(({ check }, index) => [check.name, results[index] as CheckResult]))
+    const checks = Object.fromEntries(
+      this.#watched.map(({ check }, index) => [check.name, results[index] as CheckResult])
+    )
     const bad = this.#watched.filter((_, index) => results[index]?.status !== 'healthy')
     const critical = bad.some(({ check, result }) => check.critical && result?.status === 'unhealthy')
     return { status: critical ? 'unhealthy' : bad.length > 0 ? 'degraded' : 'healthy', checks }
@@ -158,7 +160,9 @@ async function measured (check: HealthCheck): Promise<CheckResult> {
     await Promise.race([check.look(), late])
     return { status: 'healthy', latency_ms: round(performance.now() - started), error: null }
   } catch (error) {
-    if (error instanceof NotHealthy) return { status: error.status, latency_ms: round(performance.now() - started), error: error.message }
+    if (error instanceof NotHealthy) {
+      return { status: error.status, latency_ms: round(performance.now() - started), error: error.message }
+    }
     return { status: 'unhealthy', latency_ms: null, error: 'cannot be used' }
   } finally {
     clearTimeout(timer)

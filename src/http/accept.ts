@@ -1,4 +1,6 @@
-/** Whether a request would rather have HTML than JSON, by its `Accept` (RFC 9110, 12.5.1). JSON, where it does not mind. */
+/**
+ * Whether a request would rather have HTML than JSON, by its `Accept` (RFC 9110, 12.5.1). JSON, where it does not mind.
+ */
 export function prefersHtml (accept: string | undefined): boolean {
   if (accept === undefined) return false
   const qualities = new Map(accept.toLowerCase().split(',').map((range) => {
@@ -6,6 +8,7 @@ export function prefersHtml (accept: string | undefined): boolean {
     const quality = Number(parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? 1)
     return [type, quality >= 0 && quality <= 1 ? quality : 0]
   }))
-  const qualityOf = (type: string) => qualities.get(type) ?? qualities.get(`${type.slice(0, type.indexOf('/'))}/*`) ?? qualities.get('*/*') ?? 0
+  const qualityOf = (type: string) =>
+    qualities.get(type) ?? qualities.get(`${type.slice(0, type.indexOf('/'))}/*`) ?? qualities.get('*/*') ?? 0
   return qualityOf('text/html') > qualityOf('application/json')
 }

@@ -12,7 +12,9 @@ export function cursorOf (list: string, ...parts: string[]): string {
 export function readCursor (cursor: string, list: string, ...forms: RegExp[]): string[] {
   try {
     const [of, ...parts] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[]
-    const isWhole = parts.length === forms.length && forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))
+    const isWhole =
+      parts.length === forms.length &&
+      forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))
     if (of === list && isWhole && cursorOf(list, ...parts as string[]) === cursor) return parts as string[]
   } catch {
     // Not even JSON: the same answer.
@@ -23,7 +25,11 @@ export function readCursor (cursor: string, list: string, ...forms: RegExp[]): s
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /** The page of `rows`, of which there may be one more than `limit`. */
-export function pageOf<Row> (rows: Row[], limit: number, cursorAfter: (row: Row) => string): { items: Row[], next_cursor: string | null } {
+export function pageOf<Row> (
+  rows: Row[],
+  limit: number,
+  cursorAfter: (row: Row) => string
+): { items: Row[]; next_cursor: string | null } {
   const items = rows.length > limit ? rows.slice(0, limit) : rows
   const last = items.at(-1)
   return { items, next_cursor: rows.length > limit && last !== undefined ? cursorAfter(last) : null }

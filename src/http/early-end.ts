@@ -12,7 +12,8 @@ export interface EarlyEnd {
 export function earlyEndOf ({ exchange }: FastifyRequest, { raw }: FastifyReply): EarlyEnd {
   const controller = new AbortController()
   // From 500 up: an answer that is not kept for the same request to come again.
-  const end = () => controller.abort(new AppError('SERVICE_UNAVAILABLE', 'The request ended before its recording was read'))
+  const end = () =>
+    controller.abort(new AppError('SERVICE_UNAVAILABLE', 'The request ended before its recording was read'))
   if (exchange.aborted || exchange.expired || raw.destroyed) end()
   else raw.once('close', end)
   return { signal: controller.signal, release: () => { raw.removeListener('close', end) } }

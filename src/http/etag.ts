@@ -13,12 +13,18 @@ export function tag<Row extends { id: string, revision: number }> (reply: Fastif
 }
 
 /** Answers one resource with its ETag; 304 where the caller has it already. */
-export function sendTagged<Row extends { id: string, revision: number }> (request: FastifyRequest, reply: FastifyReply, row: Row): Row | undefined {
+export function sendTagged<Row extends { id: string; revision: number }> (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  row: Row
+): Row | undefined {
   tag(reply, row)
   return isNotModified(request, reply, etagOf(row)) ? undefined : row
 }
 
-/** Whether the caller has what the tag stands for already, by `If-None-Match`: then the answer is 304, and has no body. */
+/**
+ * Whether the caller has what the tag stands for already, by `If-None-Match`: then the answer is 304, and has no body.
+ */
 export function isNotModified (request: FastifyRequest, reply: FastifyReply, etag: string): boolean {
   const known = request.headers['if-none-match']
   if (known === undefined || !names(known.replaceAll('W/', ''), etag)) return false
@@ -36,12 +42,17 @@ export function requireMatch (request: FastifyRequest, row?: { id: string, revis
 }
 
 /**
- * Does something to a resource as it was read. Where somebody was faster in between, for which `act` answers undefined, it is done to what that one made of it:
- * who says by `If-Match` what it goes by is told that this is another now, and nobody else is. One of those who are in each other's way always gets through, and
- * none goes on for longer than a request may take.
+ * Does something to a resource as it was read. Where somebody was faster in between, for which `act` answers undefined,
+ * it is done to what that one made of it: who says by `If-Match` what it goes by is told that this is another now, and
+ * nobody else is. One of those who are in each other's way always gets through, and none goes on for longer than a
+ * request may take.
  * @throws what `read` and `act` throw; AppError PRECONDITION_FAILED as `requireMatch` does
  */
-export async function asItIs<Row extends { id: string, revision: number }, Result> (request: FastifyRequest, read: () => Promise<Row>, act: (row: Row) => Promise<Result | undefined>): Promise<Result> {
+export async function asItIs<Row extends { id: string; revision: number }, Result> (
+  request: FastifyRequest,
+  read: () => Promise<Row>,
+  act: (row: Row) => Promise<Result | undefined>
+): Promise<Result> {
   for (;;) {
     const row = await read()
     requireMatch(request, row)

@@ -15,7 +15,10 @@ export interface RouteHandle {
   speaker: string
 }
 
-/** The part of the service a route belongs to, from its pattern: `/api/v1/plans/:plan_id` is spoken for by `app.api.v1.plans`. */
+/**
+ * The part of the service a route belongs to, from its pattern: `/api/v1/plans/:plan_id` is spoken for by
+ * `app.api.v1.plans`.
+ */
 export function speakerOf (pattern: string): string {
   const words = pattern.split('/').filter((part) => part !== '' && !part.startsWith(':') && !part.includes('*'))
   return words.length === 0 ? 'app.server' : ['app', ...words.slice(0, words[0] === 'api' ? 3 : 1)].join('.')
@@ -59,8 +62,8 @@ export interface Cancellable {
 }
 
 /**
- * One request from its first byte to the last of its answer. It is the context of every line logged meanwhile, and what is told of the
- * request when it ends; one object, so that a request costs one.
+ * One request from its first byte to the last of its answer. It is the context of every line logged meanwhile, and what
+ * is told of the request when it ends; one object, so that a request costs one.
  */
 export class Exchange implements Ended {
   readonly request_id: string
@@ -85,7 +88,9 @@ export class Exchange implements Ended {
   next: Exchange | undefined = undefined
   /** What went wrong on our side while the answer was on its way, which can then be told to nobody but the log. */
   brokeOff: unknown = undefined
-  /** The status it was answered with past Node's response, where what it sent broke off in a way that leaves no other. */
+  /**
+   * The status it was answered with past Node's response, where what it sent broke off in a way that leaves no other.
+   */
   refusedWith: number | undefined = undefined
   /** The connection it came by, where that has to know when it is answered. */
   connection: { answered (): void } | undefined = undefined

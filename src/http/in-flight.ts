@@ -3,9 +3,9 @@ import type { Exchange } from './exchange.ts'
 /**
  * The requests that are being answered now, in the order they came.
  *
- * A list through the exchanges themselves. In a Set, whose table is made anew after as many deletions as it has places, each old table holds on to what was
- * in it and to the next table; once one is in V8's old generation, so is every request after it until the next full collection. Measured: collecting
- * garbage took 23 µs a request, and 13 this way.
+ * A list through the exchanges themselves. In a Set, whose table is made anew after as many deletions as it has places,
+ * each old table holds on to what was in it and to the next table; once one is in V8's old generation, so is every
+ * request after it until the next full collection. Measured: collecting garbage took 23 µs a request, and 13 this way.
  */
 export class InFlight {
   size = 0

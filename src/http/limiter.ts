@@ -13,8 +13,8 @@ interface Window {
 }
 
 /**
- * So many in each window of time for each key; a key's window begins with its first request. Bounded: as all windows are of one length, those
- * that began first end first, and so the oldest key is the one to forget.
+ * So many in each window of time for each key; a key's window begins with its first request. Bounded: as all windows
+ * are of one length, those that began first end first, and so the oldest key is the one to forget.
  */
 export class Limiter {
   readonly limit: number
@@ -53,6 +53,11 @@ export class Limiter {
   }
 
   #allowance (used: number, leftMs: number): Allowance {
-    return { limit: this.limit, remaining: Math.max(0, this.limit - used), resetS: Math.ceil(leftMs / 1000), refused: used > this.limit }
+    return {
+      limit: this.limit,
+      remaining: Math.max(0, this.limit - used),
+      resetS: Math.ceil(leftMs / 1000),
+      refused: used > this.limit
+    }
   }
 }

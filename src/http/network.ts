@@ -2,8 +2,8 @@
 const LONGEST = 64
 
 /**
- * What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, as a subscriber is given at least that many to choose
- * from. What is neither is taken as it is.
+ * What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, as a subscriber is given at
+ * least that many to choose from. What is neither is taken as it is.
  */
 export function networkOf (address: string): string {
   const bare = address.slice(0, LONGEST).split('%', 1)[0] as string
@@ -19,5 +19,9 @@ export function networkOf (address: string): string {
 
 function groups (text: string): string[] {
   // A last part written as IPv4 stands for two groups, which never are among the first four.
-  return text === '' ? [] : text.split(':').flatMap((group) => group.includes('.') ? ['0', '0'] : [(group.replace(/^0+/, '') || '0').toLowerCase()])
+  return text === ''
+    ? []
+    : text
+      .split(':')
+      .flatMap((group) => (group.includes('.') ? ['0', '0'] : [(group.replace(/^0+/, '') || '0').toLowerCase()]))
 }

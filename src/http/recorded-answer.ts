@@ -20,11 +20,16 @@ export type Headers = ReturnType<FastifyReply['getHeaders']>
 const NOT_RECORDED = new Set(['connection', 'date'])
 
 /**
- * What a handler answers, without anything being sent: it is given a reply of its own, on which `send` only keeps what it was given. Status
- * and headers are those of the real one, which can then be sent. Awaited, the stand-in is there at once, where the real reply would wait for its last byte.
- * `before` is what the reply had before any handler ran: what it has beyond that is the answer's.
+ * What a handler answers, without anything being sent: it is given a reply of its own, on which `send` only keeps what
+ * it was given. Status and headers are those of the real one, which can then be sent. Awaited, the stand-in is there at
+ * once, where the real reply would wait for its last byte. `before` is what the reply had before any handler ran: what
+ * it has beyond that is the answer's.
  */
-export async function recordAnswer (reply: FastifyReply, before: Headers, handle: (reply: FastifyReply) => unknown): Promise<RecordedAnswer> {
+export async function recordAnswer (
+  reply: FastifyReply,
+  before: Headers,
+  handle: (reply: FastifyReply) => unknown
+): Promise<RecordedAnswer> {
   let sent: { payload: unknown } | undefined
   const stand: FastifyReply = Object.create(reply, {
     send: {
@@ -39,7 +44,7 @@ export async function recordAnswer (reply: FastifyReply, before: Headers, handle
     const returned = await handle(stand)
     const payload = sent === undefined ? returned : sent.payload
     const body = textOf(reply, payload)
-    if (body !== null && !reply.hasHeader('content-type')) reply.header('content-type', 'application/json; charset=utf-8')
+    if (body !== null && !reply.hasHeader('content-type')) { reply.header('content-type', 'application/json; charset=utf-8') }
     const headers = added(before, reply.getHeaders())
     return { status: reply.statusCode, headers, body }
   } catch (error) {
@@ -73,7 +78,9 @@ function added (before: Headers, after: Headers): Record<string, string> {
   return Object.fromEntries(news.map(([name, value]) => [name, String(value)]))
 }
 
-/** Makes the reply what it was `before` a handler answered on it: where it runs again, nothing is left of the first run. */
+/**
+ * Makes the reply what it was `before` a handler answered on it: where it runs again, nothing is left of the first run.
+ */
 export function takeBack (reply: FastifyReply, before: Headers): void {
   for (const name of Object.keys(added(before, reply.getHeaders()))) {
     const value = before[name]

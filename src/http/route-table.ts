@@ -37,12 +37,17 @@ export class RouteTable {
 
   #found (path: string): string[] {
     const parts = split(path)
-    const fitting = [...this.#byLength.get(parts.length)?.values() ?? []]
-      .filter(({ segments }) => segments.every((segment, index) => segment === undefined ? parts[index] !== '' : segment === parts[index]))
+    const fitting = [...(this.#byLength.get(parts.length)?.values() ?? [])].filter(({ segments }) =>
+      segments.every((segment, index) => (segment === undefined ? parts[index] !== '' : segment === parts[index]))
+    )
     // `/activities/import` is its own path, and not an activity of that id.
     const parameters = Math.min(...fitting.map(parametersOf))
-    if (fitting.length > 0) return fitting.filter((entry) => parametersOf(entry) === parameters).flatMap(({ methods }) => [...methods])
-    return [...this.#byBeginning].filter(([beginning]) => path.startsWith(beginning)).flatMap(([, methods]) => [...methods])
+    if (fitting.length > 0) {
+      return fitting.filter((entry) => parametersOf(entry) === parameters).flatMap(({ methods }) => [...methods])
+    }
+    return [...this.#byBeginning]
+      .filter(([beginning]) => path.startsWith(beginning))
+      .flatMap(([, methods]) => [...methods])
   }
 }
 

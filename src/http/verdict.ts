@@ -39,7 +39,11 @@ const SQLSTATES: Record<string, Verdict> = {
   23505: { code: 'CONFLICT', message: 'It is there already' }
 }
 
-function busy (code: 'DATABASE_ERROR' | 'SERVICE_UNAVAILABLE' | 'REQUEST_TIMEOUT', message: string, status?: number): Verdict {
+function busy (
+  code: 'DATABASE_ERROR' | 'SERVICE_UNAVAILABLE' | 'REQUEST_TIMEOUT',
+  message: string,
+  status?: number
+): Verdict {
   const { retryAfterS }: ErrorEntry = ERROR_CATALOGUE[code]
   return { code, message, ...(status === undefined ? {} : { status }), headers: { 'retry-after': String(retryAfterS) } }
 }
@@ -47,7 +51,10 @@ function busy (code: 'DATABASE_ERROR' | 'SERVICE_UNAVAILABLE' | 'REQUEST_TIMEOUT
 /** What the client is told when the time for an answer is up. */
 export const TOO_SLOW: Verdict = busy('REQUEST_TIMEOUT', 'The answer took too long; what it was doing was stopped', 503)
 
-const INTERNAL: Verdict = { code: 'INTERNAL_ERROR', message: 'Something went wrong on our side; the error_id finds it in our log' }
+const INTERNAL: Verdict = {
+  code: 'INTERNAL_ERROR',
+  message: 'Something went wrong on our side; the error_id finds it in our log'
+}
 const UNREACHABLE: Verdict = busy('DATABASE_ERROR', 'The database cannot be used at the moment')
 
 /** A property of whatever was thrown; undefined where it has none, or throws itself when it is asked. */
@@ -60,8 +67,8 @@ export function property (error: unknown, name: string): unknown {
 }
 
 /**
- * What the client is told of whatever was thrown. Nothing of an error that is not known here gets out: not its message, and not a status it
- * carries.
+ * What the client is told of whatever was thrown. Nothing of an error that is not known here gets out: not its message,
+ * and not a status it carries.
  */
 export function verdictOf (error: unknown): Verdict {
   try {
@@ -85,7 +92,7 @@ function verdictOfKnown (error: unknown): Verdict {
   if (typeof code !== 'string') return INTERNAL
   if (name === 'PostgresError') return verdictOfState(code)
   const issues = property(error, 'validation')
-  if (code === 'FST_ERR_VALIDATION' && Array.isArray(issues)) return verdictOfIssues(issues, String(property(error, 'validationContext')))
+  if (code === 'FST_ERR_VALIDATION' && Array.isArray(issues)) { return verdictOfIssues(issues, String(property(error, 'validationContext'))) }
   const status = property(error, 'statusCode')
   if (code.startsWith('FST_') && typeof status === 'number' && status >= 400 && status < 500) {
     return { code: FASTIFY_CODES[code] ?? 'BAD_REQUEST', message: plainMessage(code, error) }
@@ -104,7 +111,7 @@ function plainMessage (code: string, error: unknown): string {
 function verdictOfState (state: string): Verdict {
   const known = SQLSTATES[state]
   if (known !== undefined) return known
-  if (state.startsWith('22') || state.startsWith('23')) return { code: 'VALIDATION_ERROR', message: 'A value is outside what can be stored' }
+  if (state.startsWith('22') || state.startsWith('23')) { return { code: 'VALIDATION_ERROR', message: 'A value is outside what can be stored' } }
   if (/^(08|53|57|40|25006|55P03)/.test(state)) return UNREACHABLE
   return INTERNAL
 }
@@ -114,7 +121,10 @@ function verdictOfIssues (issues: ValidationIssue[], location: string): Verdict 
   const [first] = errors
   return {
     code: 'REQUEST_VALIDATION_ERROR',
-    message: first === undefined ? 'The request does not fit the schema' : `${first.field === '' ? `The ${location}` : first.field} ${first.message}`,
+    message:
+      first === undefined
+        ? 'The request does not fit the schema'
+        : `${first.field === '' ? `The ${location}` : first.field} ${first.message}`,
     details: { field: first?.field ?? '', errors }
   }
 }

@@ -29,7 +29,9 @@ interface Scheduled {
 /** After a failure, and where it may not run yet, it is tried again after this long at the most. */
 const RETRY_MS = 30_000
 
-/** Runs jobs in the background, each one after the other and never twice at once. What fails is told, and tried again. */
+/**
+ * Runs jobs in the background, each one after the other and never twice at once. What fails is told, and tried again.
+ */
 export class JobRunner {
   readonly #log: Logger
   readonly #mayRun: () => boolean
@@ -39,7 +41,9 @@ export class JobRunner {
   constructor ({ jobs, log, mayRun }: JobsOptions) {
     this.#log = log
     this.#mayRun = mayRun
-    for (const job of jobs) this.#jobs.set(job.name, { job, timer: undefined, running: undefined, problem: undefined, outage: false })
+    for (const job of jobs) {
+      this.#jobs.set(job.name, { job, timer: undefined, running: undefined, problem: undefined, outage: false })
+    }
   }
 
   start (): void {
@@ -78,7 +82,9 @@ export class JobRunner {
   #due (scheduled: Scheduled): void {
     const { job } = scheduled
     if (!this.#mayRun()) return this.#plan(scheduled, Math.min(RETRY_MS, job.intervalMs))
-    this.run(job.name).then(() => this.#plan(scheduled, scheduled.problem === undefined ? job.intervalMs : Math.min(RETRY_MS, job.intervalMs)))
+    this.run(job.name).then(() =>
+      this.#plan(scheduled, scheduled.problem === undefined ? job.intervalMs : Math.min(RETRY_MS, job.intervalMs))
+    )
   }
 
   async #run (scheduled: Scheduled): Promise<void> {
@@ -94,7 +100,10 @@ export class JobRunner {
     scheduled.outage = false
   }
 
-  /** That the database is away is told once: the health check of the database tells the rest. A job that is broken is told each time. */
+  /**
+   * That the database is away is told once: the health check of the database tells the rest. A job that is broken is
+   * told each time.
+   */
   #failed (scheduled: Scheduled, error: unknown): void {
     const outage = error instanceof Error && error.name === 'DatabaseError'
     const fields = { job: scheduled.job.name, error, error_code: outage ? 'DATABASE_ERROR' : 'JOB_FAILED' }

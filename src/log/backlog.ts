@@ -8,8 +8,8 @@ export function lineCount (bytes: Uint8Array): number {
 }
 
 /**
- * Lines that could not be written yet, in their order, at most `maxBytes` of them. When it is full the newest lines are refused: the oldest tell how the trouble
- * began, and the first of them may be half written already.
+ * Lines that could not be written yet, in their order, at most `maxBytes` of them. When it is full the newest lines are
+ * refused: the oldest tell how the trouble began, and the first of them may be half written already.
  */
 export class Backlog {
   readonly #maxBytes: number
@@ -26,7 +26,9 @@ export class Backlog {
   push (chunk: Buffer): number {
     let kept = chunk
     const room = this.#maxBytes - this.#bytes
-    if (chunk.length > room) kept = room <= 0 ? chunk.subarray(0, 0) : chunk.subarray(0, chunk.lastIndexOf(NEWLINE, room - 1) + 1)
+    if (chunk.length > room) {
+      kept = room <= 0 ? chunk.subarray(0, 0) : chunk.subarray(0, chunk.lastIndexOf(NEWLINE, room - 1) + 1)
+    }
     if (kept.length > 0) {
       this.#chunks.push(kept)
       this.#bytes += kept.length

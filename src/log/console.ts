@@ -21,10 +21,12 @@ export interface ConsoleOptions {
 }
 
 /**
- * Standard output, whatever it is: a pipe, a socket, a terminal or a file. Writing to it never blocks and never throws. When nobody reads, lines are kept up to
- * `backlogBytes` and counted as lost beyond that; when the reader is gone they are counted at once, and it is tried again every second.
+ * Standard output, whatever it is: a pipe, a socket, a terminal or a file. Writing to it never blocks and never throws.
+ * When nobody reads, lines are kept up to `backlogBytes` and counted as lost beyond that; when the reader is gone they
+ * are counted at once, and it is tried again every second.
  *
- * Not process.stdout.write: it queues without bound, gives no whole lines back, and on a terminal that is stopped it blocks the process.
+ * Not process.stdout.write: it queues without bound, gives no whole lines back, and on a terminal that is stopped it
+ * blocks the process.
  */
 export class ConsoleOutput {
   /** Why lines are being lost. */
@@ -53,7 +55,10 @@ export class ConsoleOutput {
     else this.#keep(chunk.subarray(written))
   }
 
-  /** To be called every second: lets the next line try again after a failure. Only one that is written shows that a reader has come back. */
+  /**
+   * To be called every second: lets the next line try again after a failure. Only one that is written shows that a
+   * reader has come back.
+   */
   check (): void {
     this.#isGone = false
     this.#drain()
@@ -138,8 +143,9 @@ export class ConsoleOutput {
 /**
  * A descriptor of standard output on which a write that would have to wait fails with EAGAIN instead.
  *
- * A pipe or a terminal is opened a second time, as that leaves the mode of those we share it with alone; a file never blocks. What cannot be opened again (a
- * socket, somebody else's pipe) is made non-blocking by Node when process.stdout is first touched.
+ * A pipe or a terminal is opened a second time, as that leaves the mode of those we share it with alone; a file never
+ * blocks. What cannot be opened again (a socket, somebody else's pipe) is made non-blocking by Node when process.stdout
+ * is first touched.
  */
 function nonBlockingOutput (): number {
   output ??= openOutput()

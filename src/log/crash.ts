@@ -2,8 +2,9 @@ import type { Logger } from './logger.ts'
 import type { Sink } from './sink.ts'
 
 /**
- * Makes an uncaught exception or an unhandled rejection the last line of the log: CRITICAL, with the exception; then everything is written, and the process exits with 1.
- * What the service was doing is in doubt by then, so that it does not go on. Answers a function that takes the handlers off again.
+ * Makes an uncaught exception or an unhandled rejection the last line of the log: CRITICAL, with the exception; then
+ * everything is written, and the process exits with 1. What the service was doing is in doubt by then, so that it does
+ * not go on. Answers a function that takes the handlers off again.
  */
 export function installCrashHandlers (logger: Logger, sink: Pick<Sink, 'flushSync'>): () => void {
   let isCrashing = false

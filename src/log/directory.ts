@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:f
 import { dirname, join, resolve } from 'node:path'
 
 /**
- * Makes a directory and those above it, one after the other. Not `recursive: true`: where the system answers ENOENT to every attempt (/proc, some
- * network mounts) Node then goes round for ever at full speed.
+ * Makes a directory and those above it, one after the other. Not `recursive: true`: where the system answers ENOENT to
+ * every attempt (/proc, some network mounts) Node then goes round for ever at full speed.
  */
 export function makeDirectory (directory: string): void {
   const missing: string[] = []
@@ -58,7 +58,10 @@ export function prune (directory: string, name: string, kept: number): number {
   return largest + 1
 }
 
-/** Puts the full file among the older ones, under the next number, with room made for it first so that there are never more than `kept`. */
+/**
+ * Puts the full file among the older ones, under the next number, with room made for it first so that there are never
+ * more than `kept`.
+ */
 export function putAside (directory: string, name: string, kept: number): void {
   const number = prune(directory, name, kept - 1)
   const current = join(directory, `${name}.log`)

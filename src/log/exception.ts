@@ -6,11 +6,12 @@ const CAUSES = 10
 const AGGREGATED = 10
 
 /**
- * What was thrown, as text: the stack, then each cause and each error of an AggregateError with theirs. Answers for anything that can be thrown
- * (null, a string, a frozen or circular error, one whose getters throw) and never throws itself; at most 32 KiB long.
+ * What was thrown, as text: the stack, then each cause and each error of an AggregateError with theirs. Answers for
+ * anything that can be thrown (null, a string, a frozen or circular error, one whose getters throw) and never throws
+ * itself; at most 32 KiB long.
  *
- * Only name, code, message and stack are read. Other properties stay out whatever they are: those of a PostgresError hold the statement's
- * parameters and the row that was refused, those of an HTTP client the request with its headers.
+ * Only name, code, message and stack are read. Other properties stay out whatever they are: those of a PostgresError
+ * hold the statement's parameters and the row that was refused, those of an HTTP client the request with its headers.
  */
 export function exceptionText (thrown: unknown): string {
   const parts: string[] = []
@@ -34,7 +35,7 @@ function describe (thrown: unknown, label: string, parts: string[], seen: Set<ob
   const errors = read(thrown, 'errors')
   if (Array.isArray(errors)) {
     const count = Number(read(errors, 'length')) || 0
-    for (let i = 0; i < Math.min(count, AGGREGATED); i++) describe(read(errors, String(i)), `[error ${i + 1} of ${count}] `, parts, seen, budget)
+    for (let i = 0; i < Math.min(count, AGGREGATED); i++) { describe(read(errors, String(i)), `[error ${i + 1} of ${count}] `, parts, seen, budget) }
   }
   const cause = read(thrown, 'cause')
   if (cause !== undefined) describe(cause, 'Caused by: ', parts, seen, budget)
@@ -52,15 +53,19 @@ function nonErrorText (thrown: unknown): string {
   return `thrown: ${String(thrown)}`
 }
 
-/** The stack with what heads it. V8 makes the heading when the error is made, so that a name or message set later must be put in front. */
+/**
+ * The stack with what heads it. V8 makes the heading when the error is made, so that a name or message set later must
+ * be put in front.
+ */
 function ownText (thrown: object): string {
   const name = stringOf(read(thrown, 'name')) ?? 'Error'
   const message = stringOf(read(thrown, 'message'))
   const code = read(thrown, 'code')
   const stack = stringOf(read(thrown, 'stack'))
-  if (message === undefined && stack === undefined) return `thrown ${typeof thrown === 'function' ? 'function' : 'object'}, no error`
+  if (message === undefined && stack === undefined) { return `thrown ${typeof thrown === 'function' ? 'function' : 'object'}, no error` }
   const heading = message === undefined || message === '' ? name : `${name}: ${message}`
-  const marked = typeof code === 'string' || typeof code === 'number' ? `${heading} (${String(code).slice(0, 100)})` : heading
+  const marked =
+    typeof code === 'string' || typeof code === 'number' ? `${heading} (${String(code).slice(0, 100)})` : heading
   if (stack === undefined) return marked
   const frames = stack.search(/^ {4}at /m)
   return frames === -1 ? marked : `${marked}\n${stack.slice(frames)}`

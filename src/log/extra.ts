@@ -12,11 +12,12 @@ const NAME_BYTES = 256
 interface Walk { left: number, inside: object[] }
 
 /**
- * The JSON text of an object of extras. It answers for any value whatever and never throws: a getter or `toJSON` that does is
- * `"[unreadable]"`, a circle `"[circular]"`. Values under a secret name are redacted, texts are scanned, and the whole is at most `maxBytes` long,
- * a few bytes of brackets and ellipses aside.
+ * The JSON text of an object of extras. It answers for any value whatever and never throws: a getter or `toJSON` that
+ * does is `"[unreadable]"`, a circle `"[circular]"`. Values under a secret name are redacted, texts are scanned, and
+ * the whole is at most `maxBytes` long, a few bytes of brackets and ellipses aside.
  *
- * Not JSON.stringify with a replacer: that throws on circles, BigInt and bad getters, and cannot stop when it has become too long.
+ * Not JSON.stringify with a replacer: that throws on circles, BigInt and bad getters, and cannot stop when it has
+ * become too long.
  */
 export function extraText (extras: Record<string, unknown>, maxBytes: number): string {
   // Not by way of objectText: a field may be called toJSON, and `extra` is an object all the same.
@@ -35,13 +36,26 @@ function text (value: unknown, walk: Walk): string {
 function plainText (value: unknown, walk: Walk): string {
   let written: string
   switch (typeof value) {
-    case 'string': written = clip(redactText(value.slice(0, STRING_BYTES + 256)), Math.max(16, Math.min(STRING_BYTES, walk.left))); break
-    case 'number': written = Number.isFinite(value) ? String(value) : `"${value}"`; break
-    case 'boolean': written = value ? 'true' : 'false'; break
-    case 'bigint': written = clip(value.toString(), 100); break
-    case 'symbol': written = clip(value.toString(), 100); break
-    case 'function': written = '"[function]"'; break
-    default: written = 'null'
+    case 'string':
+      written = clip(redactText(value.slice(0, STRING_BYTES + 256)), Math.max(16, Math.min(STRING_BYTES, walk.left)))
+      break
+    case 'number':
+      written = Number.isFinite(value) ? String(value) : `"${value}"`
+      break
+    case 'boolean':
+      written = value ? 'true' : 'false'
+      break
+    case 'bigint':
+      written = clip(value.toString(), 100)
+      break
+    case 'symbol':
+      written = clip(value.toString(), 100)
+      break
+    case 'function':
+      written = '"[function]"'
+      break
+    default:
+      written = 'null'
   }
   walk.left -= Buffer.byteLength(written)
   return written

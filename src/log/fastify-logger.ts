@@ -9,12 +9,19 @@ export interface SpeakerContext extends LogContext {
 }
 
 /** pino's words for levels, which Fastify and its plugins use, and ours. */
-const LEVEL_OF: Record<string, Level> = { trace: 'DEBUG', debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR', fatal: 'CRITICAL' }
+const LEVEL_OF: Record<string, Level> = {
+  trace: 'DEBUG',
+  debug: 'DEBUG',
+  info: 'INFO',
+  warn: 'WARNING',
+  error: 'ERROR',
+  fatal: 'CRITICAL'
+}
 const ORDER = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /**
- * Our logger with the face of pino's, for what Fastify and its plugins say themselves: `(message)`, `(object)`, `(object, message)`, `(error)`, each
- * followed by what `%s` and the like in the message stand for.
+ * Our logger with the face of pino's, for what Fastify and its plugins say themselves: `(message)`, `(object)`,
+ * `(object, message)`, `(error)`, each followed by what `%s` and the like in the message stand for.
  */
 export class FastifyLogger {
   /** The lowest level that is written, in pino's words; for this logger and its children alone. */
@@ -24,7 +31,13 @@ export class FastifyLogger {
   readonly #bindings: Bindings | undefined
   readonly #context: SpeakerContext | undefined
 
-  constructor (logger: RootLogger, level: string, parent?: FastifyLogger, bindings?: Bindings, context?: SpeakerContext) {
+  constructor (
+    logger: RootLogger,
+    level: string,
+    parent?: FastifyLogger,
+    bindings?: Bindings,
+    context?: SpeakerContext
+  ) {
     this.#logger = logger
     this.level = level
     this.#parent = parent
@@ -32,12 +45,30 @@ export class FastifyLogger {
     this.#context = context
   }
 
-  trace (...args: unknown[]): void { this.#log('trace', args) }
-  debug (...args: unknown[]): void { this.#log('debug', args) }
-  info (...args: unknown[]): void { this.#log('info', args) }
-  warn (...args: unknown[]): void { this.#log('warn', args) }
-  error (...args: unknown[]): void { this.#log('error', args) }
-  fatal (...args: unknown[]): void { this.#log('fatal', args) }
+  trace (...args: unknown[]): void {
+    this.#log('trace', args)
+  }
+
+  debug (...args: unknown[]): void {
+    this.#log('debug', args)
+  }
+
+  info (...args: unknown[]): void {
+    this.#log('info', args)
+  }
+
+  warn (...args: unknown[]): void {
+    this.#log('warn', args)
+  }
+
+  error (...args: unknown[]): void {
+    this.#log('error', args)
+  }
+
+  fatal (...args: unknown[]): void {
+    this.#log('fatal', args)
+  }
+
   silent (): void {}
 
   /** As this, with these on every line. They are looked at when there is a line: making a child costs one object. */
@@ -86,7 +117,10 @@ export function fastifyLogger (logger: RootLogger, name = 'app.server'): Fastify
   return new FastifyLogger(logger.named(name), level)
 }
 
-/** pino's names become ours. Of a request and a reply only what a line has a key for is read: whole, they hold headers, bodies and sockets. */
+/**
+ * pino's names become ours. Of a request and a reply only what a line has a key for is read: whole, they hold headers,
+ * bodies and sockets.
+ */
 function addFields (fields: LogFields, from: Bindings): void {
   for (const [name, value] of entriesOf(from)) {
     switch (name) {

@@ -16,7 +16,10 @@ export class LineAssembly {
     if (whole > 0) this.#take(text.subarray(0, whole))
   }
 
-  /** There is no more to come: what was left of a line by a process that was killed in the middle of it is a line of its own. */
+  /**
+   * There is no more to come: what was left of a line by a process that was killed in the middle of it is a line of its
+   * own.
+   */
   end (): void {
     if (this.#rest.length > 0) this.#take(Buffer.concat([this.#rest, Buffer.from('\n')]))
     this.#rest = Buffer.alloc(0)

@@ -2,15 +2,54 @@
 export const REDACTED = '[redacted]'
 
 /**
- * Names whose values are never logged, at any depth, written without case, `-` and `_`. Secrets first; then what is the runner's own
- * business: addresses, positions, bodies.
+ * Names whose values are never logged, at any depth, written without case, `-` and `_`. Secrets first; then what is the
+ * runner's own business: addresses, positions, bodies.
  */
 const SECRET_NAMES = new Set([
-  'password', 'passwords', 'passwd', 'pwd', 'passphrase', 'passwordhash', 'hash', 'token', 'tokens', 'jwt', 'authorization', 'proxyauthorization',
-  'cookie', 'cookies', 'setcookie', 'secret', 'secrets', 'key', 'apikey', 'xapikey', 'privatekey', 'signature', 'credential', 'credentials',
-  'databaseurl', 'connectionstring',
-  'rawheaders', 'rawtrailers', 'email', 'emails', 'emailaddress', 'body', 'rawbody', 'requestbody',
-  'lat', 'lon', 'lng', 'latitude', 'longitude', 'latlng', 'position', 'positions', 'coordinate', 'coordinates'
+  'password',
+  'passwords',
+  'passwd',
+  'pwd',
+  'passphrase',
+  'passwordhash',
+  'hash',
+  'token',
+  'tokens',
+  'jwt',
+  'authorization',
+  'proxyauthorization',
+  'cookie',
+  'cookies',
+  'setcookie',
+  'secret',
+  'secrets',
+  'key',
+  'apikey',
+  'xapikey',
+  'privatekey',
+  'signature',
+  'credential',
+  'credentials',
+  'databaseurl',
+  'connectionstring',
+  'rawheaders',
+  'rawtrailers',
+  'email',
+  'emails',
+  'emailaddress',
+  'body',
+  'rawbody',
+  'requestbody',
+  'lat',
+  'lon',
+  'lng',
+  'latitude',
+  'longitude',
+  'latlng',
+  'position',
+  'positions',
+  'coordinate',
+  'coordinates'
 ])
 const SECRET_ENDINGS = /(?:password|token|secret|apikey|privatekey|cookie|email)$/
 
@@ -33,8 +72,8 @@ export function isSecretName (name: string): boolean {
 const SUSPICIOUS = /@|%40|eyJ|rtr?_|bearer|basic|passw|secret|token|api.?key|authorization|cookie/i
 
 /*
- * Each is linear: an e-mail address begins where a word does (the look-behind), so no character is tried as a beginning twice.
- * `fastify@5.12.0` in a path is no address, its last part has digits only.
+ * Each is linear: an e-mail address begins where a word does (the look-behind), so no character is tried as a beginning
+ * twice. `fastify@5.12.0` in a path is no address, its last part has digits only.
  */
 const PATTERNS: Array<[RegExp, string]> = [
   [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"']*@/gi, `$1${REDACTED}@`],
@@ -42,7 +81,10 @@ const PATTERNS: Array<[RegExp, string]> = [
   [/\brtr?_[\w-]{6,}/g, REDACTED],
   [/\b(bearer)\s+[\w.~+/=-]{6,}/gi, `$1 ${REDACTED}`],
   [/\b(basic)\s+[a-z0-9+/]{8,}={0,2}(?![\w])/gi, `$1 ${REDACTED}`],
-  [/\b((?:password|passwd|secret|(?:access_|refresh_)?token|api[-_]?key|authorization|(?:set-)?cookie)["']?\s{0,4}[=:]\s{0,4}["']?)(?!\[redacted\])[^\s"',;&)}\]]{1,4096}/gi, `$1${REDACTED}`],
+  [
+    /\b((?:password|passwd|secret|(?:access_|refresh_)?token|api[-_]?key|authorization|(?:set-)?cookie)["']?\s{0,4}[=:]\s{0,4}["']?)(?!\[redacted\])[^\s"',;&)}\]]{1,4096}/gi,
+    `$1${REDACTED}`
+  ],
   [/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+[\p{L}]{2,}/giu, REDACTED]
 ]
 
@@ -57,7 +99,10 @@ export function redactText (text: string): string {
 export const TOKEN = /eyJ|rtr?_/
 const ADDRESS = /@|%40/
 
-/** A path with every segment that holds an `@` (an e-mail address, it must be supposed) left out, and tokens, which are no ids but are taken for such. */
+/**
+ * A path with every segment that holds an `@` (an e-mail address, it must be supposed) left out, and tokens, which are
+ * no ids but are taken for such.
+ */
 export function redactPath (path: string): string {
   if (!ADDRESS.test(path) && !TOKEN.test(path)) return path
   return path.split('/').map((segment) => ADDRESS.test(segment) ? REDACTED : redactText(segment)).join('/')

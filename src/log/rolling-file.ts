@@ -27,16 +27,18 @@ export interface RollingFileOptions {
 }
 
 /**
- * The log file: `NAME.log` is always the one being written, `NAME.1.log`, `NAME.2.log`, … are the older ones, a larger number being newer. Numbers go on
- * growing, over restarts and gaps too. Other files in the directory are never touched.
+ * The log file: `NAME.log` is always the one being written, `NAME.1.log`, `NAME.2.log`, … are the older ones, a larger
+ * number being newer. Numbers go on growing, over restarts and gaps too. Other files in the directory are never
+ * touched.
  *
- * pino-roll owns the stream: it writes, counts and says when to roll. It is not left to name and remove files, because it never writes NAME.log, takes
- * the trailing number of any file for its own (report-20240101.log), removes files of others (app-3.log as well as app.3.log), does so after
- * the roll and not at all when the process ends then. So it is given an open file, and its `reopen` is where names are dealt with. As it looks at
- * the size only after a write, it is told that a file is full before a chunk that would not fit. Writes are synchronous: nothing is in flight at an exit.
+ * pino-roll owns the stream: it writes, counts and says when to roll. It is not left to name and remove files, because
+ * it never writes NAME.log, takes the trailing number of any file for its own (report-20240101.log), removes files of
+ * others (app-3.log as well as app.3.log), does so after the roll and not at all when the process ends then. So it is
+ * given an open file, and its `reopen` is where names are dealt with. As it looks at the size only after a write, it is
+ * told that a file is full before a chunk that would not fit. Writes are synchronous: nothing is in flight at an exit.
  *
- * Nothing here throws. When the file cannot be written (disk full, directory gone or read-only, no descriptor left), lines are kept up to
- * `backlogBytes`, counted as lost beyond that, and it is tried again at every {@link check}.
+ * Nothing here throws. When the file cannot be written (disk full, directory gone or read-only, no descriptor left),
+ * lines are kept up to `backlogBytes`, counted as lost beyond that, and it is tried again at every {@link check}.
  */
 export class RollingFile {
   /** Why the file cannot be written at the moment. */
@@ -83,7 +85,8 @@ export class RollingFile {
     if (this.#closed) this.lost += lineCount(chunk)
     else if (this.#stream !== undefined && this.#backlog.isEmpty) this.#put(chunk, this.#stream)
     else if (this.#fd !== undefined) {
-      // In the moment before pino-roll has made its stream. Kept for it, the first lines of a process would be lost if it were killed then.
+      // In the moment before pino-roll has made its stream. Kept for it, the first lines of a process would be lost if
+      // it were killed then.
       this.#backlog.force(chunk)
       this.flushSync()
     } else this.lost += this.#backlog.push(chunk)
@@ -94,7 +97,9 @@ export class RollingFile {
     if (this.#closed || this.#backlog.isEmpty) return
     try {
       if (this.#fd === undefined) this.#openFile()
-      for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) this.#putDirectly(chunk)
+      for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
+        this.#putDirectly(chunk)
+      }
     } catch (error) {
       this.#fail(error)
     }
@@ -111,8 +116,8 @@ export class RollingFile {
   }
 
   /**
-   * To be called every second: tries again when writing has failed, and sees whether the file is still the one in its place. A file in a removed
-   * directory can be written for ever, and nobody would read it.
+   * To be called every second: tries again when writing has failed, and sees whether the file is still the one in its
+   * place. A file in a removed directory can be written for ever, and nobody would read it.
    */
   check (): void {
     if (this.#closed) return
@@ -157,7 +162,14 @@ export class RollingFile {
 
   async #openStream (): Promise<void> {
     const fd = this.#fd!
-    const stream = await pinoRoll({ file: `${NOWHERE}.log`, size: `${this.#options.maxBytes}b`, fd, sync: true, contentMode: 'buffer', retryEAGAIN: () => false })
+    const stream = await pinoRoll({
+      file: `${NOWHERE}.log`,
+      size: `${this.#options.maxBytes}b`,
+      fd,
+      sync: true,
+      contentMode: 'buffer',
+      retryEAGAIN: () => false
+    })
     // Meanwhile closed, or rolled by a flush.
     if (this.#fd === undefined || this.#closed) return
     if (this.#fd !== fd) return this.#openStream()
@@ -177,7 +189,10 @@ export class RollingFile {
     this.#stream = stream
   }
 
-  /** Writes whole lines, rolling before those that would make the file too large. What cannot be written goes to the backlog. */
+  /**
+   * Writes whole lines, rolling before those that would make the file too large. What cannot be written goes to the
+   * backlog.
+   */
   #put (chunk: Buffer, stream: RollingStream): void {
     let rest = chunk
     while (rest.length > 0) {
@@ -199,7 +214,10 @@ export class RollingFile {
     this.#backlog.unshift(rest)
   }
 
-  /** As many of the lines as there is room for; none when the file is full; one that is larger than any file, in a file of its own. */
+  /**
+   * As many of the lines as there is room for; none when the file is full; one that is larger than any file, in a file
+   * of its own.
+   */
   #fitting (lines: Buffer): Buffer {
     const room = this.#options.maxBytes - this.#size
     if (lines.length <= room) return lines

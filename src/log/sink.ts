@@ -36,7 +36,10 @@ export interface SinkStatus {
 export interface Sink extends LineWriter {
   /** Takes one line, newline included. It is written within `flushDelayMs`, sooner when many come. */
   write (line: string): void
-  /** Whole lines of another process, as it would write them to standard output itself: they go there, and not to the file. */
+  /**
+   * Whole lines of another process, as it would write them to standard output itself: they go there, and not to the
+   * file.
+   */
   relay (lines: Buffer): void
   /** Writes everything now: for every way out of the process. */
   flushSync (): void
@@ -57,8 +60,9 @@ const CHUNK_BYTES = 64 * 1024
  * completed request to both outputs, against 5 to 6 µs by a pino child. An output that fails is
  * reported once on the other, by a WARNING of `app.log`, and taken up again by itself.
  *
- * Each line becomes bytes at once. As text it is a tree of the parts it was made from: a hundred of them joined are two thousand nodes, which have left
- * the processor's caches by the time all are written, and live through collections of garbage until then.
+ * Each line becomes bytes at once. As text it is a tree of the parts it was made from: a hundred of them joined are two
+ * thousand nodes, which have left the processor's caches by the time all are written, and live through collections of
+ * garbage until then.
  */
 export function createSink (options: SinkOptions): Sink {
   return new ChunkingSink(options)
@@ -83,10 +87,20 @@ class ChunkingSink implements Sink {
   }: SinkOptions) {
     this.#isJson = json
     this.#console = console
-      ? new ConsoleOutput({ backlogBytes, onFault: (reason) => this.#reportConsole(reason), onRecovery: (lost) => this.#reportConsole(undefined, lost) })
+      ? new ConsoleOutput({
+        backlogBytes,
+        onFault: (reason) => this.#reportConsole(reason),
+        onRecovery: (lost) => this.#reportConsole(undefined, lost)
+      })
       : undefined
     this.#file = new RollingFile({
-      directory, name, maxBytes: maxFileBytes, kept: keptFiles, backlogBytes, onFault: (reason) => this.#reportFile(reason), onRecovery: (lost) => this.#reportFile(undefined, lost)
+      directory,
+      name,
+      maxBytes: maxFileBytes,
+      kept: keptFiles,
+      backlogBytes,
+      onFault: (reason) => this.#reportFile(reason),
+      onRecovery: (lost) => this.#reportFile(undefined, lost)
     })
     this.#checks = setInterval(() => {
       this.#file.check()
@@ -178,5 +192,8 @@ class ChunkingSink implements Sink {
 function report (output: 'file' | 'console', reason: string | undefined, lost: number): string {
   return reason === undefined
     ? formatLine('INFO', 'app.log', `log ${output} is written again`, undefined, { output, lost_lines: lost })
-    : formatLine('WARNING', 'app.log', `log ${output} cannot be written: ${reason}`, undefined, { error_code: 'LOG_WRITE_ERROR', output })
+    : formatLine('WARNING', 'app.log', `log ${output} cannot be written: ${reason}`, undefined, {
+      error_code: 'LOG_WRITE_ERROR',
+      output
+    })
 }

@@ -1,6 +1,6 @@
 /**
- * What JSON writes as it is: printable ASCII but for the quotation mark and the backslash. Most strings of a log line are nothing else, and to ask is
- * several times cheaper than JSON.stringify.
+ * What JSON writes as it is: printable ASCII but for the quotation mark and the backslash. Most strings of a log line
+ * are nothing else, and to ask is several times cheaper than JSON.stringify.
  */
 const PLAIN = /^[ !#-[\]-~]*$/
 
@@ -9,7 +9,10 @@ export function quote (text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-/** As {@link quote}, but at most `maxBytes` of UTF-8 long, quotation marks included (at least 8): what is too long ends in an ellipsis. */
+/**
+ * As {@link quote}, but at most `maxBytes` of UTF-8 long, quotation marks included (at least 8): what is too long ends
+ * in an ellipsis.
+ */
 export function clip (text: string, maxBytes: number): string {
   // No character of a string is written in more than six bytes: \u0000.
   if (text.length * 6 + 2 <= maxBytes) return quote(text)

@@ -7,8 +7,8 @@ let secondText = ''
 let text = ''
 
 /**
- * Now, or the given epoch milliseconds, as ISO 8601 in UTC with milliseconds: `2024-01-15T10:30:00.123Z`. Made once a millisecond, and its
- * first part once a second: many lines share one.
+ * Now, or the given epoch milliseconds, as ISO 8601 in UTC with milliseconds: `2024-01-15T10:30:00.123Z`. Made once a
+ * millisecond, and its first part once a second: many lines share one.
  */
 export function timestamp (ms: number = Date.now()): string {
   if (ms !== lastMs) {
@@ -23,7 +23,10 @@ export function timestamp (ms: number = Date.now()): string {
   return text
 }
 
-/** A duration in milliseconds as JSON, to the microsecond: `12.345`. Twice as fast as letting the digits of a double be found. */
+/**
+ * A duration in milliseconds as JSON, to the microsecond: `12.345`. Twice as fast as letting the digits of a double be
+ * found.
+ */
 export function durationText (durationMs: number): string {
   const us = Math.round(durationMs * 1000)
   if (!(us >= 0 && us < 2 ** 52)) return '0'

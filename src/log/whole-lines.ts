@@ -2,7 +2,10 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } fr
 
 const NEWLINE = 10
 
-/** Ends the line that a killed process left open, so that the next one does not hang on it. Answers how many bytes that took. */
+/**
+ * Ends the line that a killed process left open, so that the next one does not hang on it. Answers how many bytes that
+ * took.
+ */
 export function endHalfLine (fd: number, size: number): number {
   const last = Buffer.alloc(1)
   const isOpen = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== NEWLINE
@@ -10,8 +13,8 @@ export function endHalfLine (fd: number, size: number): number {
 }
 
 /**
- * After a write of whole lines that failed on the way: takes the beginning of a line off the file again, which had `before` bytes. Answers how many bytes of the
- * lines are in it for good.
+ * After a write of whole lines that failed on the way: takes the beginning of a line off the file again, which had
+ * `before` bytes. Answers how many bytes of the lines are in it for good.
  */
 export function undoHalfLine (fd: number, before: number, lines: Buffer): number {
   try {
@@ -25,7 +28,10 @@ export function undoHalfLine (fd: number, before: number, lines: Buffer): number
   }
 }
 
-/** The lines from a position on, `atMost` bytes of them, of an open file that has been removed: nobody else can read them any more. */
+/**
+ * The lines from a position on, `atMost` bytes of them, of an open file that has been removed: nobody else can read
+ * them any more.
+ */
 export function linesOfRemoved (fd: number, from: number, atMost: number): Buffer | undefined {
   try {
     const { nlink, size } = fstatSync(fd)

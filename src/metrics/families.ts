@@ -9,8 +9,9 @@ interface Sample {
 }
 
 /**
- * What prom-client asks of a metric when it is scraped. Its own histograms and counters look their labels up by hashing an object at every
- * observation, 18 microseconds a request with all there is to count here; these hand out a handle per series once, and counting is an addition.
+ * What prom-client asks of a metric when it is scraped. Its own histograms and counters look their labels up by hashing
+ * an object at every observation, 18 microseconds a request with all there is to count here; these hand out a handle
+ * per series once, and counting is an addition.
  */
 abstract class Family<Series> {
   readonly name: string
@@ -87,7 +88,11 @@ export class DurationHistogram extends Family<Durations> {
     let total = 0
     for (const [index, count] of counts.entries()) {
       total += count
-      samples.push({ metricName: `${this.name}_bucket`, labels: { ...labels, le: this.#bounds[index] ?? '+Inf' }, value: total })
+      samples.push({
+        metricName: `${this.name}_bucket`,
+        labels: { ...labels, le: this.#bounds[index] ?? '+Inf' },
+        value: total
+      })
     }
     samples.push({ metricName: `${this.name}_sum`, labels, value: sum })
     samples.push({ metricName: `${this.name}_count`, labels, value: total })

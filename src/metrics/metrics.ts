@@ -17,19 +17,55 @@ interface PoolFigures {
   waiting: number
 }
 
-/** Everything one process counts that does not come from requests: they are in one registry of their own, so that two processes or two tests never share. */
+/**
+ * Everything one process counts that does not come from requests: they are in one registry of their own, so that two
+ * processes or two tests never share.
+ */
 export class Metrics {
   readonly registry = new SharedRegistry()
-  readonly #queries = new CounterFamily('db_queries_total', 'Statements by the function they stand in and how they ended', this.registry)
-  readonly #querySeconds = new DurationHistogram('db_query_duration_seconds', 'How long statements took, by the function they stand in', QUERY_SECONDS, this.registry)
-  readonly #acquireSeconds = new DurationHistogram('db_pool_acquire_seconds', 'How long statements waited for a connection', QUERY_SECONDS, this.registry).of({})
-  readonly #imports = new CounterFamily('imports_total', 'Recordings by format and how their import ended', this.registry)
-  readonly #importSeconds = new DurationHistogram('import_duration_seconds', 'How long it took to read and store a recording', IMPORT_SECONDS, this.registry).of({})
-  readonly #perQuery = new Map<string, { durations: Durations, outcomes: Map<string, Count> }>()
+  readonly #queries = new CounterFamily(
+    'db_queries_total',
+    'Statements by the function they stand in and how they ended',
+    this.registry
+  )
+
+  readonly #querySeconds = new DurationHistogram(
+    'db_query_duration_seconds',
+    'How long statements took, by the function they stand in',
+    QUERY_SECONDS,
+    this.registry
+  )
+
+  readonly #acquireSeconds = new DurationHistogram(
+    'db_pool_acquire_seconds',
+    'How long statements waited for a connection',
+    QUERY_SECONDS,
+    this.registry
+  ).of({})
+
+  readonly #imports = new CounterFamily(
+    'imports_total',
+    'Recordings by format and how their import ended',
+    this.registry
+  )
+
+  readonly #importSeconds = new DurationHistogram(
+    'import_duration_seconds',
+    'How long it took to read and store a recording',
+    IMPORT_SECONDS,
+    this.registry
+  ).of({})
+
+  readonly #perQuery = new Map<string, { durations: Durations; outcomes: Map<string, Count> }>()
 
   constructor ({ version }: { version: string }) {
-    gauge({ name: 'build_info', help: 'What runs here', labelNames: ['version', 'node'], aggregator: 'first', registers: [this.registry] })
-      .set({ version, node: process.version }, 1)
+    gauge({
+      name: 'build_info',
+      help: 'What runs here',
+      labelNames: ['version', 'node'],
+      aggregator: 'first',
+      registers: [this.registry]
+    }).set({ version, node: process.version }, 1)
   }
 
   query = (name: string, outcome: string, seconds: number): void => {
@@ -67,12 +103,26 @@ export class Metrics {
         for (const [state, value] of Object.entries({ active, idle, connecting })) this.set({ state }, value)
       }
     })
-    gauge({ name: 'db_pool_max_connections', help: 'The most connections there may be', registers, collect () { this.set(stats().max) } })
-    gauge({ name: 'db_pool_waiting_requests', help: 'Statements that wait for a connection', registers, collect () { this.set(stats().waiting) } })
+    gauge({
+      name: 'db_pool_max_connections',
+      help: 'The most connections there may be',
+      registers,
+      collect () {
+        this.set(stats().max)
+      }
+    })
+    gauge({
+      name: 'db_pool_waiting_requests',
+      help: 'Statements that wait for a connection',
+      registers,
+      collect () {
+        this.set(stats().waiting)
+      }
+    })
   }
 
   /** 1 while a check is healthy, 0.5 while it is degraded, 0 while it is not, as of when it was last looked at. */
-  watchHealth (last: () => Array<{ name: string, status: string | undefined }>): void {
+  watchHealth (last: () => Array<{ name: string; status: string | undefined }>): void {
     gauge({
       name: 'health_check_status',
       help: 'Health checks: 1 healthy, 0.5 degraded, 0 unhealthy',
@@ -80,13 +130,13 @@ export class Metrics {
       aggregator: 'min',
       registers: [this.registry],
       collect () {
-        for (const { name, status } of last()) this.set({ check: name }, status === 'healthy' ? 1 : status === 'degraded' ? 0.5 : 0)
+        for (const { name, status } of last()) { this.set({ check: name }, status === 'healthy' ? 1 : status === 'degraded' ? 0.5 : 0) }
       }
     })
   }
 
   /** Lines by level, and those that could not be written, as the sink counts them. */
-  watchLog (counts: () => { lines: Record<string, number>, writeErrors: Record<string, number> }): void {
+  watchLog (counts: () => { lines: Record<string, number>; writeErrors: Record<string, number> }): void {
     const registers = [this.registry]
     counter({
       name: 'log_lines_total',

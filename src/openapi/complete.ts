@@ -14,15 +14,23 @@ const WRITES = new Set(['post', 'put', 'patch', 'delete'])
 const RATE_LIMIT: ResponseHeader[] = ['RateLimitLimit', 'RateLimitRemaining', 'RateLimitReset']
 
 /**
- * Says of every operation what is true of all of its kind, so that no route has to: its id, the headers of request and answers, the errors that come
- * from what stands before the route, and an example wherever there is a schema. What a route says itself stays.
+ * Says of every operation what is true of all of its kind, so that no route has to: its id, the headers of request and
+ * answers, the errors that come from what stands before the route, and an example wherever there is a schema. What a
+ * route says itself stays.
  */
 export function completeDocument (document: ApiDocument): ApiDocument {
   const { components, paths } = document
-  components.headers = Object.fromEntries(Object.entries(RESPONSE_HEADERS).map(([key, { name, ...header }]) => [key, header]))
-  components.parameters = Object.fromEntries(Object.entries(REQUEST_HEADERS).map(([key, header]) => [key, { ...header, in: 'header', required: false }]))
+  components.headers = Object.fromEntries(
+    Object.entries(RESPONSE_HEADERS).map(([key, { name, ...header }]) => [key, header])
+  )
+  components.parameters = Object.fromEntries(
+    Object.entries(REQUEST_HEADERS).map(([key, header]) => [key, { ...header, in: 'header', required: false }])
+  )
   /** Whether what is in the collection at a path can be read by itself. */
-  const isRead = (collection: string) => Object.entries(paths).some(([path, operations]) => path.startsWith(`${collection}/{`) && path.endsWith('}') && operations.get !== undefined)
+  const isRead = (collection: string) =>
+    Object.entries(paths).some(
+      ([path, operations]) => path.startsWith(`${collection}/{`) && path.endsWith('}') && operations.get !== undefined
+    )
   for (const [path, operations] of Object.entries(paths)) {
     for (const [method, operation] of Object.entries(operations)) complete(operation, method, path, isRead)
   }
@@ -39,7 +47,9 @@ function complete (operation: Operation, method: string, path: string, isRead: (
   const isSecured = operation.security === undefined || operation.security.length > 0
   const { responses } = operation
   // What has a default need not be sent.
-  for (const parameter of operation.parameters ?? []) if (parameter.schema?.default !== undefined) parameter.required = false
+  for (const parameter of operation.parameters ?? []) {
+    if (parameter.schema?.default !== undefined) parameter.required = false
+  }
   const resource = Object.entries(responses).some(([status, response]) => status === '200' && isResource(response))
 
   addParameter(operation, 'RequestId')
@@ -60,23 +70,47 @@ function complete (operation: Operation, method: string, path: string, isRead: (
 
   for (const [status, response] of Object.entries(responses)) {
     const name = ERROR_RESPONSES[status]
-    if (name !== undefined && isEnvelope(response)) responses[status] = { $ref: `#/components/responses/${name}` } as Response
-    else describe(response, { status, method, operation, isApi, isFound: isRead(path) || isRead(path.replace(/\/[^/]*$/, '')) })
+    if (name !== undefined && isEnvelope(response)) { responses[status] = { $ref: `#/components/responses/${name}` } as Response } else {
+      describe(response, {
+        status,
+        method,
+        operation,
+        isApi,
+        isFound: isRead(path) || isRead(path.replace(/\/[^/]*$/, ''))
+      })
+    }
   }
 }
 
 /** Of an answer that is no error. `isFound`: whether what is made there has an address of its own. */
-function describe (response: Response, { status, method, operation, isApi, isFound }: { status: string, method: string, operation: Operation, isApi: boolean, isFound: boolean }): void {
+function describe (
+  response: Response,
+  {
+    status,
+    method,
+    operation,
+    isApi,
+    isFound
+  }: { status: string; method: string; operation: Operation; isApi: boolean; isFound: boolean }
+): void {
   const headers: ResponseHeader[] = ['RequestId']
-  if (status === '202' || (isFound && (status === '201' || (status === '200' && operation.responses[201] !== undefined)))) headers.push('Location')
+  if (
+    status === '202' ||
+    (isFound && (status === '201' || (status === '200' && operation.responses[201] !== undefined)))
+  ) { headers.push('Location') }
   if (isApi && (operation.responses[304] !== undefined || (status < '300' && isTagged(response)))) headers.push('ETag')
-  if (method === 'post' && operation.parameters?.some(({ name }) => name?.toLowerCase() === 'idempotency-key') === true) headers.push('IdempotentReplayed')
+  if (method === 'post' && operation.parameters?.some(({ name }) => name?.toLowerCase() === 'idempotency-key') === true) { headers.push('IdempotentReplayed') }
   if (isApi) headers.push(...RATE_LIMIT)
   response.headers = { ...headersOf(headers), ...response.headers }
   if (response.description === 'Default Response') response.description = DESCRIPTIONS[status] ?? 'Done.'
 }
 
-const DESCRIPTIONS: Record<string, string> = { 200: 'Here it is.', 201: 'Made.', 202: 'Taken; it is being worked on.', 503: 'Not at the moment.' }
+const DESCRIPTIONS: Record<string, string> = {
+  200: 'Here it is.',
+  201: 'Made.',
+  202: 'Taken; it is being worked on.',
+  503: 'Not at the moment.'
+}
 
 function isEnvelope ({ content, description }: Response): boolean {
   return description === '' || Object.values(content ?? {})[0]?.schema?.$ref === '#/components/schemas/ErrorEnvelope'
@@ -108,7 +142,12 @@ export function operationId (method: string, path: string): string {
     else words.push(`by-${segment.slice(1, -1)}`)
   }
   if (words.length === 0) words.push('welcome')
-  const camel = words.join('-').split(/[^A-Za-z0-9]+/).filter(Boolean).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+  const camel = words
+    .join('-')
+    .split(/[^A-Za-z0-9]+/)
+    .filter(Boolean)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
   return `${method}${camel}`
 }
 
@@ -121,12 +160,23 @@ function addExamples (document: ApiDocument): void {
   }
   for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
     // The page of the documentation sends an example: one of a filter would be in the way of whoever only tries.
-    for (const parameter of operation.parameters ?? []) if (parameter.required === true) illustrate(parameter as Media, parameter.name)
-    const contents = [operation.requestBody?.content, ...Object.values(operation.responses).map(({ content }) => content)]
+    for (const parameter of operation.parameters ?? []) {
+      if (parameter.required === true) illustrate(parameter as Media, parameter.name)
+    }
+    const contents = [
+      operation.requestBody?.content,
+      ...Object.values(operation.responses).map(({ content }) => content)
+    ]
     for (const content of contents) for (const medium of Object.values(content ?? {})) illustrate(medium)
   }
 }
 
 function isBytes (schema: Schema): boolean {
-  return Object.keys(schema).length === 0 || schema.format === 'binary' || Object.values(schema.properties ?? {}).some(({ contentMediaType, items }) => contentMediaType !== undefined || items?.contentMediaType !== undefined)
+  return (
+    Object.keys(schema).length === 0 ||
+    schema.format === 'binary' ||
+    Object.values(schema.properties ?? {}).some(
+      ({ contentMediaType, items }) => contentMediaType !== undefined || items?.contentMediaType !== undefined
+    )
+  )
 }

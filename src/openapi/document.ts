@@ -54,7 +54,13 @@ export interface Operation {
 /** What a reference in the document names. */
 export function resolveIn (document: ApiDocument): (reference: string) => Schema {
   return (reference) => {
-    const found = reference.split('/').slice(1).reduce<unknown>((part, key) => (part as Record<string, unknown> | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], document)
+    const found = reference
+      .split('/')
+      .slice(1)
+      .reduce<unknown>(
+        (part, key) => (part as Record<string, unknown> | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')],
+        document
+      )
     if (found === undefined) throw new Error(`The document has no ${reference}`)
     return found as Schema
   }

@@ -29,7 +29,10 @@ const OWN_HEADERS: Record<string, ResponseHeader[]> = {
   503: ['RetryAfter']
 }
 
-const FIELD_AT_FAULT = { field: 'start_date', errors: [{ field: 'start_date', location: 'body', message: 'must be a valid date' }] }
+const FIELD_AT_FAULT = {
+  field: 'start_date',
+  errors: [{ field: 'start_date', location: 'body', message: 'must be a valid date' }]
+}
 const DETAILS: Partial<Record<ErrorCode, Record<string, unknown>>> = {
   VALIDATION_ERROR: { field: 'end_date' },
   REQUEST_VALIDATION_ERROR: FIELD_AT_FAULT,
@@ -39,7 +42,9 @@ const DETAILS: Partial<Record<ErrorCode, Record<string, unknown>>> = {
 /** Each error status once, with what can be behind it, one example a code. */
 export function errorResponses (): Record<string, Response> {
   return Object.fromEntries(Object.entries(ERROR_RESPONSES).map(([status, name]) => {
-    const codes = ERROR_CODES.filter((code) => ERROR_CATALOGUE[code].status === Number(status) || (code === 'REQUEST_TIMEOUT' && status === '503'))
+    const codes = ERROR_CODES.filter(
+      (code) => ERROR_CATALOGUE[code].status === Number(status) || (code === 'REQUEST_TIMEOUT' && status === '503')
+    )
     return [name, {
       description: codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].cause}`).join('\n\n'),
       headers: headersOf(['RequestId', ...OWN_HEADERS[status] ?? []]),
@@ -66,5 +71,7 @@ function envelope (code: ErrorCode) {
 
 /** References to headers of the service, for a response. */
 export function headersOf (names: readonly ResponseHeader[]): Record<string, { $ref: string }> {
-  return Object.fromEntries(names.map((name) => [RESPONSE_HEADERS[name].name, { $ref: `#/components/headers/${name}` }]))
+  return Object.fromEntries(
+    names.map((name) => [RESPONSE_HEADERS[name].name, { $ref: `#/components/headers/${name}` }])
+  )
 }

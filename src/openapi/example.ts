@@ -109,24 +109,54 @@ export function exampleOf (schema: Schema, resolve: (reference: string) => Schem
   if (named !== undefined && fits(named, types, schema)) return named
   if (schema.anyOf !== undefined) return exampleOf(schema.anyOf[0] as Schema, resolve, name)
   if (types.includes('object')) return exampleObject(schema, resolve)
-  if (types.includes('array')) return Array.from({ length: Math.max(1, schema.minItems ?? 1) }, () => exampleOf(schema.items ?? {}, resolve, name.replace(/s$/, '')))
-  if (types.includes('string')) return schema.format === undefined ? 'text'.padEnd(schema.minLength ?? 0, '.').slice(0, schema.maxLength) : BY_FORMAT[schema.format] ?? 'text'
-  if (types.includes('integer') || types.includes('number')) return schema.default ?? schema.minimum ?? Math.min(schema.maximum ?? 1, (schema.exclusiveMinimum ?? 0) + 1)
+  if (types.includes('array')) {
+    return Array.from({ length: Math.max(1, schema.minItems ?? 1) }, () =>
+      exampleOf(schema.items ?? {}, resolve, name.replace(/s$/, ''))
+    )
+  }
+  if (types.includes('string')) {
+    return schema.format === undefined
+      ? 'text'.padEnd(schema.minLength ?? 0, '.').slice(0, schema.maxLength)
+      : (BY_FORMAT[schema.format] ?? 'text')
+  }
+  if (types.includes('integer') || types.includes('number')) { return schema.default ?? schema.minimum ?? Math.min(schema.maximum ?? 1, (schema.exclusiveMinimum ?? 0) + 1) }
   if (types.includes('boolean')) return schema.default ?? false
   return types.includes('null') ? null : {}
 }
 
-function exampleObject ({ properties = {}, patternProperties = {} }: Schema, resolve: (reference: string) => Schema): Record<string, unknown> {
+function exampleObject (
+  { properties = {}, patternProperties = {} }: Schema,
+  resolve: (reference: string) => Schema
+): Record<string, unknown> {
   const [inner] = Object.values(patternProperties)
   const known = Object.entries(properties).map(([name, inner]) => [name, exampleOf(inner, resolve, name)] as const)
-  return inner === undefined ? Object.fromEntries(known) : { ...Object.fromEntries(known), key: exampleOf(inner, resolve) }
+  return inner === undefined
+    ? Object.fromEntries(known)
+    : { ...Object.fromEntries(known), key: exampleOf(inner, resolve) }
 }
 
 /** Whether what goes by that name elsewhere is right here, too. */
-function fits (value: unknown, types: Array<string | undefined>, { minimum = -Infinity, maximum = Infinity, minLength = 0, maxLength = Infinity, format, properties }: Schema): boolean {
+function fits (
+  value: unknown,
+  types: Array<string | undefined>,
+  { minimum = -Infinity, maximum = Infinity, minLength = 0, maxLength = Infinity, format, properties }: Schema
+): boolean {
   if (value === null) return types.includes('null')
-  if (typeof value === 'string') return types.includes('string') && value.length >= minLength && value.length <= maxLength && (format === undefined || NAMED_FORMATS.has(format))
-  if (typeof value === 'number') return (types.includes('number') || (types.includes('integer') && Number.isInteger(value))) && value >= minimum && value <= maximum
+  if (typeof value === 'string') {
+    return (
+      types.includes('string') &&
+      value.length >= minLength &&
+      value.length <= maxLength &&
+      (format === undefined || NAMED_FORMATS.has(format))
+    )
+  }
+  if (typeof value === 'number') {
+    return (
+      (types.includes('number') || (types.includes('integer') && Number.isInteger(value))) &&
+      value >= minimum &&
+      value <= maximum
+    )
+  }
   if (Array.isArray(value)) return types.includes('array')
   return types.includes('object') && properties === undefined
 }

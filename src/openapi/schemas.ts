@@ -14,7 +14,9 @@ const YEARS: Record<string, string> = { date: '^(19|20|21)\\d\\d-', 'date-time':
 function rewrite (node: unknown, visit: (schema: Schema, key: string) => unknown, key = ''): unknown {
   if (Array.isArray(node)) return node.map((inner) => rewrite(inner, visit, key))
   if (typeof node !== 'object' || node === null) return node
-  for (const [name, inner] of Object.entries(node)) (node as Record<string, unknown>)[name] = rewrite(inner, visit, name)
+  for (const [name, inner] of Object.entries(node)) {
+    (node as Record<string, unknown>)[name] = rewrite(inner, visit, name)
+  }
   return visit(node as Schema, key)
 }
 
@@ -30,7 +32,10 @@ export function nameFormats (document: ApiDocument): void {
   rewrite(document.components.schemas, visit)
 }
 
-/** Puts each schema with a title in one place, so that what is made from the document knows that a plan is a plan everywhere. */
+/**
+ * Puts each schema with a title in one place, so that what is made from the document knows that a plan is a plan
+ * everywhere.
+ */
 export function hoistNamedSchemas (document: ApiDocument): void {
   const { schemas } = document.components
   const taken = new Set(Object.values(schemas).map(({ title }) => title))

@@ -86,11 +86,13 @@ export interface LeadOptions {
 }
 
 /**
- * Starts the workers, replaces those that die, and passes the signal to stop on. Answers the exit code when all have ended: 0 where each of
- * them stopped as it should, else the worst of theirs. Where one dies before it listened for the first time, others would too: all stop.
+ * Starts the workers, replaces those that die, and passes the signal to stop on. Answers the exit code when all have
+ * ended: 0 where each of them stopped as it should, else the worst of theirs. Where one dies before it listened for the
+ * first time, others would too: all stop.
  */
 export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOptions): Promise<number> {
-  // What several processes write to one pipe may mix within a line: their lines come here, and one process writes them all.
+  // What several processes write to one pipe may mix within a line: their lines come here, and one process writes them
+  // all.
   cluster.setupPrimary({ silent: true, serialization: 'advanced' })
   const failed = new AbortController()
   const stopping = AbortSignal.any([stop, failed.signal])
@@ -102,7 +104,10 @@ export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOp
   const codes = await Promise.all(Array.from({ length: workers }, (_, index) => keepRunning(index + 1)))
   return Math.max(...codes)
 
-  /** One place among the workers, taken again and again until the service stops; answers the code of the last to take it. */
+  /**
+   * One place among the workers, taken again and again until the service stops; answers the code of the last to take
+   * it.
+   */
   async function keepRunning (number: number): Promise<number> {
     let hasListened = false
     let deaths = 0
@@ -110,24 +115,37 @@ export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOp
       const since = performance.now()
       const ending = await run({ number, databaseUrl }, () => { hasListened = true })
       if (stopping.aborted) return codeOf(ending)
-      logger.error('a worker died', { error_code: 'WORKER_DIED', worker: number, ended_with: String(ending.signal ?? ending.code) })
+      logger.error('a worker died', {
+        error_code: 'WORKER_DIED',
+        worker: number,
+        ended_with: String(ending.signal ?? ending.code)
+      })
       if (!hasListened) {
         failed.abort()
         return codeOf(ending) === 0 ? 1 : codeOf(ending)
       }
       deaths = performance.now() - since > STEADY_MS ? 0 : deaths + 1
-      await delay(Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, deaths - 1), LONGEST_PAUSE_MS), undefined, { signal: stopping }).catch(() => {})
+      await delay(Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, deaths - 1), LONGEST_PAUSE_MS), undefined, {
+        signal: stopping
+      }).catch(() => {})
       if (stopping.aborted) return 0
     }
   }
 
-  async function run (orders: Orders, onListening: () => void): Promise<{ code: number | null, signal: string | null }> {
+  async function run (
+    orders: Orders,
+    onListening: () => void
+  ): Promise<{ code: number | null; signal: string | null }> {
     const worker = cluster.fork()
     const passOn = () => worker.process.kill('SIGTERM')
     const lines = new LineAssembly((whole) => sink.relay(whole))
     worker.process.stdout?.on('data', (chunk: Buffer) => lines.push(chunk)).on('end', () => lines.end())
-    worker.process.stderr?.on('data', (chunk: Buffer) => { process.stderr.write(chunk) })
-    worker.on('message', (message: Message) => { if (message.kind === 'join') worker.send({ kind: 'orders', orders } satisfies Message) })
+    worker.process.stderr?.on('data', (chunk: Buffer) => {
+      process.stderr.write(chunk)
+    })
+    worker.on('message', (message: Message) => {
+      if (message.kind === 'join') worker.send({ kind: 'orders', orders } satisfies Message)
+    })
     worker.once('listening', onListening)
     stopping.addEventListener('abort', passOn, { once: true })
     if (stopping.aborted) passOn()
@@ -146,8 +164,9 @@ function codeOf ({ code }: { code: number | null }): number {
 }
 
 /**
- * Who asked for everybody's figures, and what every worker told last. What has been counted once stays in the sum, though the worker is late or
- * has died: a scraper takes a counter that goes down for one that began anew, and adds all of it again.
+ * Who asked for everybody's figures, and what every worker told last. What has been counted once stays in the sum,
+ * though the worker is late or has died: a scraper takes a counter that goes down for one that began anew, and adds all
+ * of it again.
  */
 class Reports {
   readonly #open = new Map<number, { missing: Set<number>, finish: () => void }>()
@@ -170,13 +189,17 @@ class Reports {
   retire (worker: Worker): void {
     const last = this.#last.get(worker.id)
     this.#last.delete(worker.id)
-    if (last !== undefined) this.#retired = sumOf([this.#retired, last.figures.filter(({ type }) => ACCUMULATING.has(type))])
+    if (last !== undefined) {
+      this.#retired = sumOf([this.#retired, last.figures.filter(({ type }) => ACCUMULATING.has(type))])
+    }
     for (const id of [...this.#open.keys()]) this.#settle(id, worker)
   }
 
   #gather (asker: Worker, askId: number): void {
     const id = ++this.#ids
-    const asked = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined && worker.isConnected()) as Worker[]
+    const asked = Object.values(cluster.workers ?? {}).filter(
+      (worker) => worker !== undefined && worker.isConnected()
+    ) as Worker[]
     const finish = () => {
       clearTimeout(timer)
       this.#open.delete(id)
@@ -196,6 +219,8 @@ class Reports {
 
 /** Series by series, as it is done for the scraper. */
 function sumOf (all: Figures[]): Figures {
-  const families = AggregatorRegistry.aggregate(all).getMetricsAsArray() as unknown as Array<{ get: () => Figures[number] }>
+  const families = AggregatorRegistry.aggregate(all).getMetricsAsArray() as unknown as Array<{
+    get: () => Figures[number]
+  }>
   return families.map((family) => family.get())
 }

@@ -3,7 +3,10 @@ import type { FastifyInstance } from 'fastify'
 import type { Availability } from '../health/availability.ts'
 
 const SWEEP_MS = 100
-/** Connections on which nothing was ever said, as browsers and load balancers open them ahead, are given this long once the listener is closed. */
+/**
+ * Connections on which nothing was ever said, as browsers and load balancers open them ahead, are given this long once
+ * the listener is closed.
+ */
 const SILENT_MS = 1000
 /** What is cut off gets its answer within this time, or none. */
 const LAST_WORDS_MS = 250
@@ -18,13 +21,18 @@ export interface DrainOptions {
 }
 
 /**
- * Lets the work in flight finish and closes the instance: true where all of it did. What is not done at the deadline is cut off; a request
- * that has not arrived whole by then was never work. Never throws.
+ * Lets the work in flight finish and closes the instance: true where all of it did. What is not done at the deadline is
+ * cut off; a request that has not arrived whole by then was never work. Never throws.
  */
-export async function drain (app: FastifyInstance, { logger, availability, drainDelayMs, deadlineMs }: DrainOptions): Promise<boolean> {
+export async function drain (
+  app: FastifyInstance,
+  { logger, availability, drainDelayMs, deadlineMs }: DrainOptions
+): Promise<boolean> {
   let lost = 0
   // A request whose time is up before that is not done either.
-  app.onExchangeEnd(({ failure, status }) => { if (failure?.error_code === 'REQUEST_TIMEOUT' && status === 503) lost++ })
+  app.onExchangeEnd(({ failure, status }) => {
+    if (failure?.error_code === 'REQUEST_TIMEOUT' && status === 503) lost++
+  })
   availability.drain()
   await wait(drainDelayMs)
   const closingMs = performance.now()
@@ -33,7 +41,9 @@ export async function drain (app: FastifyInstance, { logger, availability, drain
     if (performance.now() - closingMs < SILENT_MS) return
     for (const socket of app.connections) if (socket.bytesRead === 0) socket.destroy()
   }, SWEEP_MS)
-  const deadline = setTimeout(() => { lost += cutOff(app, logger) }, deadlineMs)
+  const deadline = setTimeout(() => {
+    lost += cutOff(app, logger)
+  }, deadlineMs)
   try {
     await app.close()
   } catch (error) {
@@ -47,7 +57,9 @@ export async function drain (app: FastifyInstance, { logger, availability, drain
   return lost === 0
 }
 
-/** Ends all that is left; answers how many requests were not done. Those that have no answer yet get one that says so. */
+/**
+ * Ends all that is left; answers how many requests were not done. Those that have no answer yet get one that says so.
+ */
 function cutOff (app: FastifyInstance, logger: RootLogger): number {
   let lost = 0
   for (const exchange of app.inFlight) {

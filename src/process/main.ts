@@ -56,11 +56,18 @@ export async function main (signals: StopSignals): Promise<void> {
   await sink.ready
   let code = 0
   try {
-    code = leads ? await leadWorkers(config, logger, sink, closers, stop.signal) : await serve(config, logger, sink, closers, stop.signal, orders)
+    code = leads
+      ? await leadWorkers(config, logger, sink, closers, stop.signal)
+      : await serve(config, logger, sink, closers, stop.signal, orders)
   } catch (error) {
     code = error instanceof ConfigError ? EXIT_CONFIG : 1
     if (error instanceof ConfigError) process.stderr.write(`${describeProblems(error)}\n`)
-    logger.critical('the service cannot start', { error, ...error instanceof ConfigError ? { error_code: 'CONFIGURATION', problems: error.problems } : { error_code: 'START_FAILED' } })
+    logger.critical('the service cannot start', {
+      error,
+      ...(error instanceof ConfigError
+        ? { error_code: 'CONFIGURATION', problems: error.problems }
+        : { error_code: 'START_FAILED' })
+    })
   }
   await closeAll(closers, logger)
   logger.info('stopped', { exit_code: code })
@@ -74,7 +81,14 @@ function configure (): Config {
     return readConfig()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const line = { timestamp: new Date().toISOString(), level: 'CRITICAL', logger_name: 'app.server', message: 'the configuration is not valid', error_code: 'CONFIGURATION', extra: { problems: error.problems } }
+    const line = {
+      timestamp: new Date().toISOString(),
+      level: 'CRITICAL',
+      logger_name: 'app.server',
+      message: 'the configuration is not valid',
+      error_code: 'CONFIGURATION',
+      extra: { problems: error.problems }
+    }
     process.stdout.write(`${JSON.stringify(line)}\n`)
     process.stderr.write(`${describeProblems(error)}\n`)
     process.exit(EXIT_CONFIG)
@@ -82,23 +96,49 @@ function configure (): Config {
 }
 
 /** Prepares what the workers share, and lets them serve; answers the exit code. */
-async function leadWorkers (config: Config, logger: RootLogger, sink: Sink, closers: Closers, stop: AbortSignal): Promise<number> {
+async function leadWorkers (
+  config: Config,
+  logger: RootLogger,
+  sink: Sink,
+  closers: Closers,
+  stop: AbortSignal
+): Promise<number> {
   await prepare(config, logger)
   const databaseUrl = config.database.url === undefined ? await embeddedUrl(config, logger, closers) : undefined
   return await lead({ workers: config.server.workers, databaseUrl, logger, sink, stop })
 }
 
-/** Says what is to be said of the configuration, makes the folders, and answers the secrets, made where there are none. */
+/**
+ * Says what is to be said of the configuration, makes the folders, and answers the secrets, made where there are none.
+ */
 async function prepare (config: Config, logger: RootLogger): Promise<string[]> {
-  for (const warning of [...config.warnings, ...await prepareDirectories(config)]) logger.warning(warning.message, { error_code: warning.error_code })
+  for (const warning of [...config.warnings, ...(await prepareDirectories(config))]) {
+    logger.warning(warning.message, { error_code: warning.error_code })
+  }
   return config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)]
 }
 
-/** Starts everything, serves until told to stop, and lets what is under way finish; answers the exit code. A worker gets its orders. */
-async function serve (config: Config, logger: RootLogger, sink: Sink, closers: Closers, stop: AbortSignal, orders?: Orders): Promise<number> {
-  const { server, database: { url, migrationUrl, migrateOnStart } } = config
-  const secrets = orders === undefined ? await prepare(config, logger) : config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)]
-  const databaseUrl = url ?? orders?.databaseUrl ?? await embeddedUrl(config, logger, closers)
+/**
+ * Starts everything, serves until told to stop, and lets what is under way finish; answers the exit code. A worker gets
+ * its orders.
+ */
+async function serve (
+  config: Config,
+  logger: RootLogger,
+  sink: Sink,
+  closers: Closers,
+  stop: AbortSignal,
+  orders?: Orders
+): Promise<number> {
+  const {
+    server,
+    database: { url, migrationUrl, migrateOnStart }
+  } = config
+  const secrets =
+    orders === undefined
+      ? await prepare(config, logger)
+      : (config.auth.secrets ?? [await loadOrMakeSecret(config.dataDir)])
+  const databaseUrl = url ?? orders?.databaseUrl ?? (await embeddedUrl(config, logger, closers))
   const stopped = aborted(stop)
   if (stop.aborted) return 0
 
@@ -106,26 +146,63 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
   if (orders !== undefined) metrics.registry.everybody = exchangeFigures(() => metrics.registry.getMetricsAsJSON())
   const tracing = await tracingOf(config, logger, closers)
   const plainDatabase = createDatabase({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
-  const database = tracing === undefined ? plainDatabase : (await import('../../db/traced.ts')).tracedDatabase(plainDatabase, tracing.tracer)
+  const database =
+    tracing === undefined
+      ? plainDatabase
+      : (await import('../../db/traced.ts')).tracedDatabase(plainDatabase, tracing.tracer)
   closers.push(() => database.close({ timeoutMs: 5000 }))
   const decoding = new DecodingPool()
   closers.push(() => decoding.close())
   const availability = new Availability()
-  availability.onChange((state, reason) => logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason }))
-  const checks = healthChecks({ database, sink, directories: usesDataDirectory(config) ? [config.dataDir] : [], jobs: { problem: () => app.jobs.problem() } })
+  availability.onChange((state, reason) =>
+    logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason })
+  )
+  const checks = healthChecks({
+    database,
+    sink,
+    directories: usesDataDirectory(config) ? [config.dataDir] : [],
+    jobs: { problem: () => app.jobs.problem() }
+  })
   const plainDecode: Decode = (file, signal) => decoding.decode(file, { signal })
   const decode = tracing?.decode(plainDecode) ?? plainDecode
-  const app = await buildApp({ config, logger, availability, database, metrics, checks, tracing, decode, accessTokens: new AccessTokens(secrets), passwords: new Passwords(config.auth.passwords) })
+  const app = await buildApp({
+    config,
+    logger,
+    availability,
+    database,
+    metrics,
+    checks,
+    tracing,
+    decode,
+    accessTokens: new AccessTokens(secrets),
+    passwords: new Passwords(config.auth.passwords)
+  })
   metrics.watchPool(() => database.stats())
   metrics.watchHealth(() => app.health.last())
   metrics.watchLog(() => ({ lines: { ...logger.lines }, writeErrors: { ...sink.writeErrors } }))
 
   await app.listen({ host: server.host, port: server.port })
   const address = app.server.address()
-  logger.info('listening', { host: server.host, port: typeof address === 'object' && address !== null ? address.port : server.port, version: config.app.version })
+  logger.info('listening', {
+    host: server.host,
+    port: typeof address === 'object' && address !== null ? address.port : server.port,
+    version: config.app.version
+  })
   const prepared = migrateOnStart
-    ? await untilDone(() => migrate(migrationUrl ?? databaseUrl, { log: logger }), stopped, availability, logger, 'migrating')
-    : await untilDone(() => refusePending(database.sql), stopped, availability, logger, 'migrations are not applied yet')
+    ? await untilDone(
+      () => migrate(migrationUrl ?? databaseUrl, { log: logger }),
+      stopped,
+      availability,
+      logger,
+      'migrating'
+    )
+    : await untilDone(
+      () => refusePending(database.sql),
+      stopped,
+      availability,
+      logger,
+      'migrations are not applied yet'
+    )
   if (prepared) availability.clear('start')
 
   await stopped
@@ -140,7 +217,11 @@ async function serve (config: Config, logger: RootLogger, sink: Sink, closers: C
 }
 
 /** Where tracing is off, nothing of it is loaded. */
-async function tracingOf ({ tracing, app: { version } }: Config, logger: RootLogger, closers: Closers): Promise<Tracing | undefined> {
+async function tracingOf (
+  { tracing, app: { version } }: Config,
+  logger: RootLogger,
+  closers: Closers
+): Promise<Tracing | undefined> {
   if (tracing === undefined) return undefined
   const { startTracing } = await import('../tracing/tracing.ts')
   const started = startTracing({ ...tracing, version, log: logger.named('app.tracing') })
@@ -160,10 +241,16 @@ async function refusePending (sql: Parameters<typeof pending>[0]): Promise<void>
 }
 
 /**
- * Tries until it works or the process is to stop, which does not wait for a try under way: it may be waiting for another process that
- * migrates. Answers whether it worked. A database may come later than the service.
+ * Tries until it works or the process is to stop, which does not wait for a try under way: it may be waiting for
+ * another process that migrates. Answers whether it worked. A database may come later than the service.
  */
-async function untilDone (work: () => Promise<unknown>, stopped: Promise<void>, availability: Availability, logger: RootLogger, reason: string): Promise<boolean> {
+async function untilDone (
+  work: () => Promise<unknown>,
+  stopped: Promise<void>,
+  availability: Availability,
+  logger: RootLogger,
+  reason: string
+): Promise<boolean> {
   availability.block('start', reason)
   let told = ''
   for (;;) {
@@ -174,7 +261,12 @@ async function untilDone (work: () => Promise<unknown>, stopped: Promise<void>, 
       if (message !== told) logger.named('app.db').warning('the database is not ready for use yet', { reason: message })
       told = message
     }
-    await Promise.race([stopped, new Promise((resolve) => { setTimeout(resolve, RETRY_MS) })])
+    await Promise.race([
+      stopped,
+      new Promise((resolve) => {
+        setTimeout(resolve, RETRY_MS)
+      })
+    ])
   }
 }
 

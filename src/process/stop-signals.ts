@@ -1,11 +1,14 @@
-/** Signals of one Ctrl-C come to a process twice when npm, in the same terminal, passes on its own: they count as one within this time. */
+/**
+ * Signals of one Ctrl-C come to a process twice when npm, in the same terminal, passes on its own: they count as one
+ * within this time.
+ */
 const SAME_SIGNAL_MS = 50
 
 type Heard = (signal: NodeJS.Signals) => void
 
 /**
- * Hears SIGTERM and SIGINT from when it is made. Until somebody says what is to be done with them, the first is kept and a second ends the
- * process.
+ * Hears SIGTERM and SIGINT from when it is made. Until somebody says what is to be done with them, the first is kept
+ * and a second ends the process.
  */
 export class StopSignals {
   #first: { signal: NodeJS.Signals, atMs: number } | undefined
@@ -25,7 +28,10 @@ export class StopSignals {
     process.on('SIGINT', hear)
   }
 
-  /** Calls `stop` at the first, at once where it has come already, and `again` at the next that is not the same one twice. */
+  /**
+   * Calls `stop` at the first, at once where it has come already, and `again` at the next that is not the same one
+   * twice.
+   */
   on (stop: Heard, again: Heard): void {
     this.#stop = stop
     this.#again = again

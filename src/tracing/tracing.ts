@@ -1,7 +1,22 @@
-import { context, diag, DiagLogLevel, SpanKind, SpanStatusCode, trace, type Attributes, type Span, type Tracer } from '@opentelemetry/api'
+import {
+  context,
+  diag,
+  DiagLogLevel,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Span,
+  type Tracer
+} from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { BatchSpanProcessor, NodeTracerProvider, ParentBasedSampler, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-node'
+import {
+  BatchSpanProcessor,
+  NodeTracerProvider,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler
+} from '@opentelemetry/sdk-trace-node'
 import otel from '@fastify/otel'
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import type { Logger } from '../log/logger.ts'
@@ -24,11 +39,13 @@ export interface Tracing {
   /** Makes spans for what is not a request. */
   readonly tracer: Tracer
   /** The same function, with a span over each call. */
-  decode<File extends { readonly sizeBytes: number }, Answer> (decode: (file: File, signal: AbortSignal) => Promise<Answer>): (file: File, signal: AbortSignal) => Promise<Answer>
+  decode<File extends { readonly sizeBytes: number }, Answer>(
+    decode: (file: File, signal: AbortSignal) => Promise<Answer>
+  ): (file: File, signal: AbortSignal) => Promise<Answer>
   /** A recording was imported, or was not, and it took so long until now. */
-  imported (format: string, outcome: string, seconds: number): void
+  imported(format: string, outcome: string, seconds: number): void
   /** Sends what is left. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 const EXPORT_TIMEOUT_MS = 5000
@@ -45,9 +62,15 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
     toldMs = performance.now()
     log.warning('spans could not be sent', { error_code: 'TRACING', reason: message.slice(0, 200) })
   }
-  diag.setLogger({ error: tell, warn: tell, info () {}, debug () {}, verbose () {} }, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+  diag.setLogger(
+    { error: tell, warn: tell, info () {}, debug () {}, verbose () {} },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true }
+  )
 
-  const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, timeoutMillis: EXPORT_TIMEOUT_MS })
+  const exporter = new OTLPTraceExporter({
+    url: `${endpoint.replace(/\/+$/, '')}/v1/traces`,
+    timeoutMillis: EXPORT_TIMEOUT_MS
+  })
   const provider = new NodeTracerProvider({
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
@@ -67,9 +90,18 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
   return {
     plugin: instrumentation.plugin() as FastifyPluginCallback,
     tracer,
-    decode: (decode) => async (file, signal) => await spanning(tracer, 'decode recording', { 'recording.size_bytes': file.sizeBytes }, async () => await decode(file, signal)),
+    decode: (decode) => async (file, signal) =>
+      await spanning(
+        tracer,
+        'decode recording',
+        { 'recording.size_bytes': file.sizeBytes },
+        async () => await decode(file, signal)
+      ),
     imported (format, outcome, seconds) {
-      const span = tracer.startSpan('import recording', { startTime: Date.now() - seconds * 1000, attributes: { 'import.format': format, 'import.outcome': outcome } })
+      const span = tracer.startSpan('import recording', {
+        startTime: Date.now() - seconds * 1000,
+        attributes: { 'import.format': format, 'import.outcome': outcome }
+      })
       if (outcome === 'failed') span.setStatus({ code: SpanStatusCode.ERROR })
       span.end()
     },
@@ -82,14 +114,20 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
   }
 }
 
-/** The span and the log lines of a request name each other; an address that is itself a secret is neither's to tell, nor is a query string. */
+/**
+ * The span and the log lines of a request name each other; an address that is itself a secret is neither's to tell, nor
+ * is a query string.
+ */
 function describeRequest (span: Span, request: FastifyRequest): void {
   const { exchange, routeOptions } = request
   const { traceId, spanId } = span.spanContext()
   exchange.extra = { trace_id: traceId, span_id: spanId }
   const pattern = routeOptions.url
   span.updateName(`${exchange.method} ${pattern ?? 'unmatched'}`)
-  span.setAttributes({ 'url.path': routeOptions.config.secretPath === true ? pattern ?? '' : redactPath(exchange.path), 'request.id': exchange.request_id })
+  span.setAttributes({
+    'url.path': routeOptions.config.secretPath === true ? (pattern ?? '') : redactPath(exchange.path),
+    'request.id': exchange.request_id
+  })
 }
 
 /** Runs the work inside a span of that name. */

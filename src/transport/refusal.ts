@@ -10,8 +10,8 @@ import { errorAnswer } from '../http/error-response.ts'
 import { verdictOf } from '../http/verdict.ts'
 
 /**
- * An answer that is the same each time, but for its ids and its time: all else is made once. The stack of an error that is made for each request
- * costs more than its answer, and says nothing.
+ * An answer that is the same each time, but for its ids and its time: all else is made once. The stack of an error that
+ * is made for each request costs more than its answer, and says nothing.
  */
 export class Refusal {
   readonly error: AppError
@@ -46,12 +46,22 @@ export class Refusal {
     return `{"error_id":"${errorId}"${this.#beforeTime}${timestamp()}${this.#afterTime}`
   }
 
-  /** The whole answer as it goes over a connection that stays open for `keepAliveMs`. `common`: headers that every answer has. */
+  /**
+   * The whole answer as it goes over a connection that stays open for `keepAliveMs`. `common`: headers that every
+   * answer has.
+   */
   answer (failure: Failure, requestId: string, common: Readonly<Record<string, string>>, keepAliveMs: number): string {
     let head = this.#heads.get(common)
     if (head === undefined) {
-      const headers = { ...common, ...this.headers, connection: 'keep-alive', 'keep-alive': `timeout=${Math.floor(keepAliveMs / 1000)}` }
-      head = `HTTP/1.1 ${this.status} ${STATUS_CODES[this.status]}\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}x-request-id: `
+      const headers = {
+        ...common,
+        ...this.headers,
+        connection: 'keep-alive',
+        'keep-alive': `timeout=${Math.floor(keepAliveMs / 1000)}`
+      }
+      head = `HTTP/1.1 ${this.status} ${STATUS_CODES[this.status]}\r\n${Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join('')}x-request-id: `
       this.#heads.set(common, head)
     }
     return `${head}${requestId}\r\ndate: ${httpDate()}\r\n\r\n${this.body(failure)}`

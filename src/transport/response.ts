@@ -9,18 +9,24 @@ export interface CommonHeaders {
 }
 
 export function commonHeaders (headers: Readonly<Record<string, string>>): CommonHeaders {
-  return { flat: Object.entries(headers).flat(), places: new Map(Object.keys(headers).map((name, i) => [name, 2 * i + 1])) }
+  return {
+    flat: Object.entries(headers).flat(),
+    places: new Map(Object.keys(headers).map((name, i) => [name, 2 * i + 1]))
+  }
 }
 
 /**
  * Node's response, made cheaper where it is a text sent whole. What was measured on the probe route, of 31 µs:
  *
- * - 6 µs: responses of one turn of the event loop are sent one right after the other. Each on its own wakes up its reader, who has gone back to
+ * - 6 µs: responses of one turn of the event loop are sent one right after the other. Each on its own wakes up its
+ *   reader, who has gone back to
  *   sleep when the next comes.
  * - 2 µs: headers all responses have in common go to Node as they are, instead of into the reply one by one.
- * - 1 µs: a text of ASCII alone is sent as Latin-1, which gives the same bytes. Node joins it to the headers and encodes both, as UTF-8 by a slower
+ * - 1 µs: a text of ASCII alone is sent as Latin-1, which gives the same bytes. Node joins it to the headers and
+ *   encodes both, as UTF-8 by a slower
  *   way. Whether there is ASCII alone is known without looking: then a text is as long as its bytes.
- * - 0.5 µs: headers and text go to the socket by a write of their own. Node's `end`, before 24, would send an empty one behind them, and both as a list.
+ * - 0.5 µs: headers and text go to the socket by a write of their own. Node's `end`, before 24, would send an empty one
+ *   behind them, and both as a list.
  */
 export class Response<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
   /** Sent with those it is given, which go before them. */
@@ -31,7 +37,7 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
 
   override writeHead (status: number, ...rest: any[]): this {
     const [headers] = rest as [OutgoingHttpHeaders | undefined]
-    if (rest.length !== 1 || typeof headers !== 'object' || headers === null || Array.isArray(headers)) return this.#writeHeadOneByOne(status, rest)
+    if (rest.length !== 1 || typeof headers !== 'object' || headers === null || Array.isArray(headers)) { return this.#writeHeadOneByOne(status, rest) }
     const length = headers['content-length']
     if (length !== undefined) this.#bytes = Number(length)
     if (this.common === undefined) return super.writeHead(status, headers)
@@ -58,7 +64,7 @@ export class Response<Request extends IncomingMessage = IncomingMessage> extends
 
   override end (chunk?: any, encoding?: any, done?: () => void): this {
     this.send()
-    if (typeof chunk !== 'string' || (encoding ?? done ?? undefined) !== undefined || this.writableEnded) return super.end(chunk, encoding, done)
+    if (typeof chunk !== 'string' || (encoding ?? done ?? undefined) !== undefined || this.writableEnded) { return super.end(chunk, encoding, done) }
     this.#text = chunk
     hold(this)
     return this

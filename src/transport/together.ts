@@ -3,7 +3,10 @@ export interface Holdable {
   send (): void
 }
 
-/** Answers that wait for each other, to be sent one right after the other: each on its own wakes up its reader, who has gone back to sleep when the next comes. */
+/**
+ * Answers that wait for each other, to be sent one right after the other: each on its own wakes up its reader, who has
+ * gone back to sleep when the next comes.
+ */
 class Together {
   readonly #most: number
   readonly #later: (send: () => void) => void
@@ -36,12 +39,16 @@ class Together {
   }
 }
 
-/** A turn of the event loop, and not for all others there may be in it. (For 16 at most an answer took 4 % more of the probe route, and 9 to 17 % where the database is asked.) */
+/**
+ * A turn of the event loop, and not for all others there may be in it. (For 16 at most an answer took 4 % more of the
+ * probe route, and 9 to 17 % where the database is asked.)
+ */
 const answers = new Together(64, setImmediate)
 
 /**
- * While there is too much to do a refusal may wait longer, so that sending many costs less: 19 µs a refusal instead of 29 at 16,000 a second, and 5 % more
- * is done at twice capacity, where the reader has a core together with the database. (10 ms: no better, and refused later.)
+ * While there is too much to do a refusal may wait longer, so that sending many costs less: 19 µs a refusal instead of
+ * 29 at 16,000 a second, and 5 % more is done at twice capacity, where the reader has a core together with the
+ * database. (10 ms: no better, and refused later.)
  */
 const REFUSAL_MS = 5
 const refusals = new Together(64, (send) => { setTimeout(send, REFUSAL_MS) })

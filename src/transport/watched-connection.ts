@@ -31,24 +31,30 @@ let reading: WatchedConnection | undefined
 const watched = new WeakMap<Socket, WatchedConnection>()
 
 /**
- * A connection whose requests can be refused before Node has read them. By the time Node has made of one what handlers are given, and has sent what they
- * answer, it has cost 17 µs more than this way, which is more than half of all a refusal costs.
+ * A connection whose requests can be refused before Node has read them. By the time Node has made of one what handlers
+ * are given, and has sent what they answer, it has cost 17 µs more than this way, which is more than half of all a
+ * refusal costs.
  *
- * Node's parser is a listener of the connection's bytes, and is given them by this one instead. That costs a request that is not refused
- * 1.7 µs where it is the cheapest (probe route 1.08 of the processor time), and nothing where the database is asked (0.99), as there is no buffer made for
- * each read any more: see {@link readShared}. Only a request is refused that the bytes at hand are from first to last, on a connection where nothing else is
- * begun: see {@link plainRequest}. All else is Node's, as if nobody were in between.
+ * Node's parser is a listener of the connection's bytes, and is given them by this one instead. That costs a request
+ * that is not refused
+ * 1.7 µs where it is the cheapest (probe route 1.08 of the processor time), and nothing where the database is asked
+ * (0.99), as there is no buffer made for each read any more: see {@link readShared}. Only a request is refused that the
+ * bytes at hand are from first to last, on a connection where nothing else is begun: see {@link plainRequest}. All else
+ * is Node's, as if nobody were in between.
  *
- * All connections are watched, from their beginning. Where only those were that came when there were more of them than places, V8 threw away what it had
- * compiled for the others when too much was asked, just then: of the first storm in a process 58 % of capacity was done instead of 75, of later ones 74
- * instead of 79.
+ * All connections are watched, from their beginning. Where only those were that came when there were more of them than
+ * places, V8 threw away what it had compiled for the others when too much was asked, just then: of the first storm in a
+ * process 58 % of capacity was done instead of 75, of later ones 74 instead of 79.
  */
 export class WatchedConnection implements Holdable {
   readonly #socket: Socket
   readonly #watcher: Watcher
   readonly #parse: Parse
   readonly #read: Parse
-  /** Whether Node's parser was given anything. Until then it waits for the first request, and for no more than `headersTimeout`. */
+  /**
+   * Whether Node's parser was given anything. Until then it waits for the first request, and for no more than
+   * `headersTimeout`.
+   */
   #isRead = false
   #isRefused = false
   /** Whether Node's parser is known to be before a request. */
@@ -73,7 +79,8 @@ export class WatchedConnection implements Holdable {
     if (parse === undefined || others.length > 0) return
     const connection = new WatchedConnection(socket, watcher, parse)
     watched.set(socket, connection)
-    // None, as for Node. But its first answer, or its end, will set another: to V8 that was another kind of socket, for which it compiled all anew.
+    // None, as for Node. But its first answer, or its end, will set another: to V8 that was another kind of socket, for
+    // which it compiled all anew.
     socket.setTimeout(0)
     // First, as with it the parser stops reading by itself.
     socket.on('data', connection.#read)
@@ -83,10 +90,14 @@ export class WatchedConnection implements Holdable {
     readShared(socket, (bytes, length) => connection.#take(bytes, length))
   }
 
-  /** To be called for each request that Node has read. The connection it came by, if that is watched, which is to be told when it was answered. */
+  /**
+   * To be called for each request that Node has read. The connection it came by, if that is watched, which is to be
+   * told when it was answered.
+   */
   static began (request: IncomingMessage): WatchedConnection | undefined {
     if (reading === undefined) return undefined
-    // Not with the next bytes, which need not begin one: until one has begun, Node would not give up the connection again.
+    // Not with the next bytes, which need not begin one: until one has begun, Node would not give up the connection
+    // again.
     if (reading.#isWaiting) {
       reading.#isWaiting = false
       reading.#socket.setTimeout(0)
@@ -97,15 +108,18 @@ export class WatchedConnection implements Holdable {
     return reading
   }
 
-  /** Whether requests came by it, and all were refused before Node read them: Node takes it for one on which nothing came, and not for idle. */
+  /**
+   * Whether requests came by it, and all were refused before Node read them: Node takes it for one on which nothing
+   * came, and not for idle.
+   */
   static isUnread (socket: Socket): boolean {
     const connection = watched.get(socket)
     return connection !== undefined && connection.#isRefused && !connection.#isRead
   }
 
   /**
-   * To be called where Node gives up a connection as no request came in time. Where there were some, it stays: it is given `idleMs` until the next one, as after
-   * any answer.
+   * To be called where Node gives up a connection as no request came in time. Where there were some, it stays: it is
+   * given `idleMs` until the next one, as after any answer.
    */
   static stays (socket: Socket, idleMs: number): boolean {
     const connection = watched.get(socket)
@@ -142,7 +156,11 @@ export class WatchedConnection implements Holdable {
     this.#refusal = undefined
     if (!this.#socket.writable) this.#watcher.refused(refusal, true)
     // The first write finds out that its reader has gone in the meantime.
-    else this.#socket.write(refusal.answer, 'latin1', (error) => { this.#watcher.refused(refusal, error instanceof Error) })
+    else {
+      this.#socket.write(refusal.answer, 'latin1', (error) => {
+        this.#watcher.refused(refusal, error instanceof Error)
+      })
+    }
   }
 
   answered (): void {
@@ -151,12 +169,19 @@ export class WatchedConnection implements Holdable {
 
   /** Answers go out in the order of their requests, and are not heaped up for a client that reads none of them. */
   #mayAnswer (): boolean {
-    return this.#isBetween && this.#unanswered === 0 && this.#refusal === undefined && this.#watcher.isFull() && this.#socket.writable && this.#socket.writableLength === 0
+    return (
+      this.#isBetween &&
+      this.#unanswered === 0 &&
+      this.#refusal === undefined &&
+      this.#watcher.isFull() &&
+      this.#socket.writable &&
+      this.#socket.writableLength === 0
+    )
   }
 
   /**
-   * Instead of the stream. What is read next comes to the same place: Node's parser, which by itself also reads all connections into one, copies of it what it
-   * hands on.
+   * Instead of the stream. What is read next comes to the same place: Node's parser, which by itself also reads all
+   * connections into one, copies of it what it hands on.
    */
   #take (bytes: Buffer, length: number): boolean {
     if (!this.#isHttp) return false
@@ -196,10 +221,17 @@ export class WatchedConnection implements Holdable {
 }
 
 /**
- * Whether bytes that only this request began in end where it ends. Whatever came before it in them, there is no earlier end of a head from which they
- * are as long as its body, or not all of that would be there. Nor is there a later one, in its body, that could be taken for its own, unless its own began
- * before these bytes: then they start with the rest of that.
+ * Whether bytes that only this request began in end where it ends. Whatever came before it in them, there is no earlier
+ * end of a head from which they are as long as its body, or not all of that would be there. Nor is there a later one,
+ * in its body, that could be taken for its own, unless its own began before these bytes: then they start with the rest
+ * of that.
  */
 function endsWith (bytes: Buffer, { complete, headers }: IncomingMessage): boolean {
-  return complete && bytes[0] !== CR && bytes[0] !== LF && headers['transfer-encoding'] === undefined && bytes.indexOf('\r\n\r\n') + 4 + Number(headers['content-length'] ?? 0) === bytes.length
+  return (
+    complete &&
+    bytes[0] !== CR &&
+    bytes[0] !== LF &&
+    headers['transfer-encoding'] === undefined &&
+    bytes.indexOf('\r\n\r\n') + 4 + Number(headers['content-length'] ?? 0) === bytes.length
+  )
 }

@@ -3,7 +3,10 @@ import { AppError } from '../errors.ts'
 /** How much of uploads one process holds at once, in bytes: of six of the largest recordings. */
 const BUDGET_BYTES = 192 * 1024 * 1024
 
-/** The bytes of uploads that a process may hold at once: what is being received, and what waits to be decoded and stored. */
+/**
+ * The bytes of uploads that a process may hold at once: what is being received, and what waits to be decoded and
+ * stored.
+ */
 export class UploadBudget {
   #leftBytes: number
 
@@ -21,7 +24,11 @@ export class UploadBudget {
     let takenBytes = 0
     return {
       take: (bytes) => {
-        if (bytes > this.#leftBytes) throw new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being received: try again in a moment', { headers: { 'retry-after': '1' } })
+        if (bytes > this.#leftBytes) {
+          throw new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being received: try again in a moment', {
+            headers: { 'retry-after': '1' }
+          })
+        }
         this.#leftBytes -= bytes
         takenBytes += bytes
       },

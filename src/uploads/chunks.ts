@@ -7,8 +7,9 @@ export const CHUNK_BYTES = 256 * 1024
 const unzipped = promisify(gunzip)
 
 /**
- * An original cut into chunks, each gzip of its own, so that each can be read without the others. Each has its memory to itself and can be handed to another
- * thread. It takes 2 ms a megabyte of XML and 14 of FIT, and belongs on a thread that answers no requests.
+ * An original cut into chunks, each gzip of its own, so that each can be read without the others. Each has its memory
+ * to itself and can be handed to another thread. It takes 2 ms a megabyte of XML and 14 of FIT, and belongs on a thread
+ * that answers no requests.
  *
  * Level 1 packs XML to a thirteenth and FIT to three fifths; 6 takes 2.5 times as long for a sixth less.
  */
@@ -21,8 +22,8 @@ export function packChunks (bytes: Uint8Array): Array<Uint8Array<ArrayBuffer>> {
 }
 
 /**
- * The plain bytes of a chunk, unpacked on a thread of Node's, in one go: by default it would wait for a thread 16 times, behind whatever else wants one.
- * Rejects what is no gzip, or of more than a chunk.
+ * The plain bytes of a chunk, unpacked on a thread of Node's, in one go: by default it would wait for a thread 16
+ * times, behind whatever else wants one. Rejects what is no gzip, or of more than a chunk.
  */
 export async function unpackChunk (gzip: Buffer): Promise<Buffer> {
   return await unzipped(gzip, { maxOutputLength: CHUNK_BYTES, chunkSize: CHUNK_BYTES + 1024 })

@@ -14,7 +14,10 @@ import { summaryOf } from '../domain/training/summary.ts'
 import type { ActivitySummary } from '../domain/training/summary.ts'
 import { returnPieces, takeParked, type ParkingExit } from './parked-bytes.ts'
 
-/** What is kept of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is given makes it collect garbage sooner. */
+/**
+ * What is kept of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is
+ * given makes it collect garbage sooner.
+ */
 export interface DecodedActivity {
   summary: ActivitySummary
   deviceName: string | null
@@ -42,8 +45,9 @@ export type DecodeReply =
   | { decoded: Decoded, failed?: undefined }
   | { decoded?: undefined, failed: { code: ErrorCode, message: string, cause: string | undefined } }
 
-// Where both want the same core, requests go first: the loop that answers them was held for 11 to 18 ms by a FIT file of 100,000 records, and is for 7 to 9. Only
-// Linux has priorities of threads; elsewhere this would be that of the process. A tenth of a busy core is left, so that no file is given up for want of it.
+// Where both want the same core, requests go first: the loop that answers them was held for 11 to 18 ms by a FIT file
+// of 100,000 records, and is for 7 to 9. Only Linux has priorities of threads; elsewhere this would be that of the
+// process. A tenth of a busy core is left, so that no file is given up for want of it.
 if (!isMainThread && process.platform === 'linux') {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
@@ -52,7 +56,10 @@ if (!isMainThread && process.platform === 'linux') {
   }
 }
 
-/** The work of a decoding thread: a file in, its figures out, and back the way it came the file packed in chunks; moved and not copied. */
+/**
+ * The work of a decoding thread: a file in, its figures out, and back the way it came the file packed in chunks; moved
+ * and not copied.
+ */
 export default function decodeTask (task: DecodeTask): unknown {
   return decodeTaken(task, takeParked(task))
 }
@@ -63,7 +70,11 @@ export function decodeTaken (task: DecodeTask, bytes: Uint8Array): unknown {
   try {
     const recordings = decode(bytes)
     const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
-    const decoded: Decoded = { format: formatOf(bytes)!, activities: recordings.map(figuresOf), warnings: [...warnings] }
+    const decoded: Decoded = {
+      format: formatOf(bytes)!,
+      activities: recordings.map(figuresOf),
+      warnings: [...warnings]
+    }
     chunks = packChunks(bytes)
     return moved({ decoded }, decoded.activities.map(({ heartRateTimes }) => heartRateTimes.buffer))
   } catch (error) {

@@ -30,8 +30,8 @@ interface Waiting {
 }
 
 /**
- * Decodes recordings on threads of their own, so that the one that answers requests is never held by a file and a hostile one takes down
- * only its thread. No thread is started before the first file.
+ * Decodes recordings on threads of their own, so that the one that answers requests is never held by a file and a
+ * hostile one takes down only its thread. No thread is started before the first file.
  */
 export class DecodingPool {
   readonly #pool: Piscina<DecodeTask, DecodeReply>
@@ -46,7 +46,12 @@ export class DecodingPool {
   #closed: Promise<void> | undefined
 
   constructor ({
-    threads = Math.max(1, availableParallelism() - 1), queue = 32, deadlineMs = 30_000, memoryMb = 256, idleMs = 10_000, graceMs = 2000,
+    threads = Math.max(1, availableParallelism() - 1),
+    queue = 32,
+    deadlineMs = 30_000,
+    memoryMb = 256,
+    idleMs = 10_000,
+    graceMs = 2000,
     worker = new URL('./decode.js', import.meta.url)
   }: DecodingOptions = {}) {
     this.#threads = threads
@@ -68,15 +73,16 @@ export class DecodingPool {
   }
 
   /** Files being decoded now and waiting, for the metrics. */
-  get load (): { running: number, waiting: number, threads: number } {
+  get load (): { running: number; waiting: number; threads: number } {
     return { running: this.#running.size, waiting: this.#waiting.length, threads: this.#pool.threads.length }
   }
 
   /**
-   * The activities in a file, which has come back packed by then. It is the thread's from here on, and closing it still the caller's, after this has ended.
+   * The activities in a file, which has come back packed by then. It is the thread's from here on, and closing it still
+   * the caller's, after this has ended.
    *
-   * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files wait or the pool is
-   * closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.
+   * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files
+   * wait or the pool is closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.
    */
   async decode (file: ParkedBytes, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
     signal?.throwIfAborted()
@@ -96,7 +102,10 @@ export class DecodingPool {
     }
   }
 
-  /** Refuses what waits, lets what runs finish for a moment, then ends every thread. Always ends; the second call is the first. */
+  /**
+   * Refuses what waits, lets what runs finish for a moment, then ends every thread. Always ends; the second call is the
+   * first.
+   */
   close (): Promise<void> {
     this.#closed ??= this.#end()
     return this.#closed
@@ -106,7 +115,9 @@ export class DecodingPool {
     for (const { refuse } of this.#waiting.splice(0)) refuse(closing())
     if (this.#running.size > 0) {
       let timer: NodeJS.Timeout | undefined
-      const grace = new Promise((resolve) => { timer = setTimeout(resolve, this.#graceMs) })
+      const grace = new Promise((resolve) => {
+        timer = setTimeout(resolve, this.#graceMs)
+      })
       await Promise.race([Promise.allSettled(this.#running), grace])
       clearTimeout(timer)
     }
@@ -116,13 +127,23 @@ export class DecodingPool {
   /** Waits for a thread, in the order of arrival. */
   #turn (signal: AbortSignal | undefined): Promise<void> {
     if (this.#waiting.length >= this.#queue) {
-      return Promise.reject(new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being decoded: try again in a moment', { headers: { 'retry-after': '5' } }))
+      return Promise.reject(
+        new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being decoded: try again in a moment', {
+          headers: { 'retry-after': '5' }
+        })
+      )
     }
     return new Promise((resolve, reject) => {
       const settled = (): void => signal?.removeEventListener('abort', leave)
       const waiting: Waiting = {
-        start: () => { settled(); resolve() },
-        refuse: (reason) => { settled(); reject(reason) }
+        start: () => {
+          settled()
+          resolve()
+        },
+        refuse: (reason) => {
+          settled()
+          reject(reason)
+        }
       }
       const leave = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
@@ -150,11 +171,15 @@ export class DecodingPool {
       if (error instanceof AppError) throw error
       signal?.throwIfAborted()
       if (deadline.signal.aborted) {
-        throw new AppError('UNREADABLE_FILE', `The file takes longer than ${this.#deadlineMs / 1000} s to decode`, { cause: error })
+        throw new AppError('UNREADABLE_FILE', `The file takes longer than ${this.#deadlineMs / 1000} s to decode`, {
+          cause: error
+        })
       }
       if (this.#closed) throw closing(error)
       if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
-        throw new AppError('UNREADABLE_FILE', 'The file takes more memory to decode than a recording needs', { cause: error })
+        throw new AppError('UNREADABLE_FILE', 'The file takes more memory to decode than a recording needs', {
+          cause: error
+        })
       }
       throw new AppError('INTERNAL_ERROR', 'The file could not be decoded', { cause: error })
     } finally {

@@ -8,9 +8,9 @@ const LARGE_BYTES = 16 * 1024
 /**
  * Bytes on their way to another thread, in the heap of none meanwhile: they are messages that nobody has received yet.
  *
- * V8 begins to mark for a full collection when some 8 MB of buffers came since the last one, garbage or not. A recording of 30 MB, held by the thread that answers
- * requests, set off three, and where one core has to do for all, that thread waited up to 30 ms each time for the threads that mark. Copies alone, as of a
- * form, still set off one.
+ * V8 begins to mark for a full collection when some 8 MB of buffers came since the last one, garbage or not. A
+ * recording of 30 MB, held by the thread that answers requests, set off three, and where one core has to do for all,
+ * that thread waited up to 30 ms each time for the threads that mark. Copies alone, as of a form, still set off one.
  *
  * What the other thread makes of them comes back in the same way, see {@link returned}.
  *
@@ -29,9 +29,13 @@ export class ParkedBytes {
     return this.#sizeBytes
   }
 
-  /** Adds bytes at the end that are nobody else's: they are gone from here then, or copied where they are few or share their memory with others. */
+  /**
+   * Adds bytes at the end that are nobody else's: they are gone from here then, or copied where they are few or share
+   * their memory with others.
+   */
   give (bytes: Uint8Array): void {
-    if (bytes.length < LARGE_BYTES || bytes.length < bytes.buffer.byteLength || !(bytes.buffer instanceof ArrayBuffer)) return this.put(bytes)
+    const isShared = bytes.length < bytes.buffer.byteLength || !(bytes.buffer instanceof ArrayBuffer)
+    if (bytes.length < LARGE_BYTES || isShared) return this.put(bytes)
     this.#sizeBytes += bytes.length
     this.#sendRoom()
     this.#send(bytes.buffer)
@@ -57,7 +61,8 @@ export class ParkedBytes {
   }
 
   /**
-   * The pieces that the other thread has sent back. Each is here only until the next one is asked for. They can be asked for again, from the first.
+   * The pieces that the other thread has sent back. Each is here only until the next one is asked for. They can be
+   * asked for again, from the first.
    */
   * returned (): Generator<Uint8Array<ArrayBuffer>> {
     const returned = this.#returned = this.#returnedAgain
@@ -83,7 +88,8 @@ export class ParkedBytes {
     this.#returned.close()
     this.#returnedAgain.close()
     this.#channel.port1.close()
-    // Of port1 alone the other would hear only after all messages, which nobody receives. Where it was transferred it is another thread's, and this does nothing.
+    // Of port1 alone the other would hear only after all messages, which nobody receives. Where it was transferred it
+    // is another thread's, and this does nothing.
     this.#channel.port2.close()
     this.#room = undefined
     this.#filled = 0
@@ -120,7 +126,10 @@ export function takeParked ({ port, sizeBytes }: ParkingExit): Uint8Array<ArrayB
   return bytes
 }
 
-/** On the other thread: sends pieces back, each of which has its memory to itself and is gone from here then. Ends with what was taken. */
+/**
+ * On the other thread: sends pieces back, each of which has its memory to itself and is gone from here then. Ends with
+ * what was taken.
+ */
 export function returnPieces ({ port }: ParkingExit, pieces: Iterable<Uint8Array<ArrayBuffer>>): void {
   for (const { buffer } of pieces) port.postMessage(buffer, [buffer])
   port.close()
@@ -128,5 +137,7 @@ export function returnPieces ({ port }: ParkingExit, pieces: Iterable<Uint8Array
 
 /** Those that are there. */
 function * messagesOn (port: MessagePort): Generator<ArrayBuffer> {
-  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) yield received.message as ArrayBuffer
+  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
+    yield received.message as ArrayBuffer
+  }
 }

@@ -2,7 +2,14 @@ import { deleteOtherSessions } from '../../db/sessions.ts'
 import { isRevokedSince } from '../../db/revocations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import {
-  claimAddress, claimIdentity, deleteSomeOriginals, deleteUser, findUserIdByIdentity, insertUser, lockUnchangedUser, replacePasswordHash,
+  claimAddress,
+  claimIdentity,
+  deleteSomeOriginals,
+  deleteUser,
+  findUserIdByIdentity,
+  insertUser,
+  lockUnchangedUser,
+  replacePasswordHash,
   type UserRow
 } from '../../db/accounts.ts'
 import type { Registration, Session } from '../../schemas/sessions.ts'
@@ -24,27 +31,42 @@ const IDENTITY_TOKEN_S = 24 * 3600
 const ORIGINALS_AT_ONCE = 200
 
 /** Makes the account and its first session. Of twenty who ask for one address at once, one gets it. */
-export async function signUp (sql: Sql, keys: Keys, { email, password, name, timezone }: Registration): Promise<Session> {
+export async function signUp (
+  sql: Sql,
+  keys: Keys,
+  { email, password, name, timezone }: Registration
+): Promise<Session> {
   const passwordHash = await keys.passwords.hash(password)
   const id = newId()
   const address = canonicalAddress(email)
   return await transaction(sql, async (sql) => {
-    if (!await claimAddress(sql, address, id)) throw new AppError('CONFLICT', 'There is an account with this e-mail address already', { details: { field: 'email' } })
+    if (!(await claimAddress(sql, address, id))) {
+      throw new AppError('CONFLICT', 'There is an account with this e-mail address already', {
+        details: { field: 'email' }
+      })
+    }
     const user = await insertUser(sql, { id, email, password_hash: passwordHash, name, timezone })
-    return await openSession(sql, keys, user) as Session
+    return (await openSession(sql, keys, user)) as Session
   })
 }
 
 /**
- * Another password, and the end of all sessions but the one it is changed from (`sessionId`). API keys stay: they are listed, and deleted, one by
- * one.
+ * Another password, and the end of all sessions but the one it is changed from (`sessionId`). API keys stay: they are
+ * listed, and deleted, one by one.
  */
-export async function changePassword (sql: Sql, keys: Keys, user: UserRow, sessionId: string | undefined, change: PasswordChange): Promise<void> {
-  if (!await keys.passwords.verify(user.password_hash, change.current_password)) throw wrongPassword('The password is not that of the account')
+export async function changePassword (
+  sql: Sql,
+  keys: Keys,
+  user: UserRow,
+  sessionId: string | undefined,
+  change: PasswordChange
+): Promise<void> {
+  if (!(await keys.passwords.verify(user.password_hash, change.current_password))) { throw wrongPassword('The password is not that of the account') }
   const passwordHash = await keys.passwords.hash(change.new_password)
   const ended = await transaction(sql, async (sql) => {
-    // First, as it keeps out whoever is logging in with the old one: their session is either among those that end, or never begins.
-    if (!await replacePasswordHash(sql, user.id, user.password_hash as string, passwordHash)) throw wrongPassword('The password is not that of the account')
+    // First, as it keeps out whoever is logging in with the old one: their session is either among those that end, or
+    // never begins.
+    if (!(await replacePasswordHash(sql, user.id, user.password_hash as string, passwordHash))) { throw wrongPassword('The password is not that of the account') }
     const sessions = await deleteOtherSessions(sql, user.id, sessionId)
     return await revoke(sql, sessions.map(sessionSubject), ACCESS_TOKEN_S)
   })
@@ -52,33 +74,47 @@ export async function changePassword (sql: Sql, keys: Keys, user: UserRow, sessi
 }
 
 /**
- * Deletes the account and everything that is its own. Whoever has a password must say it; an account without one was made by an identity
- * provider's token, and the token is enough. A token of before makes no new account. It goes as it was read: with the password that was checked,
- * and where `wantedRevision` is given, in that revision.
+ * Deletes the account and everything that is its own. Whoever has a password must say it; an account without one was
+ * made by an identity provider's token, and the token is enough. A token of before makes no new account. It goes as it
+ * was read: with the password that was checked, and where `wantedRevision` is given, in that revision.
  */
-export async function closeAccount (sql: Sql, keys: Keys, user: UserRow, { password }: Farewell, wantedRevision: number | undefined): Promise<void> {
+export async function closeAccount (
+  sql: Sql,
+  keys: Keys,
+  user: UserRow,
+  { password }: Farewell,
+  wantedRevision: number | undefined
+): Promise<void> {
   if (user.password_hash !== null) {
     if (password === undefined) throw unfit('password', 'body', 'is required')
-    if (!await keys.passwords.verify(user.password_hash, password)) throw wrongPassword('The password is not that of the account')
+    if (!(await keys.passwords.verify(user.password_hash, password))) { throw wrongPassword('The password is not that of the account') }
   }
   const ended = await transaction(sql, async (sql) => {
-    if (!await lockUnchangedUser(sql, user, wantedRevision)) {
-      throw wantedRevision === undefined ? wrongPassword('The password is not that of the account') : preconditionFailed()
+    if (!(await lockUnchangedUser(sql, user, wantedRevision))) {
+      throw wantedRevision === undefined
+        ? wrongPassword('The password is not that of the account')
+        : preconditionFailed()
     }
-    // Before all else and bit by bit: they may be more than one statement has the time for. They come back where the rest fails.
-    while (await deleteSomeOriginals(sql, user.id, ORIGINALS_AT_ONCE) === ORIGINALS_AT_ONCE);
+    // Before all else and bit by bit: they may be more than one statement has the time for. They come back where the
+    // rest fails.
+    while ((await deleteSomeOriginals(sql, user.id, ORIGINALS_AT_ONCE)) === ORIGINALS_AT_ONCE);
     const identities = await deleteUser(sql, user.id)
     return [
-      ...await revoke(sql, [userSubject(user.id)], IDENTITY_TOKEN_S),
-      ...await revoke(sql, identities.map(({ issuer, subject }) => identitySubject(issuer, subject)), IDENTITY_TOKEN_S, { pastOnly: true })
+      ...(await revoke(sql, [userSubject(user.id)], IDENTITY_TOKEN_S)),
+      ...(await revoke(
+        sql,
+        identities.map(({ issuer, subject }) => identitySubject(issuer, subject)),
+        IDENTITY_TOKEN_S,
+        { pastOnly: true }
+      ))
     ]
   })
   keys.revocations.add(ended)
 }
 
 /**
- * The account of somebody an identity provider vouches for, made at first sight. It is never one that was there before: an e-mail address is
- * taken over from the provider only where it says that it has checked it, and no account has it.
+ * The account of somebody an identity provider vouches for, made at first sight. It is never one that was there before:
+ * an e-mail address is taken over from the provider only where it says that it has checked it, and no account has it.
  * @throws AppError UNAUTHENTICATED where the account was deleted after the token was issued
  */
 export async function accountOf (sql: Sql, identity: IdentityToken): Promise<string> {

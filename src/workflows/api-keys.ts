@@ -10,11 +10,21 @@ import { newId } from '../ids.ts'
 const MOST_KEYS = 100
 
 /** Makes a key; what is answered has the key itself, which is kept nowhere. */
-export async function createApiKey (sql: Sql, userId: string, { name, scopes, expires_at: expiresAt }: NewApiKey): Promise<MadeApiKey> {
-  if (typeof expiresAt === 'string' && Date.parse(expiresAt) <= Date.now()) throw invalid('expires_at', 'expires_at must be in the future')
+export async function createApiKey (
+  sql: Sql,
+  userId: string,
+  { name, scopes, expires_at: expiresAt }: NewApiKey
+): Promise<MadeApiKey> {
+  if (typeof expiresAt === 'string' && Date.parse(expiresAt) <= Date.now()) { throw invalid('expires_at', 'expires_at must be in the future') }
   const keyId = newId()
   const { token, secretHash } = makeApiKey(userId, keyId)
-  const row = { key_id: keyId, name, can_write: scopes.includes('write'), secret_hash: secretHash, expires_at: expiresAt ?? undefined }
+  const row = {
+    key_id: keyId,
+    name,
+    can_write: scopes.includes('write'),
+    secret_hash: secretHash,
+    expires_at: expiresAt ?? undefined
+  }
   const made = await transaction(sql, async (sql) => {
     // Keys made at the same time are counted one after the other.
     await lockUser(sql, userId)

@@ -9,13 +9,16 @@ import type { Sql } from '../../db/sql.ts'
 const PAGE_ROWS = 100
 
 /**
- * Everything of a runner's as a ZIP: a JSON file for the account and for each kind of thing, and every original in `originals/`.
+ * Everything of a runner's as a ZIP: a JSON file for the account and for each kind of thing, and every original in
+ * `originals/`.
  *
- * It is made while it is read, so that no more is in memory than a page of rows or a piece of an original, however much there is and however slowly it is
- * taken. Each page is a statement of its own: one transaction over all would show everything as of one moment, but keep a connection, and hold up the
- * cleaning of the database, for as long as a slow client likes. Each row is there once and whole all the same, as pages go by ids that never change.
+ * It is made while it is read, so that no more is in memory than a page of rows or a piece of an original, however much
+ * there is and however slowly it is taken. Each page is a statement of its own: one transaction over all would show
+ * everything as of one moment, but keep a connection, and hold up the cleaning of the database, for as long as a slow
+ * client likes. Each row is there once and whole all the same, as pages go by ids that never change.
  *
- * Where reading fails the stream ends in an error, never as if all were there; when the stream is destroyed, the reading stops.
+ * Where reading fails the stream ends in an error, never as if all were there; when the stream is destroyed, the
+ * reading stops.
  */
 export function exportAll (sql: Sql, userId: string, account: Record<string, unknown>): Readable {
   const zip = new ZipFile()
@@ -27,7 +30,7 @@ export function exportAll (sql: Sql, userId: string, account: Record<string, unk
 
   async function write (): Promise<void> {
     await add('user.json', [JSON.stringify(account, null, 2)])
-    for (const table of EXPORTED_TABLES) await add(`${table.table.replaceAll('_', '-')}.json`, rowsOf(sql, userId, table))
+    for (const table of EXPORTED_TABLES) { await add(`${table.table.replaceAll('_', '-')}.json`, rowsOf(sql, userId, table)) }
     for await (const { recording_id, format, day, size_bytes } of originals(sql, userId)) {
       await add(`originals/${day}-${recording_id}.${format}`, readRecording(sql, userId, { recording_id, size_bytes }))
     }
@@ -45,7 +48,7 @@ export function exportAll (sql: Sql, userId: string, account: Record<string, unk
       source.once('error', fail)
       zip.addReadStream(source, name)
       await ended
-      if (source.errored !== null || !source.readableEnded) throw source.errored ?? new Error('Nobody reads the export any more')
+      if (source.errored !== null || !source.readableEnded) { throw source.errored ?? new Error('Nobody reads the export any more') }
     } finally {
       output.off('close', stop)
     }

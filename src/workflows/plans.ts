@@ -9,7 +9,12 @@ export function checkPlan ({ start_date, end_date }: Pick<NewPlan, 'start_date' 
 }
 
 /** Changes a plan as it was read; undefined where somebody was faster in between, who is not overwritten. */
-export async function changePlan (sql: Sql, userId: string, plan: PlanRow, change: PlanChange): Promise<PlanRow | undefined> {
+export async function changePlan (
+  sql: Sql,
+  userId: string,
+  plan: PlanRow,
+  change: PlanChange
+): Promise<PlanRow | undefined> {
   checkPlan({ ...plan, ...change })
   return await updatePlan(sql, userId, plan, change)
 }

@@ -1,5 +1,11 @@
 import {
-  deleteSession, extendSession, findRefreshToken, insertRefreshToken, insertSession, useRefreshToken, type RefreshTokenRow
+  deleteSession,
+  extendSession,
+  findRefreshToken,
+  insertRefreshToken,
+  insertSession,
+  useRefreshToken,
+  type RefreshTokenRow
 } from '../../db/sessions.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { findUser, findUserByAddress, replacePasswordHash, type UserRow } from '../../db/accounts.ts'
@@ -7,7 +13,13 @@ import type { Login, Session } from '../../schemas/sessions.ts'
 import { ACCESS_TOKEN_S, type AccessTokens } from '../auth/access-tokens.ts'
 import { canonicalAddress } from '../auth/addresses.ts'
 import type { Passwords } from '../auth/passwords.ts'
-import { REFRESH_TOKEN_MS, makeRefreshToken, readRefreshToken, sameSecret, type KeyedToken } from '../auth/refresh-tokens.ts'
+import {
+  REFRESH_TOKEN_MS,
+  makeRefreshToken,
+  readRefreshToken,
+  sameSecret,
+  type KeyedToken
+} from '../auth/refresh-tokens.ts'
 import { sessionSubject, type Revocations } from '../auth/revocations.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -19,7 +31,10 @@ export interface Keys {
   revocations: Revocations
 }
 
-/** A new session for whoever knows the password; the same answer, after the same time, whether the address is known or not. */
+/**
+ * A new session for whoever knows the password; the same answer, after the same time, whether the address is known or
+ * not.
+ */
 export async function logIn (sql: Sql, keys: Keys, { email, password }: Login): Promise<Session> {
   const address = canonicalAddress(email)
   // Once more where the hash was replaced meanwhile: it may be the same password, hashed anew by another login.
@@ -38,7 +53,9 @@ async function strengthen (sql: Sql, { passwords }: Keys, user: UserRow, passwor
   const checked = user.password_hash as string
   if (!passwords.isWeak(checked)) return user
   const passwordHash = await passwords.hash(password)
-  return await replacePasswordHash(sql, user.id, checked, passwordHash) ? { ...user, password_hash: passwordHash } : user
+  return (await replacePasswordHash(sql, user.id, checked, passwordHash))
+    ? { ...user, password_hash: passwordHash }
+    : user
 }
 
 /** Undefined where the account's password is no longer the one that was checked, or the account is gone. */
@@ -49,8 +66,9 @@ export async function openSession (sql: Sql, keys: Keys, user: UserRow): Promise
 }
 
 /**
- * A new pair of tokens for the refresh token, which is used up by it. A token that was used before has been seen by two: nobody can tell which
- * of them is its owner, so the session ends for both, with all tokens it has. Of two who use one at the same moment the second is such a one.
+ * A new pair of tokens for the refresh token, which is used up by it. A token that was used before has been seen by
+ * two: nobody can tell which of them is its owner, so the session ends for both, with all tokens it has. Of two who use
+ * one at the same moment the second is such a one.
  */
 export async function refresh (sql: Sql, keys: Keys, token: string): Promise<Session> {
   const outcome = await transaction(sql, async (sql) => {
@@ -67,7 +85,11 @@ export async function refresh (sql: Sql, keys: Keys, token: string): Promise<Ses
     return user === undefined ? undefined : { session: await giveTokens(sql, keys, user, sessionId) }
   })
   if (outcome?.ended !== undefined) keys.revocations.add(outcome.ended)
-  if (outcome?.session === undefined) throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid (any more)', { headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' } })
+  if (outcome?.session === undefined) {
+    throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid (any more)', {
+      headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' }
+    })
+  }
   return outcome.session
 }
 
@@ -85,14 +107,28 @@ export async function logOut (sql: Sql, { revocations }: Keys, token: string): P
 async function findSession (sql: Sql, token: string): Promise<(KeyedToken & RefreshTokenRow) | undefined> {
   const read = readRefreshToken(token)
   const row = read === undefined ? undefined : await findRefreshToken(sql, read.userId, read.tokenId)
-  return read !== undefined && row !== undefined && sameSecret(row.secret_hash, read.secretHash) ? { ...read, ...row } : undefined
+  return read !== undefined && row !== undefined && sameSecret(row.secret_hash, read.secretHash)
+    ? { ...read, ...row }
+    : undefined
 }
 
 async function giveTokens (sql: Sql, { accessTokens }: Keys, user: UserRow, sessionId: string): Promise<Session> {
   const tokenId = newId()
   const { token, secretHash } = makeRefreshToken(user.id, tokenId)
-  await insertRefreshToken(sql, { user_id: user.id, token_id: tokenId, session_id: sessionId, secret_hash: secretHash, expires_at: nextExpiry() })
-  return { user, access_token: await accessTokens.issue(user.id, sessionId), token_type: 'Bearer', expires_in: ACCESS_TOKEN_S, refresh_token: token }
+  await insertRefreshToken(sql, {
+    user_id: user.id,
+    token_id: tokenId,
+    session_id: sessionId,
+    secret_hash: secretHash,
+    expires_at: nextExpiry()
+  })
+  return {
+    user,
+    access_token: await accessTokens.issue(user.id, sessionId),
+    token_type: 'Bearer',
+    expires_in: ACCESS_TOKEN_S,
+    refresh_token: token
+  }
 }
 
 function nextExpiry (): string {

@@ -2,7 +2,17 @@ import t from 'tap'
 import type { Sql } from '../../db/sql.ts'
 import { copyInto, DatabaseError, sqlState, transaction } from '../../db/sql.ts'
 import { createDatabase } from '../harness/database.ts'
-import { bareDriver, kindOf, openDatabase, pause, rejection, running, until, untilIdle, within } from '../harness/open-database.ts'
+import {
+  bareDriver,
+  kindOf,
+  openDatabase,
+  pause,
+  rejection,
+  running,
+  until,
+  untilIdle,
+  within
+} from '../harness/open-database.ts'
 
 /** Where so many wait for each other. */
 function meeting (size: number): () => Promise<void> {
@@ -20,7 +30,12 @@ await admin`create table gear (id int primary key, name text not null, km int no
 
 t.test('who waits for a connection waits in line, only so long, and only with so many others', async (t) => {
   const acquired: number[] = []
-  const { sql, stats } = openDatabase(t, url, { poolSize: 1, maxWaiting: 3, acquireTimeoutMs: 300, observe: { query () {}, acquire: (seconds) => acquired.push(seconds) } })
+  const { sql, stats } = openDatabase(t, url, {
+    poolSize: 1,
+    maxWaiting: 3,
+    acquireTimeoutMs: 300,
+    observe: { query () {}, acquire: (seconds) => acquired.push(seconds) }
+  })
 
   await t.test('the bare driver lets them wait without end, whatever its connect timeout', async (t) => {
     const bare = bareDriver(t, url, { max: 1, connect_timeout: 1 })
@@ -67,7 +82,10 @@ t.test('a fast query does not stand behind a slow one while a connection is free
 
 t.test('a query that takes too long is ended, on the server too', async (t) => {
   const observed: string[] = []
-  const { sql, stats, log } = openDatabase(t, url, { queryTimeoutMs: 300, observe: { query: (name, outcome) => observed.push(`${name} ${outcome}`), acquire () {} } })
+  const { sql, stats, log } = openDatabase(t, url, {
+    queryTimeoutMs: 300,
+    observe: { query: (name, outcome) => observed.push(`${name} ${outcome}`), acquire () {} }
+  })
   await sql`select 1`
   const started = performance.now()
   const error = await rejection(sql`/* tooSlow */ select pg_sleep(20)`) as unknown as DatabaseError
@@ -77,9 +95,16 @@ t.test('a query that takes too long is ended, on the server too', async (t) => {
   t.equal(sqlState(error), '57014', 'the server said so itself')
   t.strictSame(await running(admin, 'tooSlow'), [])
   t.match(await sql`select 2 as two`, [{ two: 2 }])
-  t.strictSame(stats(), { active: 0, idle: 1, connecting: 0, max: 3, waiting: 0, oldestWaitMs: 0 }, 'on the same connection')
+  t.strictSame(
+    stats(),
+    { active: 0, idle: 1, connecting: 0, max: 3, waiting: 0, oldestWaitMs: 0 },
+    'on the same connection'
+  )
   t.strictSame(observed, ['unnamed ok', 'tooSlow timeout', 'unnamed ok'])
-  t.match(log.lines.find(({ fields }) => fields.query === 'tooSlow'), { level: 'WARNING', logger: 'app.db', message: 'slow query', fields: { duration_ms: Number } })
+  t.match(
+    log.lines.find(({ fields }) => fields.query === 'tooSlow'),
+    { level: 'WARNING', logger: 'app.db', message: 'slow query', fields: { duration_ms: Number } }
+  )
 
   await t.test('also in a transaction, after a pause in it', async (t) => {
     t.equal(await kindOf(transaction(sql, async (sql) => {
@@ -91,7 +116,10 @@ t.test('a query that takes too long is ended, on the server too', async (t) => {
   })
 
   await t.test('and by the server itself, should this process be gone', async (t) => {
-    t.match(await sql`select current_setting('statement_timeout') as deadline, current_setting('idle_in_transaction_session_timeout') as idle`, [{ deadline: '2300ms', idle: '2300ms' }])
+    t.match(
+      await sql`select current_setting('statement_timeout') as deadline, current_setting('idle_in_transaction_session_timeout') as idle`,
+      [{ deadline: '2300ms', idle: '2300ms' }]
+    )
   })
   await untilIdle({ stats } as never)
 })
@@ -139,10 +167,21 @@ t.test('what belongs to a request ends with it', async (t) => {
 
 t.test('a transaction is all or nothing', async (t) => {
   const { sql, stats } = openDatabase(t, url, { poolSize: 2 })
-  const names = async (from: number) => (await sql<{ name: string }>`select name from gear where id >= ${from} and id < ${from + 10} order by id`).map(({ name }) => name)
-  const insert = (sql: Sql, id: number, name = `n${id}`) => sql`/* insertGear */ insert into gear (id, name) values (${id}, ${name})`
+  const names = async (from: number) =>
+    (await sql<{ name: string }>`select name from gear where id >= ${from} and id < ${from + 10} order by id`).map(
+      ({ name }) => name
+    )
+  const insert = (sql: Sql, id: number, name = `n${id}`) =>
+    sql`/* insertGear */ insert into gear (id, name) values (${id}, ${name})`
 
-  t.equal(await transaction(sql, async (sql) => { await insert(sql, 300); await insert(sql, 301); return 'done' }), 'done')
+  t.equal(
+    await transaction(sql, async (sql) => {
+      await insert(sql, 300)
+      await insert(sql, 301)
+      return 'done'
+    }),
+    'done'
+  )
   t.strictSame(await names(300), ['n300', 'n301'])
 
   const thrown = new Error('no')
@@ -159,14 +198,26 @@ t.test('a transaction is all or nothing', async (t) => {
 
   await transaction(sql, async (sql) => {
     await insert(sql, 330)
-    t.equal(sqlState(await rejection(transaction(sql, async (sql) => { await insert(sql, 331); await insert(sql, 330) }))), '23505')
+    t.equal(
+      sqlState(
+        await rejection(
+          transaction(sql, async (sql) => {
+            await insert(sql, 331)
+            await insert(sql, 330)
+          })
+        )
+      ),
+      '23505'
+    )
     await transaction(sql, (sql) => insert(sql, 332))
     await transaction(sql, (outer) => transaction(outer, async () => { throw thrown }).catch(() => insert(outer, 333)))
   })
   t.strictSame(await names(330), ['n330', 'n332', 'n333'], 'a nested one is undone alone')
 
   await transaction(sql, async (sql) => {
-    await transaction(sql, async () => { t.equal(await kindOf(insert(sql, 340)), 'transaction_ended', 'the outer one rests meanwhile') })
+    await transaction(sql, async () => {
+      t.equal(await kindOf(insert(sql, 340)), 'transaction_ended', 'the outer one rests meanwhile')
+    })
     await Promise.all([insert(sql, 341), insert(sql, 342), insert(sql, 343)])
     insert(sql, 344)
   })
@@ -189,7 +240,9 @@ t.test('a transaction is all or nothing', async (t) => {
 t.test('what is large is copied, part after part', async (t) => {
   const { sql, forRequest, stats, log } = openDatabase(t, url, { poolSize: 1, queryTimeoutMs: 2000 })
   await admin`create table spare_gear (id int primary key, name text not null)`
-  const copy = async (sql: Sql, parts: Uint8Array[]) => { await copyInto(sql, parts)`/* copyGear */ copy spare_gear (id, name) from stdin` }
+  const copy = async (sql: Sql, parts: Uint8Array[]) => {
+    await copyInto(sql, parts)`/* copyGear */ copy spare_gear (id, name) from stdin`
+  }
   const line = (id: number, name = 'shoe') => Buffer.from(`${id}\t${name}\n`)
   /** The names that were copied, which are not kept. */
   const namesOf = async (parts: Uint8Array[]): Promise<string[]> => {
@@ -207,9 +260,16 @@ t.test('what is large is copied, part after part', async (t) => {
   const isUntouched = async () => (await sql`select id from spare_gear`).length === 0
 
   t.strictSame(await namesOf([]), [], 'nothing')
-  t.strictSame(await namesOf([line(1), Buffer.alloc(0), Buffer.concat([line(2), line(3).subarray(0, 3)]), line(3).subarray(3)]), ['shoe', 'shoe', 'shoe'], 'cut anywhere')
+  t.strictSame(
+    await namesOf([line(1), Buffer.alloc(0), Buffer.concat([line(2), line(3).subarray(0, 3)]), line(3).subarray(3)]),
+    ['shoe', 'shoe', 'shoe'],
+    'cut anywhere'
+  )
   const large = 'x'.repeat(3_000_000)
-  t.ok((await namesOf([line(1, large), line(2, large)])).every((name) => name === large), 'more than a socket takes at once')
+  t.ok(
+    (await namesOf([line(1, large), line(2, large)])).every((name) => name === large),
+    'more than a socket takes at once'
+  )
   t.ok(await isUntouched())
 
   await t.test('what the server refuses fails', async (t) => {
@@ -228,7 +288,9 @@ t.test('what is large is copied, part after part', async (t) => {
     await admin`create table slow_gear (id int)`
     await admin`create function slowly () returns trigger language plpgsql as 'begin perform pg_sleep(20); return new; end'`
     await admin`create trigger slow before insert on slow_gear for each row execute function slowly()`
-    const slow = async (sql: Sql) => { await copyInto(sql, [Buffer.from('1\n')])`/* copySlowly */ copy slow_gear from stdin` }
+    const slow = async (sql: Sql) => {
+      await copyInto(sql, [Buffer.from('1\n')])`/* copySlowly */ copy slow_gear from stdin`
+    }
     const request = forRequest({ log })
     const kind = kindOf(slow(request))
     await until(async () => (await running(admin, 'copySlowly')).length === 1)
@@ -285,7 +347,11 @@ t.test('a conflict between transactions is tried again, three times', async (t) 
     }))
     t.equal(attempts, 4)
     t.match(error, { kind: 'retries_exhausted', cause: { code: '40001' } })
-    t.equal(await kindOf(sql`do $$ begin raise exception 'no' using errcode = '40P01'; end $$`), 'retries_exhausted', 'a lone statement too')
+    t.equal(
+      await kindOf(sql`do $$ begin raise exception 'no' using errcode = '40P01'; end $$`),
+      'retries_exhausted',
+      'a lone statement too'
+    )
   })
   t.notOk(log.lines.some(({ level }) => level === 'ERROR'))
   await untilIdle({ stats } as never)

@@ -1,6 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
@@ -21,7 +35,7 @@ function folder (t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'running-trainer-test-'))
   t.teardown(() => {
     const cluster = join(dir, 'postgres', 'cluster')
-    if (existsSync(cluster)) for (const pid of postgresOn(cluster, join(cluster, 'postmaster.pid'))) process.kill(pid, 'SIGKILL')
+    if (existsSync(cluster)) { for (const pid of postgresOn(cluster, join(cluster, 'postmaster.pid'))) process.kill(pid, 'SIGKILL') }
     rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   })
   return dir
@@ -58,7 +72,9 @@ async function inProcess (t: Test, dataDir: string, environment: Record<string, 
     cwd: process.cwd(), env: { ...process.env, ...environment }, stdio: ['ignore', 'inherit', 'inherit', 'ipc']
   })
   t.teardown(() => { child.kill('SIGKILL') })
-  const answer = once(child, 'message').then(([message]) => message as { url?: string, pid?: number, name?: string, message?: string })
+  const answer = once(child, 'message').then(
+    ([message]) => message as { url?: string; pid?: number; name?: string; message?: string }
+  )
   return { child, answer }
 }
 
@@ -70,9 +86,20 @@ async function gone (pid: number): Promise<void> {
 t.test('a first start makes a cluster, a later one finds its data', async (t) => {
   const dir = folder(t)
   const first = await start(t, dir)
-  t.match(await ask(first.embedded.url, 'create table kept as select 1 as id; select current_database() as name, current_setting(\'fsync\') as fsync, current_setting(\'server_encoding\') as encoding'), [[], [{ name: 'running_trainer', fsync: 'on', encoding: 'UTF8' }]])
-  t.same(await ask(first.embedded.url, "select lower('ÄÖ') as lower, 'Ä' ~* 'ä' as matches"), [{ lower: 'äö', matches: true }])
-  t.match(first.lines.filter(({ message }) => message === 'embedded Postgres started'), [{ level: 'info', fields: { pid: Number, port: Number } }])
+  t.match(
+    await ask(
+      first.embedded.url,
+      "create table kept as select 1 as id; select current_database() as name, current_setting('fsync') as fsync, current_setting('server_encoding') as encoding"
+    ),
+    [[], [{ name: 'running_trainer', fsync: 'on', encoding: 'UTF8' }]]
+  )
+  t.same(await ask(first.embedded.url, "select lower('ÄÖ') as lower, 'Ä' ~* 'ä' as matches"), [
+    { lower: 'äö', matches: true }
+  ])
+  t.match(
+    first.lines.filter(({ message }) => message === 'embedded Postgres started'),
+    [{ level: 'info', fields: { pid: Number, port: Number } }]
+  )
   const { pid } = first.embedded
   await first.embedded.stop()
   t.equal(isThere(pid as number), false)
@@ -99,7 +126,11 @@ t.test('what a service that was killed left running is replaced, with its data',
   const { embedded, lines } = await start(t, dir)
   t.same(await ask(embedded.url, 'select id from kept'), [{ id: 1 }])
   t.equal(startOf(pid as number), null)
-  t.ok(lines.some(({ level, message, fields }) => level === 'warning' && message.includes('left running') && fields['pid'] === pid))
+  t.ok(
+    lines.some(
+      ({ level, message, fields }) => level === 'warning' && message.includes('left running') && fields['pid'] === pid
+    )
+  )
 })
 
 t.test('a service that exits without stopping its Postgres takes it along', async (t) => {
@@ -152,7 +183,10 @@ t.test('a lock of another container counts as long as somebody touches it', asyn
   const other = JSON.stringify({ ...ownIdentity(), host: 'other', space: 'pid:[1]', pid: 1 })
   writeFileSync(path, other)
   const touching = setInterval(() => writeFileSync(path, other), 200)
-  await t.rejects(startEmbedded({ dataDir: dir, log: listener().log }), { name: 'EmbeddedError', message: /in use by process 1 on other/ })
+  await t.rejects(startEmbedded({ dataDir: dir, log: listener().log }), {
+    name: 'EmbeddedError',
+    message: /in use by process 1 on other/
+  })
   clearInterval(touching)
   t.equal((await start(t, dir)).embedded.state, 'running')
 })
@@ -161,9 +195,12 @@ t.test('an interrupted initdb does not poison the next start', async (t) => {
   const dir = folder(t)
   const { child } = await inProcess(t, dir)
   const holder = join(dir, 'postgres')
-  const made = () => existsSync(holder) ? readdirSync(holder).find((name) => name.startsWith('cluster.new-')) : undefined
+  const made = () =>
+    existsSync(holder) ? readdirSync(holder).find((name) => name.startsWith('cluster.new-')) : undefined
   // Killed as soon as there are files of a cluster, long before there is one.
-  while (made() === undefined || readdirSync(join(holder, made() as string)).length === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+  while (made() === undefined || readdirSync(join(holder, made() as string)).length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
   child.kill('SIGKILL')
   await once(child, 'exit')
   t.equal(existsSync(join(holder, 'cluster')), false)
@@ -172,58 +209,78 @@ t.test('an interrupted initdb does not poison the next start', async (t) => {
   t.same(readdirSync(holder).filter((name) => name.includes('-')), [])
 })
 
-t.test('as root it runs under a home that is closed to all others', { skip: isRoot ? false : 'only root can try this' }, async (t) => {
-  const home = folder(t)
-  t.equal(statSync(home).mode & 0o777, 0o700)
-  const dir = join(home, 'clone', 'data')
-  // The binaries lie there too.
-  const native = join(home, 'clone', 'package', 'native')
-  cpSync(findNative(), native, { recursive: true, verbatimSymlinks: true })
-  cpSync(join(findNative(), '..', 'package.json'), join(native, '..', 'package.json'))
-  const { embedded } = await start(t, dir, { native })
-  t.not(statSync(`/proc/${embedded.pid}`).uid, 0)
-  for (const statement of ['create table big as select g as id from generate_series(1, 200000) as g', 'checkpoint', 'create database other', 'drop database other with (force)']) {
-    t.same(await ask(embedded.url, statement), [], statement)
+t.test(
+  'as root it runs under a home that is closed to all others',
+  { skip: isRoot ? false : 'only root can try this' },
+  async (t) => {
+    const home = folder(t)
+    t.equal(statSync(home).mode & 0o777, 0o700)
+    const dir = join(home, 'clone', 'data')
+    // The binaries lie there too.
+    const native = join(home, 'clone', 'package', 'native')
+    cpSync(findNative(), native, { recursive: true, verbatimSymlinks: true })
+    cpSync(join(findNative(), '..', 'package.json'), join(native, '..', 'package.json'))
+    const { embedded } = await start(t, dir, { native })
+    t.not(statSync(`/proc/${embedded.pid}`).uid, 0)
+    for (const statement of [
+      'create table big as select g as id from generate_series(1, 200000) as g',
+      'checkpoint',
+      'create database other',
+      'drop database other with (force)'
+    ]) {
+      t.same(await ask(embedded.url, statement), [], statement)
+    }
+    const sql = postgres(embedded.url, { max: 1, fetch_types: false })
+    await sql.unsafe(
+      'set max_parallel_workers_per_gather = 2; set min_parallel_table_scan_size = 0; set parallel_setup_cost = 0; set parallel_tuple_cost = 0'
+    )
+    const plan = await sql.unsafe('explain (analyze) select count(*) from big')
+    t.match(plan.map((row) => row['QUERY PLAN']).join('\n'), /Workers Launched: [12]/)
+    await sql.end({ timeout: 1 })
+    process.kill(embedded.pid as number, 'SIGKILL')
+    await embedded.stop()
+    const again = await start(t, dir, { native })
+    t.same(
+      await ask(again.embedded.url, 'select count(*)::int as rows from big'),
+      [{ rows: 200_000 }],
+      'recovered from the crash'
+    )
   }
-  const sql = postgres(embedded.url, { max: 1, fetch_types: false })
-  await sql.unsafe('set max_parallel_workers_per_gather = 2; set min_parallel_table_scan_size = 0; set parallel_setup_cost = 0; set parallel_tuple_cost = 0')
-  const plan = await sql.unsafe('explain (analyze) select count(*) from big')
-  t.match(plan.map((row) => row['QUERY PLAN']).join('\n'), /Workers Launched: [12]/)
-  await sql.end({ timeout: 1 })
-  process.kill(embedded.pid as number, 'SIGKILL')
-  await embedded.stop()
-  const again = await start(t, dir, { native })
-  t.same(await ask(again.embedded.url, 'select count(*)::int as rows from big'), [{ rows: 200_000 }], 'recovered from the crash')
-})
+)
 
-t.test('library links that npm did not make are made in a copy, which is repaired when a file is missing', async (t) => {
-  const home = folder(t)
-  chmodSync(home, 0o755)
-  const native = join(home, 'native')
-  cpSync(findNative(), native, { recursive: true, verbatimSymlinks: true })
-  cpSync(join(findNative(), '..', 'package.json'), join(home, 'package.json'))
-  // Another size of a file nobody reads makes a copy of this test's own.
-  writeFileSync(join(native, 'share', `marker-${process.pid}`), 'x')
-  for (const { target } of JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as Array<{ target: string }>) rmSync(join(home, target), { force: true })
-  const { embedded, lines } = await start(t, join(home, 'data'), { native })
-  const place = lines.find(({ message }) => message.includes('copy of its binaries'))?.fields['place'] as string
-  t.teardown(() => rmSync(place, { recursive: true, force: true }))
-  t.equal(lstatSync(place).mode & 0o777, 0o755)
-  t.equal(lstatSync(place).uid, process.getuid?.())
-  await embedded.stop()
-  rmSync(join(place, 'share', `marker-${process.pid}`))
-  await (await start(t, join(home, 'data'), { native })).embedded.stop()
-  t.ok(existsSync(join(place, 'share', `marker-${process.pid}`)))
+t.test(
+  'library links that npm did not make are made in a copy, which is repaired when a file is missing',
+  async (t) => {
+    const home = folder(t)
+    chmodSync(home, 0o755)
+    const native = join(home, 'native')
+    cpSync(findNative(), native, { recursive: true, verbatimSymlinks: true })
+    cpSync(join(findNative(), '..', 'package.json'), join(home, 'package.json'))
+    // Another size of a file nobody reads makes a copy of this test's own.
+    writeFileSync(join(native, 'share', `marker-${process.pid}`), 'x')
+    for (const { target } of JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as Array<{
+      target: string
+    }>) { rmSync(join(home, target), { force: true }) }
+    const { embedded, lines } = await start(t, join(home, 'data'), { native })
+    const place = lines.find(({ message }) => message.includes('copy of its binaries'))?.fields['place'] as string
+    t.teardown(() => rmSync(place, { recursive: true, force: true }))
+    t.equal(lstatSync(place).mode & 0o777, 0o755)
+    t.equal(lstatSync(place).uid, process.getuid?.())
+    await embedded.stop()
+    rmSync(join(place, 'share', `marker-${process.pid}`))
+    await (await start(t, join(home, 'data'), { native })).embedded.stop()
+    t.ok(existsSync(join(place, 'share', `marker-${process.pid}`)))
 
-  if (!isRoot) return
-  // What another user has put there is not run.
-  chownSync(place, 12345, 12345)
-  const { lines: later } = await start(t, join(home, 'data'), { native })
-  const other = later.find(({ message }) => message.includes('copy of its binaries'))?.fields['place'] as string
-  t.teardown(() => rmSync(other, { recursive: true, force: true }))
-  t.not(other, place)
-  t.equal(dirname(other), dirname(place))
-})
+    if (!isRoot) return
+    // What another user has put there is not run.
+    chownSync(place, 12345, 12345)
+    const { lines: later } = await start(t, join(home, 'data'), { native })
+    const other = later.find(({ message }) => message.includes('copy of its binaries'))?.fields['place'] as string
+    t.teardown(() => rmSync(other, { recursive: true, force: true }))
+    t.not(other, place)
+    t.equal(dirname(other), dirname(place))
+  }
+)
 
 t.test('a postmaster that dies is started again at the same address', async (t) => {
   const dir = folder(t)
@@ -236,7 +293,12 @@ t.test('a postmaster that dies is started again at the same address', async (t) 
   t.equal(embedded.restarts, 1)
   t.not(embedded.pid, pid)
   t.same(await ask(embedded.url, 'select id from kept'), [{ id: 1 }])
-  t.ok(lines.some(({ level, fields }) => level === 'error' && fields['error_code'] === 'DATABASE_ERROR' && fields['ended_with'] === 'SIGKILL'))
+  t.ok(
+    lines.some(
+      ({ level, fields }) =>
+        level === 'error' && fields['error_code'] === 'DATABASE_ERROR' && fields['ended_with'] === 'SIGKILL'
+    )
+  )
 })
 
 t.test('it is tried again until it runs, and stop ends the trying', async (t) => {
@@ -289,19 +351,35 @@ t.test('a folder that cannot be used is refused with what to do', async (t) => {
   const { log } = listener()
   await t.test('a file', async (t) => {
     writeFileSync(join(dir, 'file'), '')
-    await t.rejects(startEmbedded({ dataDir: join(dir, 'file'), log }), { name: 'EmbeddedError', message: /not a folder/ })
+    await t.rejects(startEmbedded({ dataDir: join(dir, 'file'), log }), {
+      name: 'EmbeddedError',
+      message: /not a folder/
+    })
   })
-  await t.test('one where nothing can be made', { skip: existsSync('/proc/self') ? false : 'no such folder is known here' }, async (t) => {
-    await t.rejects(startEmbedded({ dataDir: '/proc/none', log }), { name: 'EmbeddedError', message: /cannot be used.*DATABASE_URL/ })
-  })
+  await t.test(
+    'one where nothing can be made',
+    { skip: existsSync('/proc/self') ? false : 'no such folder is known here' },
+    async (t) => {
+      await t.rejects(startEmbedded({ dataDir: '/proc/none', log }), {
+        name: 'EmbeddedError',
+        message: /cannot be used.*DATABASE_URL/
+      })
+    }
+  )
   await t.test('data of another major version', async (t) => {
     mkdirSync(join(dir, 'old', 'postgres', 'cluster'), { recursive: true })
     writeFileSync(join(dir, 'old', 'postgres', 'cluster', 'PG_VERSION'), '12\n')
-    await t.rejects(startEmbedded({ dataDir: join(dir, 'old'), log }), { name: 'EmbeddedError', message: /made by PostgreSQL 12/ })
+    await t.rejects(startEmbedded({ dataDir: join(dir, 'old'), log }), {
+      name: 'EmbeddedError',
+      message: /made by PostgreSQL 12/
+    })
   })
   await t.test('something else than a cluster', async (t) => {
     mkdirSync(join(dir, 'else', 'postgres', 'cluster'), { recursive: true })
-    await t.rejects(startEmbedded({ dataDir: join(dir, 'else'), log }), { name: 'EmbeddedError', message: /not a PostgreSQL cluster/ })
+    await t.rejects(startEmbedded({ dataDir: join(dir, 'else'), log }), {
+      name: 'EmbeddedError',
+      message: /not a PostgreSQL cluster/
+    })
   })
 })
 

@@ -8,8 +8,25 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { cannotMount, mountSmall, unmount } from '../harness/fixtures/log-directory.ts'
 import { lockTable } from '../harness/table-lock.ts'
-import { describeFaults, ENDPOINTS, FAULTS, type Fault, type FaultName, type Outcomes } from '../harness/fault-matrix.ts'
-import { fits, POOL_SIZE, ROLE, startBouncer, startGround, startSite, type Bouncer, type Ground, type Site } from '../harness/fault-site.ts'
+import {
+  describeFaults,
+  ENDPOINTS,
+  FAULTS,
+  type Fault,
+  type FaultName,
+  type Outcomes
+} from '../harness/fault-matrix.ts'
+import {
+  fits,
+  POOL_SIZE,
+  ROLE,
+  startBouncer,
+  startGround,
+  startSite,
+  type Bouncer,
+  type Ground,
+  type Site
+} from '../harness/fault-site.ts'
 
 t.setTimeout(240_000)
 
@@ -39,10 +56,16 @@ async function cut ({ admin }: Ground, which = 'true'): Promise<void> {
   const rows = await admin.unsafe<Array<{ pid: number }>>(`select pid, pg_terminate_backend(pid) ${mine}`)
   const pids = rows.map(({ pid }) => pid).join(', ')
   if (pids === '') throw new Error('There was nothing to cut')
-  await eventually('the server has cut the connections', async () => (await admin.unsafe(`select ${mine} and pid in (${pids})`)).length === 0)
+  await eventually(
+    'the server has cut the connections',
+    async () => (await admin.unsafe(`select ${mine} and pid in (${pids})`)).length === 0
+  )
 }
 
-/** Cuts those that do nothing, and waits until the service knows it: the server forgets them a moment before it closes them. */
+/**
+ * Cuts those that do nothing, and waits until the service knows it: the server forgets them a moment before it closes
+ * them.
+ */
 async function cutIdle ({ site, ground }: Stage): Promise<void> {
   await cut(ground)
   await eventually('the service has seen it', async () => await site.figure('db_pool_connections{state="idle"}') === 0)
@@ -186,7 +209,11 @@ async function eventually (what: string, isSo: () => Promise<boolean>, patienceM
 /** What the service answers now, to everything; `ready` is given the time it has to find out. */
 async function observe (site: Site, during: Outcomes, observed: Partial<Outcomes>): Promise<Partial<Outcomes>> {
   const left = ENDPOINTS.filter((endpoint) => observed[endpoint] === undefined && endpoint !== 'health')
-  const [answers] = await Promise.all([site.askAll(left), found(site, 'ready', during.ready), found(site, 'health', during.health)])
+  const [answers] = await Promise.all([
+    site.askAll(left),
+    found(site, 'ready', during.ready),
+    found(site, 'health', during.health)
+  ])
   // By now it has found out.
   return { ...answers, ...await site.askAll(['ready', 'health']), ...observed }
 }
@@ -201,7 +228,12 @@ async function show (stage: Stage, { name, during }: Fault): Promise<void> {
   await eventually('all is well before', async () => isFine(await site.askAll(ENDPOINTS)))
   const { observed, end } = await CAUSES[name as FaultName](stage)
   const answers = await observe(site, during, observed ?? {})
-  for (const endpoint of ENDPOINTS) t.ok(fits(answers[endpoint], during[endpoint]), `${endpoint}: ${answers[endpoint] ?? ''}, expected ${during[endpoint]}`)
+  for (const endpoint of ENDPOINTS) {
+    t.ok(
+      fits(answers[endpoint], during[endpoint]),
+      `${endpoint}: ${answers[endpoint] ?? ''}, expected ${during[endpoint]}`
+    )
+  }
   await end?.()
   const tookMs = await eventually('all is well again', async () => isFine(await site.askAll(ENDPOINTS)))
   t.comment(`${name}: well again after ${Math.round(tookMs)} ms`)
@@ -218,17 +250,34 @@ function isFine (answers: Partial<Outcomes>): boolean {
 async function checkAftermath ({ t, site, ground: { admin, url } }: Stage): Promise<void> {
   const { service } = site
   t.equal(service.child.exitCode, null, 'the process is there')
-  t.same(service.lines.filter(({ level, exception }) => level === 'CRITICAL' || /unhandled/i.test(String(exception))), [])
+  t.same(
+    service.lines.filter(({ level, exception }) => level === 'CRITICAL' || /unhandled/i.test(String(exception))),
+    []
+  )
   t.same(service.stderr().split('\n'), [''])
-  for (const figure of ['db_pool_connections{state="active"}', 'db_pool_connections{state="connecting"}', 'db_pool_waiting_requests']) {
-    await t.resolves(eventually(`${figure} is 0`, async () => await site.figure(figure) === 0))
+  for (const figure of [
+    'db_pool_connections{state="active"}',
+    'db_pool_connections{state="connecting"}',
+    'db_pool_waiting_requests'
+  ]) {
+    await t.resolves(eventually(`${figure} is 0`, async () => (await site.figure(figure)) === 0))
   }
-  await t.resolves(eventually('nothing is in flight but the question', async () => await site.figure('http_requests_in_flight') === 1))
+  await t.resolves(
+    eventually(
+      'nothing is in flight but the question',
+      async () => (await site.figure('http_requests_in_flight')) === 1
+    )
+  )
   const busy = `select state, query from pg_stat_activity where usename = '${ROLE}' and state <> 'idle'`
   await t.resolves(eventually('nothing is left on the server', async () => (await admin.unsafe(busy)).length === 0))
   await t.resolves(eventually('each request has one line', async () => {
-    const completed = service.lines.filter(({ message, request_id: id }) => message === 'request completed' && site.asked.has(id ?? ''))
-    return completed.length === site.asked.size && new Set(completed.map(({ request_id: id }) => id)).size === site.asked.size
+    const completed = service.lines.filter(
+      ({ message, request_id: id }) => message === 'request completed' && site.asked.has(id ?? '')
+    )
+    return (
+      completed.length === site.asked.size &&
+      new Set(completed.map(({ request_id: id }) => id)).size === site.asked.size
+    )
   }))
   await checkRows(t, site, url)
 }
@@ -237,18 +286,24 @@ async function checkRows (t: Test, { stored }: Site, url: string): Promise<void>
   const { default: postgres } = await import('postgres')
   const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
   try {
-    const plans = await sql<Array<{ mark: string, count: number }>>`select name as mark, count(*)::int as count from plans group by 1`
+    const plans = await sql<
+      Array<{ mark: string; count: number }>
+    >`select name as mark, count(*)::int as count from plans group by 1`
     // An import is whole or not at all: so many recordings, chunks and activities belong together.
-    const imports = await sql<Array<{ mark: string, count: number }>>`
+    const imports = await sql<Array<{ mark: string; count: number }>>`
       select (extract(epoch from start_time) - extract(epoch from '2024-01-15T10:30:00Z'::timestamptz))::int::text as mark, count(*)::int as count
       from activities join recordings using (user_id, recording_id) join recording_chunks using (user_id, recording_id) group by 1`
-    const counts = { write: new Map(plans.map(({ mark, count }) => [mark, count])), import: new Map(imports.map(({ mark, count }) => [mark, count])) }
+    const counts = {
+      write: new Map(plans.map(({ mark, count }) => [mark, count])),
+      import: new Map(imports.map(({ mark, count }) => [mark, count]))
+    }
     const wrong = stored.filter(({ kind, mark, status }) => {
       const count = counts[kind].get(mark) ?? 0
       return status === 201 ? count !== 1 : count > 1
     })
     t.same(wrong, [], 'every 201 is one row, and nothing is there twice')
-    const [rows] = await sql`select (select count(*) from recordings)::int as recordings, (select count(*) from recording_chunks)::int as chunks, (select count(*) from activities)::int as activities`
+    const [rows] =
+      await sql`select (select count(*) from recordings)::int as recordings, (select count(*) from recording_chunks)::int as chunks, (select count(*) from activities)::int as activities`
     t.equal(rows?.recordings, rows?.activities)
     t.equal(rows?.chunks, rows?.activities)
   } finally {
@@ -285,7 +340,12 @@ t.test('behind PgBouncer in transaction mode', { skip: noBouncer }, async (t) =>
   probe.close()
   const bouncer = await startBouncer(t, ground, port)
   const url = ground.url.replace(/:\d+\//, `:${port}/`)
-  const pooled = await startSite(t, url, { LOG_DIR: logDir('pooled'), DATABASE_POOLER: 'transaction', DATABASE_MIGRATION_URL: ground.url }, 10_000)
+  const pooled = await startSite(
+    t,
+    url,
+    { LOG_DIR: logDir('pooled'), DATABASE_POOLER: 'transaction', DATABASE_MIGRATION_URL: ground.url },
+    10_000
+  )
   // Both sites are this role's: the other's connections would be seen as left over.
   await site.service.stop()
   for (const fault of FAULTS.filter((fault: Fault) => fault.pooled === true)) {
@@ -296,5 +356,8 @@ t.test('behind PgBouncer in transaction mode', { skip: noBouncer }, async (t) =>
 })
 
 t.test('docs/RELIABILITY.md says what is tested here', async (t) => {
-  t.ok(readFileSync('docs/RELIABILITY.md', 'utf8').includes(`\n${describeFaults()}\n`), 'else: node scripts/write-reliability-docs.mjs')
+  t.ok(
+    readFileSync('docs/RELIABILITY.md', 'utf8').includes(`\n${describeFaults()}\n`),
+    'else: node scripts/write-reliability-docs.mjs'
+  )
 })

@@ -3,13 +3,26 @@ import { parseAddress } from '../../db/driver/address.ts'
 import { transaction } from '../../db/sql.ts'
 import { createDatabase } from '../harness/database.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
-import { bareDriver, kindOf, openDatabase, pause, rejection, running, until, untilIdle, within } from '../harness/open-database.ts'
+import {
+  bareDriver,
+  kindOf,
+  openDatabase,
+  pause,
+  rejection,
+  running,
+  until,
+  untilIdle,
+  within
+} from '../harness/open-database.ts'
 
 const url = await createDatabase(t, { migrated: false })
 const port = parseAddress(url).hosts[0]?.port as number
 const admin = bareDriver(t, url, { max: 1 })
 await admin`create table steps (run text, step int)`
-const steps = async (run: string) => (await admin<Array<{ step: number }>>`select step from steps where run = ${run} order by step`).map(({ step }) => step)
+const steps = async (run: string) =>
+  (await admin<Array<{ step: number }>>`select step from steps where run = ${run} order by step`).map(
+    ({ step }) => step
+  )
 
 async function proxied (t: { teardown (f: () => Promise<void>): void }): Promise<ToxicProxy> {
   const proxy = await ToxicProxy.to(port)
@@ -47,7 +60,10 @@ t.test('a transaction whose connection died runs no further statement', async (t
       await meanwhile()
       for (const step of [2, 3]) refused.push(await kindOf(inner`insert into steps values (${run}, ${step})`))
     }))
-    t.strictSame({ outcome, refused, kept: await steps(run) }, { outcome: 'unreachable', refused: ['unreachable', 'unreachable'], kept: [] })
+    t.strictSame(
+      { outcome, refused, kept: await steps(run) },
+      { outcome: 'unreachable', refused: ['unreachable', 'unreachable'], kept: [] }
+    )
   }
   await half('at once', async () => {})
   await half('after others used the pool', async () => { await untilIdle({ stats } as never); await sql`select 1` })
@@ -91,7 +107,11 @@ t.test('a statement whose backend is killed fails at once, and only that one', a
 
 t.test('a server that stands still holds nobody longer than the deadline', async (t) => {
   const proxy = await proxied(t)
-  const { sql, stats, ping, close } = openDatabase(t, proxy.url(url), { queryTimeoutMs: 300, acquireTimeoutMs: 400, connectTimeoutMs: 300 })
+  const { sql, stats, ping, close } = openDatabase(t, proxy.url(url), {
+    queryTimeoutMs: 300,
+    acquireTimeoutMs: 400,
+    connectTimeoutMs: 300
+  })
   const bare = bareDriver(t, proxy.url(url), { max: 1, connect_timeout: 1 })
   await Promise.all([sql`select 1`, sql`select 1`, ping(), bare`select 1`])
   for (const mode of ['freeze', 'black-hole'] as const) {
@@ -102,9 +122,21 @@ t.test('a server that stands still holds nobody longer than the deadline', async
       const transacting = transaction(sql, (sql) => sql`select 1`)
       t.strictSame(await Promise.all([kindOf(sql`select 2`), kindOf(transacting)]), ['query_timeout', 'query_timeout'])
       t.ok(performance.now() - started < 5000)
-      t.ok(['unreachable', 'acquire_timeout'].includes(await kindOf(sql`select 3`)), 'no connection is left, and none to be had')
+      t.ok(
+        ['unreachable', 'acquire_timeout'].includes(await kindOf(sql`select 3`)),
+        'no connection is left, and none to be had'
+      )
       t.equal(await kindOf(ping()), 'unreachable')
-      if (mode === 'freeze') t.equal(await within(600, bare`select 4`.catch(() => {})), 'pending', 'the bare driver waits on')
+      if (mode === 'freeze') {
+        t.equal(
+          await within(
+            600,
+            bare`select 4`.catch(() => {})
+          ),
+          'pending',
+          'the bare driver waits on'
+        )
+      }
       await untilIdle({ stats } as never)
       await proxy.setMode('pass')
       t.match(await sql`select 5 as five`, [{ five: 5 }])
@@ -112,16 +144,24 @@ t.test('a server that stands still holds nobody longer than the deadline', async
     })
   }
 
-  await t.test('and a backend that is stopped is left to itself', { skip: process.getuid?.() !== 0 && 'only root can stop the server' }, async (t) => {
-    const [row] = await sql<{ pid: number }>`select pg_backend_pid() as pid`
-    const pid = row?.pid as number
-    t.teardown(() => { try { process.kill(pid, 'SIGCONT') } catch {} })
-    process.kill(pid, 'SIGSTOP')
-    t.equal(await kindOf(sql`/* stopped */ select pg_sleep(20)`), 'query_timeout')
-    t.match(await sql`select 1 as one`, [{ one: 1 }])
-    process.kill(pid, 'SIGCONT')
-    await until(async () => (await running(admin, 'stopped')).length === 0)
-  })
+  await t.test(
+    'and a backend that is stopped is left to itself',
+    { skip: process.getuid?.() !== 0 && 'only root can stop the server' },
+    async (t) => {
+      const [row] = await sql<{ pid: number }>`select pg_backend_pid() as pid`
+      const pid = row?.pid as number
+      t.teardown(() => {
+        try {
+          process.kill(pid, 'SIGCONT')
+        } catch {}
+      })
+      process.kill(pid, 'SIGSTOP')
+      t.equal(await kindOf(sql`/* stopped */ select pg_sleep(20)`), 'query_timeout')
+      t.match(await sql`select 1 as one`, [{ one: 1 }])
+      process.kill(pid, 'SIGCONT')
+      await until(async () => (await running(admin, 'stopped')).length === 0)
+    }
+  )
 
   await t.test('closing does not wait for it', async (t) => {
     await proxy.setMode('freeze')
@@ -155,15 +195,25 @@ t.test('while the server is down the answer comes at once, and soon after it is 
   t.match(await Promise.all([1, 2, 3].map(() => sql`select 1 as one`)), [{}, {}, {}])
   t.type(await ping(), 'number')
   await untilIdle({ stats } as never)
-  t.strictSame(log.lines.filter(({ message }) => message !== 'slow query').map(({ level, logger, message }) => ({ level, logger, message })), [
-    { level: 'WARNING', logger: 'app.db', message: 'database connection failed' },
-    { level: 'INFO', logger: 'app.db', message: 'database reachable again' }
-  ], 'said once')
+  t.strictSame(
+    log.lines
+      .filter(({ message }) => message !== 'slow query')
+      .map(({ level, logger, message }) => ({ level, logger, message })),
+    [
+      { level: 'WARNING', logger: 'app.db', message: 'database connection failed' },
+      { level: 'INFO', logger: 'app.db', message: 'database reachable again' }
+    ],
+    'said once'
+  )
 })
 
 t.test('statements that the network swallowed do not keep the pool when it is back', async (t) => {
   const proxy = await proxied(t)
-  const { sql, stats } = openDatabase(t, proxy.url(url), { poolSize: 2, queryTimeoutMs: 20_000, acquireTimeoutMs: 5000 })
+  const { sql, stats } = openDatabase(t, proxy.url(url), {
+    poolSize: 2,
+    queryTimeoutMs: 20_000,
+    acquireTimeoutMs: 5000
+  })
   await Promise.all([sql`select pg_sleep(0.05)`, sql`select pg_sleep(0.05)`])
   const healthy = sql`/* healthy */ select pg_sleep(3), 'unharmed' as word`
   await until(async () => (await running(admin, 'healthy')).length === 1)
@@ -224,7 +274,10 @@ t.test('a server that takes no more connections does not stop those there are', 
   const asRole = new URL(url)
   Object.assign(asRole, { username: role, password: 'narrow' })
   const { sql, stats, ping } = openDatabase(t, asRole.href, { poolSize: 5 })
-  t.match(await Promise.all(Array.from({ length: 10 }, (_, i) => sql`select ${i}::int as i, pg_sleep(0.01)`)), Array.from({ length: 10 }, (_, i) => [{ i }]))
+  t.match(
+    await Promise.all(Array.from({ length: 10 }, (_, i) => sql`select ${i}::int as i, pg_sleep(0.01)`)),
+    Array.from({ length: 10 }, (_, i) => [{ i }])
+  )
   t.equal(stats().idle, 2)
   t.equal(await kindOf(ping()), 'too_many_connections')
   const error = await rejection(openDatabase(t, asRole.href).sql`select 1`)
@@ -234,24 +287,45 @@ t.test('a server that takes no more connections does not stop those there are', 
 
 t.test('many clients leaving and coming lose no connection', async (t) => {
   const proxy = await proxied(t)
-  const { sql, stats, forRequest, log } = openDatabase(t, proxy.url(url), { poolSize: 4, queryTimeoutMs: 200, acquireTimeoutMs: 300 })
+  const { sql, stats, forRequest, log } = openDatabase(t, proxy.url(url), {
+    poolSize: 4,
+    queryTimeoutMs: 200,
+    acquireTimeoutMs: 300
+  })
   const outcomes = await Promise.all(Array.from({ length: 120 }, async (_, i) => {
     await pause(i * 5)
     if (i % 30 === 29) proxy.cutAll()
     const request = forRequest({ log })
-    const statement = i % 3 === 0
-      ? transaction(request, async (sql) => { await sql`select pg_sleep(0.01)`; await sql`select pg_sleep(${i % 2 === 0 ? 0.01 : 3})` })
-      : request`select pg_sleep(${i % 5 === 0 ? 3 : 0.005})`
+    const statement =
+      i % 3 === 0
+        ? transaction(request, async (sql) => {
+          await sql`select pg_sleep(0.01)`
+          await sql`select pg_sleep(${i % 2 === 0 ? 0.01 : 3})`
+        })
+        : request`select pg_sleep(${i % 5 === 0 ? 3 : 0.005})`
     if (i % 7 === 0) setTimeout(() => request.cancel('client_gone'), 8)
     return await statement.then(() => 'done', (error) => error.kind)
   }))
-  t.strictSame([...new Set(outcomes)].filter((kind) => !['done', 'query_timeout', 'acquire_timeout', 'cancelled', 'unreachable'].includes(kind)), [])
+  t.strictSame(
+    [...new Set(outcomes)].filter(
+      (kind) => !['done', 'query_timeout', 'acquire_timeout', 'cancelled', 'unreachable'].includes(kind)
+    ),
+    []
+  )
   t.ok(outcomes.includes('done') && outcomes.includes('query_timeout') && outcomes.includes('cancelled'))
   await untilIdle({ stats } as never)
-  t.match(await Promise.all(Array.from({ length: 8 }, () => sql`select 1 as one`)), Array.from({ length: 8 }, () => [{ one: 1 }]))
+  t.match(
+    await Promise.all(Array.from({ length: 8 }, () => sql`select 1 as one`)),
+    Array.from({ length: 8 }, () => [{ one: 1 }])
+  )
   t.ok(stats().idle <= 4)
   // The server has yet to hear of those that were cut last.
-  await until(async () => (await admin`select 1 from pg_stat_activity where application_name = 'running-trainer' and state like 'idle in transaction%'`).length === 0)
+  await until(
+    async () =>
+      (
+        await admin`select 1 from pg_stat_activity where application_name = 'running-trainer' and state like 'idle in transaction%'`
+      ).length === 0
+  )
 })
 
 t.test('of several hosts the first that answers is used', async (t) => {

@@ -36,20 +36,30 @@ t.test('what is pending is applied in order, once, and noted', async (t) => {
   t.same(await run(), { applied: [] })
   t.same(await pending(sql, dir), [])
   t.same(await sql`select id from first`, [{ id: 1 }])
-  const rows = await sql`select version, name, length(checksum) as length, applied_at <= now() as past from schema_migrations order by version`
-  t.same(rows, [{ version: 1, name: 'first', length: 64, past: true }, { version: 2, name: 'second', length: 64, past: true }])
+  const rows =
+    await sql`select version, name, length(checksum) as length, applied_at <= now() as past from schema_migrations order by version`
+  t.same(rows, [
+    { version: 1, name: 'first', length: 64, past: true },
+    { version: 2, name: 'second', length: 64, past: true }
+  ])
 })
 
 t.test('eight processes at once apply each migration once', async (t) => {
   // The pause keeps the lock long enough that the others have to wait for it.
-  const { url, sql, dir } = await prepare(t, { ...TWO, '0003-slow.sql': 'select pg_sleep(0.5); create table slow (id integer);' })
+  const { url, sql, dir } = await prepare(t, {
+    ...TWO,
+    '0003-slow.sql': 'select pg_sleep(0.5); create table slow (id integer);'
+  })
   const program = `
     import { migrate } from ${JSON.stringify(MODULE)}
     const log = { debug () {}, info () {}, warning () {}, error () {} }
     console.log(JSON.stringify((await migrate(${JSON.stringify(url)}, { log, dir: ${JSON.stringify(dir)} })).applied))
   `
   const answers = await Promise.all(Array.from({ length: 8 }, async () => {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: process.cwd(), stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: process.cwd(),
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
     const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
     t.equal(code, 0)
     return JSON.parse(said) as string[]
@@ -59,7 +69,10 @@ t.test('eight processes at once apply each migration once', async (t) => {
 })
 
 t.test('a migration that fails leaves nothing half done, and those before it stand', async (t) => {
-  const { sql, dir, run } = await prepare(t, { ...TWO, '0003-bad.sql': 'create table third (id integer);\nselect 1 / 0;\n' })
+  const { sql, dir, run } = await prepare(t, {
+    ...TWO,
+    '0003-bad.sql': 'create table third (id integer);\nselect 1 / 0;\n'
+  })
   await t.rejects(run(), { name: 'MigrationError', message: /0003-bad failed: division by zero/ })
   t.same(await sql`select to_regclass('third') as found`, [{ found: null }])
   t.same(await pending(sql, dir), ['0003-bad'])
@@ -70,7 +83,11 @@ t.test('a migration that fails leaves nothing half done, and those before it sta
 t.test('a migration changed after it was applied is refused, before anything is done', async (t) => {
   const { dir, sql, run } = await prepare(t, TWO)
   await run()
-  t.testdir({ ...TWO, '0001-first.sql': 'create table other (id integer);\n', '0003-third.sql': 'create table third (id integer);\n' })
+  t.testdir({
+    ...TWO,
+    '0001-first.sql': 'create table other (id integer);\n',
+    '0003-third.sql': 'create table third (id integer);\n'
+  })
   await t.rejects(run(), { name: 'MigrationError', message: /0001-first is not the one that was applied/ })
   t.same(await sql`select to_regclass('third') as found`, [{ found: null }])
   t.testdir(Object.fromEntries(Object.entries(TWO).map(([name, text]) => [name, text.replaceAll('\n', '\r\n')])))
@@ -82,22 +99,30 @@ t.test('a database ahead of the code is left alone, and a warning says so', asyn
   await run()
   t.testdir({ '0001-first.sql': TWO['0001-first.sql'] })
   t.same(await run(), { applied: [] })
-  t.match(lines.filter(({ level }) => level === 'warning'), [{ message: /does not know/, fields: { migrations: ['0002-second'] } }])
+  t.match(
+    lines.filter(({ level }) => level === 'warning'),
+    [{ message: /does not know/, fields: { migrations: ['0002-second'] } }]
+  )
   t.same(await pending(sql, dir), [])
 })
 
 t.test('a migration that says so runs outside a transaction, statement by statement', async (t) => {
   const { run, sql } = await prepare(t, {
     ...TWO,
-    '0003-index.sql': "-- no transaction: the table is in use; it's long\ncreate index concurrently one on first (id); /* a ; here */\n" +
+    '0003-index.sql':
+      "-- no transaction: the table is in use; it's long\ncreate index concurrently one on first (id); /* a ; here */\n" +
       "create function f() returns text language plpgsql as $body$ begin return 'a;b'; end $body$;\ncreate index concurrently two on second (id)"
   })
   t.same((await run()).applied, ['0001-first', '0002-second', '0003-index'])
-  t.same(await sql`select f(), to_regclass('one')::text as one, to_regclass('two')::text as two`, [{ f: 'a;b', one: 'one', two: 'two' }])
+  t.same(await sql`select f(), to_regclass('one')::text as one, to_regclass('two')::text as two`, [
+    { f: 'a;b', one: 'one', two: 'two' }
+  ])
 })
 
 t.test('a migration that ends its own transaction is refused', async (t) => {
-  const { run, sql, dir } = await prepare(t, { '0001-first.sql': 'create table first (id integer); commit; create table second (id integer);' })
+  const { run, sql, dir } = await prepare(t, {
+    '0001-first.sql': 'create table first (id integer); commit; create table second (id integer);'
+  })
   await t.rejects(run(), /ends its transaction itself/)
   t.same(await pending(sql, dir), ['0001-first'])
 })
@@ -129,7 +154,10 @@ t.test('waiting for another process that migrates has an end', async (t) => {
 })
 
 t.test('a connection lost half way is an error, and the next run goes on from there', async (t) => {
-  const { run, sql, dir } = await prepare(t, { ...TWO, '0003-third.sql': 'create table third (id integer); select pg_advisory_xact_lock(42);' })
+  const { run, sql, dir } = await prepare(t, {
+    ...TWO,
+    '0003-third.sql': 'create table third (id integer); select pg_advisory_xact_lock(42);'
+  })
   const held = await sql.reserve()
   await held`select pg_advisory_lock(42)`
   const migrating = t.rejects(run(), { name: 'MigrationError', message: /0003-third failed/ })
@@ -174,18 +202,21 @@ t.test('the service\'s own migrations apply to an empty database', async (t) => 
   t.equal(applied.length, (await sql`select from schema_migrations`).length)
 })
 
-t.test('a URL as libpq reads it is good for migrating too: a host that is gone before one that is there, and a root certificate', async (t) => {
-  const url = await createDatabase(t, { migrated: false })
-  const { host } = new URL(url)
-  const dir = t.testdir({ ...TWO, 'root.pem': 'of no use without TLS\n' })
-  const gone = createServer().listen(0, '127.0.0.1')
-  await once(gone, 'listening')
-  const { port } = gone.address() as AddressInfo
-  gone.close()
-  await once(gone, 'close')
-  const several = `${url.replace(host, `127.0.0.1:${port},${host}`)}?target_session_attrs=read-write&sslmode=prefer&sslrootcert=${encodeURIComponent(join(dir, 'root.pem'))}&connect_timeout=5`
-  t.same(await migrate(several, { log: listener().log, dir }), { applied: ['0001-first', '0002-second'] })
-})
+t.test(
+  'a URL as libpq reads it is good for migrating too: a host that is gone before one that is there, and a root certificate',
+  async (t) => {
+    const url = await createDatabase(t, { migrated: false })
+    const { host } = new URL(url)
+    const dir = t.testdir({ ...TWO, 'root.pem': 'of no use without TLS\n' })
+    const gone = createServer().listen(0, '127.0.0.1')
+    await once(gone, 'listening')
+    const { port } = gone.address() as AddressInfo
+    gone.close()
+    await once(gone, 'close')
+    const several = `${url.replace(host, `127.0.0.1:${port},${host}`)}?target_session_attrs=read-write&sslmode=prefer&sslrootcert=${encodeURIComponent(join(dir, 'root.pem'))}&connect_timeout=5`
+    t.same(await migrate(several, { log: listener().log, dir }), { applied: ['0001-first', '0002-second'] })
+  }
+)
 
 t.test('a database for a test has the service\'s schema, and is gone after it', async (t) => {
   let url = ''

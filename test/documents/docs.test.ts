@@ -12,7 +12,17 @@ import { ConfigError } from '../../src/config/config.ts'
 import { readConfig } from '../../src/config/read.ts'
 import { ERROR_CODES } from '../../src/errors.ts'
 import { createDatabase } from '../harness/database.ts'
-import { anchorsOf, blocksOf, jsonDifference, pages, parseAll, ROOT, textDifference, textOf, type Block } from '../harness/documents.ts'
+import {
+  anchorsOf,
+  blocksOf,
+  jsonDifference,
+  pages,
+  parseAll,
+  ROOT,
+  textDifference,
+  textOf,
+  type Block
+} from '../harness/documents.ts'
 import { startProcess } from '../harness/service.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
 import { syntaxProblem, walk } from '../harness/walk.ts'
@@ -29,14 +39,22 @@ addFormats.default(ajv)
 const SCHEMAS: Record<string, object> = { error: ErrorEnvelope, log: LogLine, health: Health }
 
 t.test('what every page has its reader run runs, and prints what the page shows', async (t) => {
-  const walked = pages().filter((page) => !WALKED_ELSEWHERE.has(page) && blocksOf(page).some(({ language, kind }) => language === 'bash' && kind === 'run'))
+  const walked = pages().filter(
+    (page) =>
+      !WALKED_ELSEWHERE.has(page) && blocksOf(page).some(({ language, kind }) => language === 'bash' && kind === 'run')
+  )
   t.ok(walked.includes('docs/OPERATIONS.md'))
   for (const page of walked) {
     await t.test(page, async (t) => {
       const url = await createDatabase(t)
       const proxy = await ToxicProxy.to(Number(new URL(url).port))
       t.teardown(() => proxy.close())
-      const env = { NODE_ENV: 'development', DATABASE_URL: proxy.url(url), MAX_POOL_SIZE: '20', DATABASE_QUERY_TIMEOUT: '1.2' }
+      const env = {
+        NODE_ENV: 'development',
+        DATABASE_URL: proxy.url(url),
+        MAX_POOL_SIZE: '20',
+        DATABASE_QUERY_TIMEOUT: '1.2'
+      }
       const service = await startProcess(t, env)
       await incident(proxy, service.url)
       await walk(t, blocksOf(page), service, env)
@@ -45,11 +63,24 @@ t.test('what every page has its reader run runs, and prints what the page shows'
   }
 })
 
-/** What an operator looks for in a log: the database goes for a while, a request is slow and fails, health turns and recovers. */
+/**
+ * What an operator looks for in a log: the database goes for a while, a request is slow and fails, health turns and
+ * recovers.
+ */
 async function incident (proxy: ToxicProxy, url: string): Promise<void> {
-  const ask = (path: string, body?: object, headers = {}) => fetch(`${url}${path}`, body && { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
+  const ask = (path: string, body?: object, headers = {}) =>
+    fetch(
+      `${url}${path}`,
+      body && {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body)
+      }
+    )
   const answers = async (path: string, status: number) => {
-    for (const deadline = performance.now() + 30_000; performance.now() < deadline;) if ((await ask(path)).status === status) return
+    for (const deadline = performance.now() + 30_000; performance.now() < deadline;) {
+      if ((await ask(path)).status === status) return
+    }
     throw new Error(`${path} does not answer ${status}`)
   }
   const account = { email: 'somebody@example.org', password: 'three old bicycles' }
@@ -62,10 +93,17 @@ async function incident (proxy: ToxicProxy, url: string): Promise<void> {
 }
 
 /** The table of metrics has each family that is served, and no other; Node's own apart. */
-async function checkMetricsTable (t: { same (found: unknown, wanted: unknown, message: string): unknown }, url: string): Promise<void> {
+async function checkMetricsTable (
+  t: { same(found: unknown, wanted: unknown, message: string): unknown },
+  url: string
+): Promise<void> {
   const section = textOf('docs/OPERATIONS.md').split('\n## Metrics\n')[1]!.split('\n## ')[0]!
-  const rows = [...section.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name))
-  const served = [...(await (await fetch(`${url}/metrics`)).text()).matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name!).filter((name) => !/^(nodejs|process)_/.test(name))
+  const rows = [...section.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell]) =>
+    [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name)
+  )
+  const served = [...(await (await fetch(`${url}/metrics`)).text()).matchAll(/^# TYPE (\w+) /gm)]
+    .map(([, name]) => name!)
+    .filter((name) => !/^(nodejs|process)_/.test(name))
   t.same([...new Set(served)].sort(), [...new Set(rows)].sort(), 'the table of metrics is that of /metrics')
 }
 
@@ -74,34 +112,54 @@ t.test('every block says how it is checked, and is what it says', async (t) => {
     const { page, language, kind, body } = block
     if (language === 'bash' || (language === '' && page === 'docs/DEPLOYMENT.md')) {
       t.equal(syntaxProblem(block), undefined, `${place(block)} can be read by bash`)
-      if (!WALKED_ELSEWHERE.has(page)) t.ok(['run', 'syntax', 'ci'].includes(kind), `${place(block)} says whether it is run: bash run, bash ci or bash syntax`)
+      if (!WALKED_ELSEWHERE.has(page)) {
+        t.ok(
+          ['run', 'syntax', 'ci'].includes(kind),
+          `${place(block)} says whether it is run: bash run, bash ci or bash syntax`
+        )
+      }
     } else if (language === 'json') {
       const values = parseAll(body)
-      t.ok(kind === 'output' || kind in SCHEMAS, `${place(block)} is compared: json output, json ${Object.keys(SCHEMAS).join(', json ')}`)
-      for (const value of kind in SCHEMAS ? values : []) t.ok(ajv.validate(SCHEMAS[kind] as object, value), `${place(block)} ${ajv.errorsText()}`)
+      t.ok(
+        kind === 'output' || kind in SCHEMAS,
+        `${place(block)} is compared: json output, json ${Object.keys(SCHEMAS).join(', json ')}`
+      )
+      for (const value of kind in SCHEMAS ? values : []) { t.ok(ajv.validate(SCHEMAS[kind] as object, value), `${place(block)} ${ajv.errorsText()}`) }
     } else if (language === 'yaml') {
       t.same(parseAllDocuments(body).flatMap(({ errors }) => errors), [], place(block))
     } else if (language === 'env') {
       t.same(problemsOf(body), [], place(block))
     } else {
-      t.ok(['text', 'promql', 'sql', 'ini', ''].includes(language), `${place(block)} is of a language that is checked here or by a test of its own: ${language}`)
+      t.ok(
+        ['text', 'promql', 'sql', 'ini', ''].includes(language),
+        `${place(block)} is of a language that is checked here or by a test of its own: ${language}`
+      )
     }
   }
   for (const block of blocks.filter(({ kind }) => kind === 'output')) {
     const before = blocks[blocks.indexOf(block) - 1]
-    t.ok(before?.page === block.page && before.language === 'bash' && before.kind === 'run', `${place(block)} follows what prints it`)
+    t.ok(
+      before?.page === block.page && before.language === 'bash' && before.kind === 'run',
+      `${place(block)} follows what prints it`
+    )
   }
 })
 
 /** What is wrong with an example of settings, and which are none. */
 function problemsOf (settings: string): string[] {
-  const env = Object.fromEntries([...settings.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name as string, value as string]))
+  const env = Object.fromEntries(
+    [...settings.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name as string, value as string])
+  )
   try {
-    return readConfig(env, '/nowhere').warnings.filter(({ error_code: code }) => code === 'CONFIG_UNKNOWN_VARIABLE').map(({ message }) => message)
+    return readConfig(env, '/nowhere')
+      .warnings.filter(({ error_code: code }) => code === 'CONFIG_UNKNOWN_VARIABLE')
+      .map(({ message }) => message)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     // Part of a configuration is no mistake.
-    return error.problems.filter(({ variable }) => env[variable] !== undefined).map(({ variable, message }) => `${variable}: ${message}`)
+    return error.problems
+      .filter(({ variable }) => env[variable] !== undefined)
+      .map(({ variable, message }) => `${variable}: ${message}`)
   }
 }
 
@@ -118,10 +176,12 @@ t.test('every link leads somewhere', async (t) => {
 })
 
 t.test('every npm script and script that a page names is there', async (t) => {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
   for (const page of pages()) {
-    for (const [, name = ''] of textOf(page).matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g)) t.ok(name in scripts, `${page}: npm run ${name}`)
-    for (const [path] of textOf(page).matchAll(/(?<![\w/])(?:scripts|deploy|bench|schemas|src|test)\/[\w./-]+\.\w+/g)) t.ok(existsSync(join(ROOT, path)), `${page}: ${path}`)
+    for (const [, name = ''] of textOf(page).matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g)) { t.ok(name in scripts, `${page}: npm run ${name}`) }
+    for (const [path] of textOf(page).matchAll(/(?<![\w/])(?:scripts|deploy|bench|schemas|src|test)\/[\w./-]+\.\w+/g)) { t.ok(existsSync(join(ROOT, path)), `${page}: ${path}`) }
   }
 })
 
@@ -136,9 +196,25 @@ t.test('the table of alerts has each rule there is, and no other', async (t) => 
 const STILL_TO_COME = new Set(['PLAN_NOT_FEASIBLE'])
 
 t.test('docs/ERRORS.md is made from the table in the code, and each code of it can be met', async (t) => {
-  const { status, stderr } = spawnSync(process.execPath, ['scripts/write-error-docs.mjs', '--check'], { encoding: 'utf8', cwd: ROOT })
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/write-error-docs.mjs', '--check'], {
+    encoding: 'utf8',
+    cwd: ROOT
+  })
   t.equal(status, 0, stderr)
-  const sources = spawnSync('grep', ['-rhE', "'[A-Z_]{8,}'", 'src', 'plugins', 'routes', '--include=*.ts', '--exclude=errors.ts', '--exclude=error-catalogue.ts'], { encoding: 'utf8', cwd: ROOT }).stdout
+  const sources = spawnSync(
+    'grep',
+    [
+      '-rhE',
+      "'[A-Z_]{8,}'",
+      'src',
+      'plugins',
+      'routes',
+      '--include=*.ts',
+      '--exclude=errors.ts',
+      '--exclude=error-catalogue.ts'
+    ],
+    { encoding: 'utf8', cwd: ROOT }
+  ).stdout
   const answered = (code: string) => new RegExp(`(?<!error_code: )'${code}'|\\b${code}: \\{`).test(sources)
   for (const code of ERROR_CODES) {
     if (!answered(code) && STILL_TO_COME.has(code)) t.comment(`${code} is for a feature still to come`)
@@ -147,7 +223,8 @@ t.test('docs/ERRORS.md is made from the table in the code, and each code of it c
 })
 
 t.test('examples are compared by what they say, and what is not shown is not asked', async (t) => {
-  const found = '{"id":"019bbcd1-9c4f-7b13-a1a5-9d51a7f6c0e2","at":"2026-01-15T10:30:00.123Z","took_ms":1.5,"list":[1,2,3]}'
+  const found =
+    '{"id":"019bbcd1-9c4f-7b13-a1a5-9d51a7f6c0e2","at":"2026-01-15T10:30:00.123Z","took_ms":1.5,"list":[1,2,3]}'
   const shown = { id: '019bbcd2-41f0-7a02-8d3e-52b0a6f1e7c4', at: '2027-01-01T00:00:00Z', took_ms: 9, list: [1, '…'] }
   t.equal(jsonDifference(JSON.stringify(shown), found), undefined)
   t.match(jsonDifference(JSON.stringify({ ...shown, list: [1, 2] }), found), 'list shows 2 items')

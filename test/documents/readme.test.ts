@@ -9,7 +9,12 @@ const blocks = blocksOf('README.md')
 
 t.test('the tour of README is what happens, from the first command to Ctrl-C', async (t) => {
   // As a reader starts it: nothing set, so with the embedded Postgres and all limits.
-  const service = await startProcess(t, { NODE_ENV: 'development', DATABASE_URL: '', RATE_LIMIT_MAX: '', RATE_LIMIT_AUTH_MAX: '' })
+  const service = await startProcess(t, {
+    NODE_ENV: 'development',
+    DATABASE_URL: '',
+    RATE_LIMIT_MAX: '',
+    RATE_LIMIT_AUTH_MAX: ''
+  })
   const tour = blocks.filter(({ language, kind }) => language === 'bash' && kind === 'run')
   t.ok(tour.length >= 9, 'there is a tour')
   const missing = new Set(tour.flatMap(missingTools))
@@ -30,14 +35,18 @@ t.test('every place on the map is there, and every folder of code is on it', asy
   const [map] = blocks.filter(({ kind }) => kind === 'tree')
   const places = map!.body.trim().split('\n').map((line) => line.split(' ')[0] as string)
   for (const place of places) t.ok(existsSync(join(ROOT, place)), place)
-  const folders = (path: string) => readdirSync(join(ROOT, path), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  const folders = (path: string) =>
+    readdirSync(join(ROOT, path), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
   const made = ['node_modules', 'dist', 'data', 'logs']
   const own = folders('.').filter((name) => !name.startsWith('.') && !made.includes(name) && name !== 'src')
-  for (const folder of [...own, ...folders('src').map((name) => `src/${name}`)]) t.ok(map!.body.includes(`${folder}/`), folder)
+  for (const folder of [...own, ...folders('src').map((name) => `src/${name}`)]) { t.ok(map!.body.includes(`${folder}/`), folder) }
 })
 
 t.test('the layers that README draws are those that are checked', async (t) => {
-  const [, list] = /const LAYERS[^=]*= \[\n([^]*?)\n\]/.exec(readFileSync(join(ROOT, 'test/architecture.test.ts'), 'utf8')) ?? []
+  const [, list] =
+    /const LAYERS[^=]*= \[\n([^]*?)\n\]/.exec(readFileSync(join(ROOT, 'test/architecture.test.ts'), 'utf8')) ?? []
   const names = [...list!.matchAll(/^ {2}\['(\w+)'/gm)].map(([, name]) => name)
   t.ok(names.length > 1)
   t.ok(textOf('README.md').includes(`\n${names.join(' ─► ')}\n`), names.join(' ─► '))

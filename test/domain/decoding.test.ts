@@ -124,7 +124,9 @@ t.test('whoever goes away frees the thread or the place in the line', async t =>
   runner.abort(new Error('hung up'))
   await t.rejects(running, { message: 'hung up' })
   t.equal((await patient).activities.length, 1)
-  await t.rejects(pool.decode(fitRun(), { signal: AbortSignal.abort(new Error('never came')) }), { message: 'never came' })
+  await t.rejects(pool.decode(fitRun(), { signal: AbortSignal.abort(new Error('never came')) }), {
+    message: 'never came'
+  })
 })
 
 t.test('threads leave when there is nothing to do', async t => {

@@ -8,7 +8,18 @@ import { momentOf } from '../../src/domain/files/xml.ts'
 import { sportOfFit, sportOfText } from '../../src/domain/sports.ts'
 import { COLUMN_NAMES } from '../../src/domain/recording.ts'
 import { summaryOf } from '../../src/domain/training/summary.ts'
-import { bytesOf, fitOf, fitRun, gpxOf, gpxRun, moment, START, tcxActivity, tcxOf, trackPoint } from '../harness/fixtures/recordings.ts'
+import {
+  bytesOf,
+  fitOf,
+  fitRun,
+  gpxOf,
+  gpxRun,
+  moment,
+  START,
+  tcxActivity,
+  tcxOf,
+  trackPoint
+} from '../harness/fixtures/recordings.ts'
 
 type Test = Pick<typeof t, 'equal' | 'match' | 'fail'>
 
@@ -41,13 +52,15 @@ function sound (bytes: Uint8Array): void {
     }
     let far = 0
     for (let i = 0; i < timeS.length; i++) {
-      if (!(timeS[i]! >= 0) || (i > 0 && !(timeS[i]! > timeS[i - 1]!))) throw new Error(`time ${timeS[i]} after ${timeS[i - 1]}`)
+      if (!(timeS[i]! >= 0) || (i > 0 && !(timeS[i]! > timeS[i - 1]!))) { throw new Error(`time ${timeS[i]} after ${timeS[i - 1]}`) }
       if (distanceM[i]! < far) throw new Error('the distance decreases')
       if (!Number.isNaN(distanceM[i]!)) far = distanceM[i]!
       if (Number.isNaN(latitudeDeg[i]!) !== Number.isNaN(longitudeDeg[i]!)) throw new Error('half a position')
     }
     const summary = summaryOf(recording)
-    if (!(summary.elapsed_s > 0) || !(summary.moving_s <= summary.elapsed_s) || summary.moving_s < 0) throw new Error(JSON.stringify(summary))
+    if (!(summary.elapsed_s > 0) || !(summary.moving_s <= summary.elapsed_s) || summary.moving_s < 0) {
+      throw new Error(JSON.stringify(summary))
+    }
     for (const [name, value] of Object.entries(summary)) {
       if (typeof value === 'number' && !(Number.isFinite(value) && value >= 0)) throw new Error(`${name} is ${value}`)
     }
@@ -76,7 +89,7 @@ t.test('the format is told from the bytes', async t => {
   t.equal(formatOf(bytesOf('\ufeff  \n<!-- a --><gpx/>')), 'gpx')
   t.equal(formatOf(bytesOf('<?xml version="1.0"?><!DOCTYPE gpx [ <!ELEMENT gpx ANY> ]><g:gpx xmlns:g="u"/>')), 'gpx')
   t.equal(formatOf(utf16(RUNS.tcx, false)), 'tcx')
-  for (const bytes of ['', '<', '<kml/>', '<!--', '<gpxx/>', 'PK', '{}']) t.equal(formatOf(bytesOf(bytes)), undefined, bytes)
+  for (const bytes of ['', '<', '<kml/>', '<!--', '<gpxx/>', 'PK', '{}']) { t.equal(formatOf(bytesOf(bytes)), undefined, bytes) }
 })
 
 t.test('the three formats give the same run', async t => {
@@ -103,16 +116,26 @@ t.test('what is not a recording is refused by its name', async t => {
   refused(t, bytesOf('<kml/>'), /<kml>/)
   refused(t, bytesOf('{"a":1}'), /neither FIT nor GPX nor TCX/)
   refused(t, RUNS.fit.subarray(0, 8), /cut off/)
-  for (const type of ['workout', 'course', 'settings', 'monitoringB']) refused(t, fitRun({ type }), new RegExp(type.slice(0, 8)))
+  for (const type of ['workout', 'course', 'settings', 'monitoringB']) { refused(t, fitRun({ type }), new RegExp(type.slice(0, 8))) }
   refused(t, fitOf([['FILE_ID', { type: 'activity' }]]), /no recording/)
   refused(t, gpxOf('<rte><rtept lat="1" lon="2"/></rte>'), /route/)
-  refused(t, gpxOf('<trk><trkseg><trkpt lat="1" lon="2"/><trkpt lat="1" lon="3"/></trkseg></trk>'), /no time stamps: it is a route/)
+  refused(
+    t,
+    gpxOf('<trk><trkseg><trkpt lat="1" lon="2"/><trkpt lat="1" lon="3"/></trkseg></trk>'),
+    /no time stamps: it is a route/
+  )
   refused(t, gpxOf('<wpt lat="1" lon="2"/>'), /no track/)
   refused(t, gpxOf(`<trk><trkseg>${trackPoint(0)}</trkseg></trk>`), /fewer than two points/)
   refused(t, gpxOf('<trk><trkseg></trkseg></trk>'), /no track with points/)
   refused(t, tcxOf('<Courses><Course><Track/></Course></Courses>'), /course/)
   refused(t, tcxOf('<Workouts><Workout/></Workouts>'), /planned workout/)
-  refused(t, tcxOf('<Activities><Activity Sport="Running"><Lap><Track><Trackpoint><DistanceMeters>1</DistanceMeters></Trackpoint></Track></Lap></Activity></Activities>'), /no time stamps/)
+  refused(
+    t,
+    tcxOf(
+      '<Activities><Activity Sport="Running"><Lap><Track><Trackpoint><DistanceMeters>1</DistanceMeters></Trackpoint></Track></Lap></Activity></Activities>'
+    ),
+    /no time stamps/
+  )
 })
 
 t.test('entities are never expanded, and depth, attributes and points are bounded', async t => {
@@ -127,7 +150,10 @@ t.test('entities are never expanded, and depth, attributes and points are bounde
 t.test('damage is named where something is left', async t => {
   const { fit } = RUNS
   taken(t, fit.with(fit.length - 1, fit.at(-1)! ^ 1), /checksum is wrong/)
-  t.equal(taken(t, fit.subarray(0, fit.length - 100), /(?=.*[Cc]ut off)(?=.*summary.*missing)/s).columns.timeS.length > 40, true)
+  t.equal(
+    taken(t, fit.subarray(0, fit.length - 100), /(?=.*[Cc]ut off)(?=.*summary.*missing)/s).columns.timeS.length > 40,
+    true
+  )
   taken(t, fit.with(0, 200), /header says/)
   const unfinished = fit.slice()
   unfinished.fill(0, 4, 8)
@@ -137,8 +163,21 @@ t.test('damage is named where something is left', async t => {
   taken(t, fitRun({ session: false }), /summary.*missing/)
   t.ok(taken(t, RUNS.gpx.subarray(0, -400), /cut off/).columns.timeS.length > 50)
   taken(t, bytesOf(new TextDecoder().decode(RUNS.gpx).replace('</trkseg>', '</wrong>')), /not well-formed/)
-  const points = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `<trkpt lat="52.5" lon="13.${100 + i}"><time>${new Date(Date.UTC(2026, 0, 5, 8) + (from + i) * 1000).toISOString()}</time></trkpt>`).join('')
-  t.equal(taken(t, gpxOf(`<trk><trkseg>${points(300)}<trkpt lat=52></trkpt>${points(500, 300)}</trkseg></trk>`), /not well-formed/).columns.timeS.length, 300, 'however much of it follows')
+  const points = (count: number, from = 0) =>
+    Array.from(
+      { length: count },
+      (_, i) =>
+        `<trkpt lat="52.5" lon="13.${100 + i}"><time>${new Date(Date.UTC(2026, 0, 5, 8) + (from + i) * 1000).toISOString()}</time></trkpt>`
+    ).join('')
+  t.equal(
+    taken(
+      t,
+      gpxOf(`<trk><trkseg>${points(300)}<trkpt lat=52></trkpt>${points(500, 300)}</trkseg></trk>`),
+      /not well-formed/
+    ).columns.timeS.length,
+    300,
+    'however much of it follows'
+  )
   taken(t, RUNS.gpx.with(RUNS.gpx.indexOf(0x52), 0xff), /not valid in its encoding/)
   refused(t, RUNS.gpx.subarray(0, 150), /cut off/)
 })
@@ -147,19 +186,36 @@ t.test('times out of order, twice or impossible are put right and said', async t
   const track = (...points: string[]) => gpxOf(`<trk><type>run</type><trkseg>${points.join('')}</trkseg></trk>`)
   const at = (time: string) => `<trkpt lat="50" lon="8"><time>${time}</time></trkpt>`
   t.same([...taken(t, track(trackPoint(5), trackPoint(0), trackPoint(9)), /backwards/).columns.timeS], [0, 5, 9])
-  t.same([...taken(t, track(trackPoint(0), trackPoint(1, '<ele>7</ele>'), trackPoint(1), trackPoint(2)), /put together/).columns.altitudeM], [NaN, 7, NaN])
-  t.same([...taken(t, track(trackPoint(0), at('2085-01-01T00:00:00Z'), trackPoint(2)), /impossible time/).columns.timeS], [0, 2])
-  t.same([...taken(t, track(trackPoint(0), at('yesterday'), trackPoint(2)), /without a time stamp/).columns.timeS], [0, 2])
+  t.same(
+    [
+      ...taken(t, track(trackPoint(0), trackPoint(1, '<ele>7</ele>'), trackPoint(1), trackPoint(2)), /put together/)
+        .columns.altitudeM
+    ],
+    [NaN, 7, NaN]
+  )
+  t.same(
+    [...taken(t, track(trackPoint(0), at('2085-01-01T00:00:00Z'), trackPoint(2)), /impossible time/).columns.timeS],
+    [0, 2]
+  )
+  t.same(
+    [...taken(t, track(trackPoint(0), at('yesterday'), trackPoint(2)), /without a time stamp/).columns.timeS],
+    [0, 2]
+  )
   refused(t, track(at('1970-01-01T00:00:00Z'), at('1970-01-01T00:01:00Z')), /dated 1970-01-01: the clock/)
   refused(t, track(at('2100-01-01T00:00:00Z'), at('2100-01-01T00:01:00Z')), /dated 2100-01-01/)
 })
 
 t.test('what nobody can have measured is a gap', async t => {
-  const point = (t: number, lat: string, inside: string) => `<trkpt lat="${lat}" lon="8"><time>${moment(t).toISOString()}</time>${inside}</trkpt>`
-  const { columns } = taken(t, gpxOf(`<trk><type>9</type><trkseg>
+  const point = (t: number, lat: string, inside: string) =>
+    `<trkpt lat="${lat}" lon="8"><time>${moment(t).toISOString()}</time>${inside}</trkpt>`
+  const { columns } = taken(
+    t,
+    gpxOf(`<trk><type>9</type><trkseg>
     ${point(0, '50', '<ele>NaN</ele><extensions><n:hr>0</n:hr><power>1e9</power></extensions>')}
     ${point(1, '91', '<ele>99999</ele><extensions><n:TrackPointExtension><n:hr>150</n:hr><n:cad>80</n:cad></n:TrackPointExtension></extensions>')}
-    ${point(2, 'x', '<ele>-3</ele><extensions><power>250</power></extensions>')}</trkseg></trk>`), /beyond the poles(?=.*altitude)(?=.*power)/s)
+    ${point(2, 'x', '<ele>-3</ele><extensions><power>250</power></extensions>')}</trkseg></trk>`),
+    /beyond the poles(?=.*altitude)(?=.*power)/s
+  )
   t.same([...columns.latitudeDeg], [50, NaN, NaN])
   t.same([...columns.altitudeM], [NaN, NaN, -3])
   t.same([...columns.heartRateBpm], [NaN, 150, NaN])
@@ -168,24 +224,37 @@ t.test('what nobody can have measured is a gap', async t => {
 })
 
 t.test('a spike of distance or position adds nothing', async t => {
-  const spiked = summaryOf(taken(t, fitRun({ session: false, records: Object.assign([], { 20: { distance: 4e6 } }) }), /leap/))
+  const spiked = summaryOf(
+    taken(t, fitRun({ session: false, records: Object.assign([], { 20: { distance: 4e6 } }) }), /leap/)
+  )
   t.ok(Math.abs(spiked.distance_m! - 177) <= 6, `${spiked.distance_m}`)
-  const points = Array.from({ length: 60 }, (_, i) => i === 30 ? trackPoint(i).replace('lon="8"', 'lon="9"') : trackPoint(i))
+  const points = Array.from({ length: 60 }, (_, i) =>
+    i === 30 ? trackPoint(i).replace('lon="8"', 'lon="9"') : trackPoint(i)
+  )
   const [recording] = decode(gpxOf(`<trk><type>run</type><trkseg>${points.join('')}</trkseg></trk>`))
   t.ok(Math.abs(summaryOf(recording!).distance_m! - 177) < 0.1)
 })
 
 t.test('pauses of the timer, of segments and of tracks are kept', async t => {
-  const [fit] = decode(fitOf([
-    ['EVENT', { timestamp: moment(0), event: 'timer', eventType: 'start' }],
-    ...[0, 10, 20, 50, 60].map((s): [string, Record<string, unknown>] => ['RECORD', { timestamp: moment(s), distance: s * 3 }]),
-    ['EVENT', { timestamp: moment(20), event: 'timer', eventType: 'stopAll' }],
-    ['EVENT', { timestamp: moment(50), event: 'timer', eventType: 'start' }],
-    ['EVENT', { timestamp: moment(60), event: 'timer', eventType: 'stopAll' }]
-  ]))
+  const [fit] = decode(
+    fitOf([
+      ['EVENT', { timestamp: moment(0), event: 'timer', eventType: 'start' }],
+      ...[0, 10, 20, 50, 60].map((s): [string, Record<string, unknown>] => [
+        'RECORD',
+        { timestamp: moment(s), distance: s * 3 }
+      ]),
+      ['EVENT', { timestamp: moment(20), event: 'timer', eventType: 'stopAll' }],
+      ['EVENT', { timestamp: moment(50), event: 'timer', eventType: 'start' }],
+      ['EVENT', { timestamp: moment(60), event: 'timer', eventType: 'stopAll' }]
+    ])
+  )
   t.same(fit!.pauses, [{ startS: 20, endS: 50 }])
   t.equal(summaryOf(fit!).moving_s, 30)
-  const [gpx] = decode(gpxOf(`<trk><type>run</type><trkseg>${trackPoint(0)}${trackPoint(10)}</trkseg><trkseg/><trkseg>${trackPoint(30)}${trackPoint(40)}</trkseg></trk>`))
+  const [gpx] = decode(
+    gpxOf(
+      `<trk><type>run</type><trkseg>${trackPoint(0)}${trackPoint(10)}</trkseg><trkseg/><trkseg>${trackPoint(30)}${trackPoint(40)}</trkseg></trk>`
+    )
+  )
   t.same(gpx!.pauses, [{ startS: 10, endS: 30 }])
   t.equal(summaryOf(gpx!).moving_s, 20)
   t.ok(Math.abs(summaryOf(gpx!).distance_m! - 60) < 0.1, 'what lies between segments was not run')
@@ -194,9 +263,33 @@ t.test('pauses of the timer, of segments and of tracks are kept', async t => {
 t.test('each activity of a file becomes a recording', async t => {
   const multisport = fitOf([
     ['FILE_ID', { type: 'activity' }],
-    ...Array.from({ length: 100 }, (_, s): [string, Record<string, unknown>] => ['RECORD', { timestamp: moment(s), distance: s * 3 }]),
-    ['SESSION', { timestamp: moment(49), startTime: moment(0), totalElapsedTime: 50, totalTimerTime: 50, totalDistance: 150, sport: 'cycling', subSport: 'road' }],
-    ['SESSION', { timestamp: moment(99), startTime: moment(50), totalElapsedTime: 49, totalTimerTime: 49, sport: 'running', subSport: 'track' }]
+    ...Array.from({ length: 100 }, (_, s): [string, Record<string, unknown>] => [
+      'RECORD',
+      { timestamp: moment(s), distance: s * 3 }
+    ]),
+    [
+      'SESSION',
+      {
+        timestamp: moment(49),
+        startTime: moment(0),
+        totalElapsedTime: 50,
+        totalTimerTime: 50,
+        totalDistance: 150,
+        sport: 'cycling',
+        subSport: 'road'
+      }
+    ],
+    [
+      'SESSION',
+      {
+        timestamp: moment(99),
+        startTime: moment(50),
+        totalElapsedTime: 49,
+        totalTimerTime: 49,
+        sport: 'running',
+        subSport: 'track'
+      }
+    ]
   ])
   const [ride, run] = decode(multisport)
   t.equal(ride!.sport, 'cycling')
@@ -204,15 +297,28 @@ t.test('each activity of a file becomes a recording', async t => {
   t.equal(run!.subSport, 'track')
   t.equal(run!.startTime, START + 50_000)
   t.equal(summaryOf(run!).distance_m, 150, 'counted from where the ride ended')
-  t.equal(decode(tcxOf(`<Activities>${tcxActivity()}<MultiSportSession><FirstSport>${tcxActivity({ sport: 'Biking', from: 600 })}</FirstSport></MultiSportSession></Activities>`)).length, 2)
-  const track = (from: number) => `<trk><type>run</type><trkseg>${trackPoint(from)}${trackPoint(from + 9)}</trkseg></trk>`
+  t.equal(
+    decode(
+      tcxOf(
+        `<Activities>${tcxActivity()}<MultiSportSession><FirstSport>${tcxActivity({ sport: 'Biking', from: 600 })}</FirstSport></MultiSportSession></Activities>`
+      )
+    ).length,
+    2
+  )
+  const track = (from: number) =>
+    `<trk><type>run</type><trkseg>${trackPoint(from)}${trackPoint(from + 9)}</trkseg></trk>`
   t.equal(decode(gpxOf(track(0) + track(100) + track(200))).length, 3)
   t.equal(decode(Buffer.concat([fitRun({ count: 60 }), fitRun({ count: 30 })])).length, 2)
 })
 
 t.test('text comes in any encoding that XML allows', async t => {
   const run = new TextDecoder().decode(gpxRun()).replace('<name>Run', '<name>Löb &amp; Žž 走')
-  for (const bytes of [bytesOf(run), bytesOf(`\ufeff\n${run}`), utf16(bytesOf(run), true), utf16(bytesOf(run), false)]) {
+  for (const bytes of [
+    bytesOf(run),
+    bytesOf(`\ufeff\n${run}`),
+    utf16(bytesOf(run), true),
+    utf16(bytesOf(run), false)
+  ]) {
     t.equal(decode(bytes)[0]!.name, 'Löb & Žž 走')
   }
   const latin = Buffer.from(run.replace('UTF-8', 'ISO-8859-1').replace('Žž 走', ''), 'latin1')
@@ -223,13 +329,25 @@ t.test('text comes in any encoding that XML allows', async t => {
 
 t.test('sports are known by the names of all three formats', async t => {
   for (const [text, sport, subSport] of [
-    ['Running', 'running', null], ['9', 'running', null], ['trail_running', 'running', 'trail'], ['Trail Run', 'running', 'trail'], ['Biking', 'cycling', null],
-    ['1', 'cycling', null], ['hiking', 'hiking', null], ['10', 'walking', null], ['constructor', 'other', null], ['', 'other', null]
-  ] as const) t.same(sportOfText(text), { sport, subSport }, text)
+    ['Running', 'running', null],
+    ['9', 'running', null],
+    ['trail_running', 'running', 'trail'],
+    ['Trail Run', 'running', 'trail'],
+    ['Biking', 'cycling', null],
+    ['1', 'cycling', null],
+    ['hiking', 'hiking', null],
+    ['10', 'walking', null],
+    ['constructor', 'other', null],
+    ['', 'other', null]
+  ] as const) { t.same(sportOfText(text), { sport, subSport }, text) }
   for (const [a, b, sport, subSport] of [
-    ['running', 'treadmill', 'running', 'treadmill'], ['running', 'generic', 'running', null], ['training', 'strengthTraining', 'strength', null],
-    ['cycling', 'road', 'cycling', null], ['transition', undefined, 'other', null], [250, 3, 'other', null]
-  ] as const) t.same(sportOfFit(a, b), { sport, subSport })
+    ['running', 'treadmill', 'running', 'treadmill'],
+    ['running', 'generic', 'running', null],
+    ['training', 'strengthTraining', 'strength', null],
+    ['cycling', 'road', 'cycling', null],
+    ['transition', undefined, 'other', null],
+    [250, 3, 'other', null]
+  ] as const) { t.same(sportOfFit(a, b), { sport, subSport }) }
 })
 
 t.test('moments are read as XML Schema writes them', async t => {
@@ -238,40 +356,94 @@ t.test('moments are read as XML Schema writes them', async t => {
   check(' 2024-01-15T10:30:00.5+01:00\n', '2024-01-15T09:30:00.500Z')
   check('2024-01-15T10:30:00', '2024-01-15T10:30:00Z')
   check('2024-01-15T10:30:00-0530', '2024-01-15T16:00:00Z')
-  for (const text of ['', '2024-02-30T00:00:00Z', '2024-13-01T00:00:00Z', '2024-01-15', '2024-01-15T25:00:00Z', '1705314600']) check(text, null)
+  for (const text of [
+    '',
+    '2024-02-30T00:00:00Z',
+    '2024-13-01T00:00:00Z',
+    '2024-01-15',
+    '2024-01-15T25:00:00Z',
+    '1705314600'
+  ]) { check(text, null) }
   check('2024-01-15T24:00:00Z', '2024-01-16T00:00:00Z')
   check('2024-01-15T10:30:00-14:00', '2024-01-16T00:30:00Z')
   check('0101-01-15T10:30:00Z', '0101-01-15T10:30:00Z')
-  for (const text of ['0096-03-01T10:00:00Z', '0000-01-01T00:00:00Z', '2023-03-01T24:30:00Z', '2023-03-01T24:00:00.5Z', '2023-03-01T10:00:00+25:00', '2023-03-01T10:00:00+14:01', '2023-03-01T10:00:00+01:60']) check(text, null)
+  for (const text of [
+    '0096-03-01T10:00:00Z',
+    '0000-01-01T00:00:00Z',
+    '2023-03-01T24:30:00Z',
+    '2023-03-01T24:00:00.5Z',
+    '2023-03-01T10:00:00+25:00',
+    '2023-03-01T10:00:00+14:01',
+    '2023-03-01T10:00:00+01:60'
+  ]) { check(text, null) }
 })
 
 t.test('what old devices say in fields of their own is read', async t => {
   // Speed in 1/100 m/s and distance in 1/16 m, 12 bits each: the distance begins anew after 256 m.
-  const packed = (speed: number, distance: number) => [speed & 0xff, (speed >> 8) | (distance & 0xf) << 4, distance >> 4 & 0xff]
+  const packed = (speed: number, distance: number) => [
+    speed & 0xff,
+    (speed >> 8) | ((distance & 0xf) << 4),
+    (distance >> 4) & 0xff
+  ]
   const records = Array.from({ length: 200 }, (_, second) => ({
-    distance: undefined, enhancedSpeed: undefined, enhancedAltitude: undefined, altitude: 100 + second % 40, compressedSpeedDistance: packed(300, second * 48 % 4096)
+    distance: undefined,
+    enhancedSpeed: undefined,
+    enhancedAltitude: undefined,
+    altitude: 100 + (second % 40),
+    compressedSpeedDistance: packed(300, (second * 48) % 4096)
   }))
   const { columns } = taken(t, fitRun({ count: 200, records }), /^$/)
   t.same(Array.from(columns.distanceM), records.map((_, second) => second * 3))
   t.same(Array.from(columns.altitudeM), records.map((_, second) => 100 + second % 40))
-  const own = taken(t, fitRun({ count: 200, records: records.map(({ compressedSpeedDistance, ...record }, second) => ({ ...record, distance: second * 3, speed: 3 })) }), /^$/)
+  const own = taken(
+    t,
+    fitRun({
+      count: 200,
+      records: records.map(({ compressedSpeedDistance, ...record }, second) => ({
+        ...record,
+        distance: second * 3,
+        speed: 3
+      }))
+    }),
+    /^$/
+  )
   t.same(own.columns.altitudeM, columns.altitudeM, 'with the distance in a field of its own, too')
   t.same(own.columns.distanceM, columns.distanceM)
 })
 
 t.test('no bytes make a decoder crash, nor give a recording that is not sound', async () => {
-  const seeds = [RUNS.fit, fitRun({ count: 5 }), RUNS.gpx, RUNS.tcx, ...readdirSync('examples').map((name) => new Uint8Array(readFileSync(`examples/${name}`)))]
+  const seeds = [
+    RUNS.fit,
+    fitRun({ count: 5 }),
+    RUNS.gpx,
+    RUNS.tcx,
+    ...readdirSync('examples').map((name) => new Uint8Array(readFileSync(`examples/${name}`)))
+  ]
   const change = fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 255, 0x40, 0x80)))
-  const changed = fc.tuple(fc.constantFrom(...seeds), fc.array(change, { minLength: 1, maxLength: 20 }), fc.nat(), fc.boolean())
+  const changed = fc
+    .tuple(fc.constantFrom(...seeds), fc.array(change, { minLength: 1, maxLength: 20 }), fc.nat(), fc.boolean())
     .map(([seed, changes, cut, whole]) => {
       const bytes = seed.slice(0, whole ? seed.length : cut % seed.length)
       for (const [at, value] of changes) bytes[at % Math.max(1, bytes.length)] = value
       return bytes
     })
   fc.assert(fc.property(changed, soundOrRefused), { numRuns: 1500, seed: 1 })
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (tail) => soundOrRefused(Buffer.concat([RUNS.fit.subarray(0, 14), tail]))), { numRuns: 1000, seed: 2 })
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), (tail) =>
+      soundOrRefused(Buffer.concat([RUNS.fit.subarray(0, 14), tail]))
+    ),
+    { numRuns: 1000, seed: 2 }
+  )
   const element = fc.constantFrom('trk', 'trkseg', 'name', 'time', 'ele', 'extensions', 'n:hr', 'Lap', 'Activity')
-  const document = fc.array(fc.oneof(element.map((name) => `<${name}>`), element.map((name) => `</${name}>`), fc.nat(50).map((s) => trackPoint(s)), fc.string({ unit: 'binary' })), { maxLength: 40 })
+  const document = fc.array(
+    fc.oneof(
+      element.map((name) => `<${name}>`),
+      element.map((name) => `</${name}>`),
+      fc.nat(50).map((s) => trackPoint(s)),
+      fc.string({ unit: 'binary' })
+    ),
+    { maxLength: 40 }
+  )
   fc.assert(fc.property(document, (parts) => soundOrRefused(gpxOf(parts.join('')))), { numRuns: 1000, seed: 3 })
 })
 
@@ -284,8 +456,16 @@ t.test('points in any order make a sound recording', async () => {
     hr: fc.integer({ min: -10, max: 400 })
   })
   fc.assert(fc.property(fc.array(any, { maxLength: 60 }), (points) => {
-    soundOrRefused(gpxOf(`<trk><trkseg>${points.map(({ s, lat, lon, ele, hr }) =>
-      `<trkpt lat="${lat}" lon="${lon}"><ele>${ele}</ele><time>${moment(s).toISOString()}</time><extensions><n:hr>${hr}</n:hr></extensions></trkpt>`).join('')}</trkseg></trk>`))
+    soundOrRefused(
+      gpxOf(
+        `<trk><trkseg>${points
+          .map(
+            ({ s, lat, lon, ele, hr }) =>
+              `<trkpt lat="${lat}" lon="${lon}"><ele>${ele}</ele><time>${moment(s).toISOString()}</time><extensions><n:hr>${hr}</n:hr></extensions></trkpt>`
+          )
+          .join('')}</trkseg></trk>`
+      )
+    )
   }), { numRuns: 500, seed: 4 })
 })
 

@@ -1,7 +1,22 @@
 import t from 'tap'
-import { heartRateStress, heartRateTimes, loadOf, runningStress, sessionStress, steadyImpulse, trainingImpulse, type Exertion } from '../../src/domain/training/load.ts'
+import {
+  heartRateStress,
+  heartRateTimes,
+  loadOf,
+  runningStress,
+  sessionStress,
+  steadyImpulse,
+  trainingImpulse,
+  type Exertion
+} from '../../src/domain/training/load.ts'
 
-const BODY = { sex: 'male', max_heart_rate_bpm: 190, resting_heart_rate_bpm: 50, threshold_heart_rate_bpm: 170, threshold_pace_s_per_km: 270 }
+const BODY = {
+  sex: 'male',
+  max_heart_rate_bpm: 190,
+  resting_heart_rate_bpm: 50,
+  threshold_heart_rate_bpm: 170,
+  threshold_pace_s_per_km: 270
+}
 
 /** The times of a heart rate for each second. */
 function samples (seconds: number, heartRate: (second: number) => number) {
@@ -10,7 +25,14 @@ function samples (seconds: number, heartRate: (second: number) => number) {
 }
 
 function exertion (given: Partial<Exertion>): Exertion {
-  return { sport: 'running', seconds: null, gradedSpeedMPerS: null, impulse: () => null, perceivedEffort: null, ...given }
+  return {
+    sport: 'running',
+    seconds: null,
+    gradedSpeedMPerS: null,
+    impulse: () => null,
+    perceivedEffort: null,
+    ...given
+  }
 }
 
 t.test('training impulse has the values of the reference, by samples and by a mean', async (t) => {
@@ -20,10 +42,24 @@ t.test('training impulse has the values of the reference, by samples and by a me
     [30, 130, 40, 200, 'male', 31.8025]
   ] as const
   for (const [minutes, heartRate, resting, max, sex, expected] of cases) {
-    t.ok(Math.abs(trainingImpulse(samples(minutes * 60, () => heartRate), { resting, max }, sex)! - expected) < 5e-5, `${expected} by samples`)
-    t.ok(Math.abs(steadyImpulse(minutes * 60, heartRate, { resting, max }, sex) - expected) < 5e-5, `${expected} by a mean`)
+    t.ok(
+      Math.abs(
+        trainingImpulse(
+          samples(minutes * 60, () => heartRate),
+          { resting, max },
+          sex
+        )! - expected
+      ) < 5e-5,
+      `${expected} by samples`
+    )
+    t.ok(
+      Math.abs(steadyImpulse(minutes * 60, heartRate, { resting, max }, sex) - expected) < 5e-5,
+      `${expected} by a mean`
+    )
   }
-  const [man, woman, unknown] = ['male', 'female', null].map((sex) => steadyImpulse(3600, 150, { resting: 50, max: 190 }, sex)) as [number, number, number]
+  const [man, woman, unknown] = ['male', 'female', null].map((sex) =>
+    steadyImpulse(3600, 150, { resting: 50, max: 190 }, sex)
+  ) as [number, number, number]
   t.ok(unknown > man && unknown < woman)
 })
 
@@ -48,7 +84,9 @@ t.test('between two values the heart beats at their mean, and however many there
   t.same([times[301], times[303], times.reduce((sum, seconds) => sum + seconds)], [1, 1, 2])
   const fine = samples(100_000, (second) => 100 + second / 1000)
   t.equal(fine.length, times.length)
-  const exact = Array.from({ length: 100_000 }, (_, second) => steadyImpulse(1, 100 + (second + 0.5) / 1000, range, 'male')).reduce((a, b) => a + b)
+  const exact = Array.from({ length: 100_000 }, (_, second) =>
+    steadyImpulse(1, 100 + (second + 0.5) / 1000, range, 'male')
+  ).reduce((a, b) => a + b)
   t.ok(Math.abs(trainingImpulse(fine, range, 'male')! / exact - 1) < 1e-4)
   t.equal(trainingImpulse(samples(60, () => 1e9), range, 'male'), steadyImpulse(60, 190, range, 'male'))
 })
@@ -70,7 +108,12 @@ t.test('the best model there is data for tells the load', async (t) => {
     ['no threshold pace', { ...speed, ...heart, perceivedEffort: 5 }, { threshold_pace_s_per_km: null }, 'hrtss'],
     ['another sport', { ...speed, ...heart, sport: 'cycling' }, {}, 'hrtss'],
     ['no distance', { seconds: 1800, ...heart }, {}, 'hrtss'],
-    ['no threshold heart rate', { seconds: 1800, ...heart, perceivedEffort: 5 }, { threshold_heart_rate_bpm: null }, 'session_rpe'],
+    [
+      'no threshold heart rate',
+      { seconds: 1800, ...heart, perceivedEffort: 5 },
+      { threshold_heart_rate_bpm: null },
+      'session_rpe'
+    ],
     ['settings that contradict each other', { seconds: 1800, ...heart }, { resting_heart_rate_bpm: 195 }, null],
     ['an effort of nothing', { seconds: 1800, perceivedEffort: 0 }, {}, 'session_rpe'],
     ['nothing', { seconds: 1800 }, {}, null]

@@ -5,7 +5,10 @@ import t from 'tap'
 import { ParkedBytes, returnPieces, takeParked } from '../../src/workers/parked-bytes.ts'
 
 t.test('bytes come out as they went in, however they were cut, copied or given', async t => {
-  const sizes = fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 10_000, max: 70_000 }), fc.constantFrom(0, 16_384, 65_536, 65_537, 200_000)), { maxLength: 20 })
+  const sizes = fc.array(
+    fc.oneof(fc.nat(40), fc.integer({ min: 10_000, max: 70_000 }), fc.constantFrom(0, 16_384, 65_536, 65_537, 200_000)),
+    { maxLength: 20 }
+  )
   fc.assert(fc.property(sizes, fc.infiniteStream(fc.constantFrom('put', 'give', 'give alone')), (sizes, ways) => {
     // Never alone in its memory.
     const whole = randomBytes(sizes.reduce((sum, size) => sum + size, 1)).subarray(1)

@@ -1,7 +1,13 @@
 import t from 'tap'
 import { contradiction, settingsOn, type DatedSettings } from '../../src/domain/physiology.ts'
 
-const NOTHING = { sex: null, max_heart_rate_bpm: null, resting_heart_rate_bpm: null, threshold_heart_rate_bpm: null, threshold_pace_s_per_km: null }
+const NOTHING = {
+  sex: null,
+  max_heart_rate_bpm: null,
+  resting_heart_rate_bpm: null,
+  threshold_heart_rate_bpm: null,
+  threshold_pace_s_per_km: null
+}
 
 function from (valid_from: string, values: Partial<DatedSettings>): DatedSettings {
   return { ...NOTHING, ...values, valid_from }
@@ -18,7 +24,16 @@ t.test('each value on a day is that of the latest settings not after it which ha
     ['2024-01-01', { ...NOTHING, sex: 'female', max_heart_rate_bpm: 190, threshold_pace_s_per_km: 290 }],
     ['2024-05-31', { ...NOTHING, sex: 'female', max_heart_rate_bpm: 190, threshold_pace_s_per_km: 290 }],
     ['2024-06-01', { ...NOTHING, sex: 'female', max_heart_rate_bpm: 190, threshold_pace_s_per_km: 280 }],
-    ['2025-03-01', { sex: 'female', max_heart_rate_bpm: 188, resting_heart_rate_bpm: 48, threshold_heart_rate_bpm: null, threshold_pace_s_per_km: 280 }]
+    [
+      '2025-03-01',
+      {
+        sex: 'female',
+        max_heart_rate_bpm: 188,
+        resting_heart_rate_bpm: 48,
+        threshold_heart_rate_bpm: null,
+        threshold_pace_s_per_km: 280
+      }
+    ]
   ]
   for (const [day, expected] of cases) {
     t.same(settingsOn(day, settings), expected, day)
@@ -29,11 +44,22 @@ t.test('each value on a day is that of the latest settings not after it which ha
 
 t.test('resting < threshold ≤ max, as far as they are given', async (t) => {
   const cases: Array<[number?, number?, number?, string?]> = [
-    [50, 170, 190], [50, 190, 190], [undefined, 170, 190], [50, undefined, 190], [50, 170], [],
-    [100, 100, 190, 'threshold_heart_rate_bpm'], [50, 191, 190, 'threshold_heart_rate_bpm'], [100, undefined, 100, 'resting_heart_rate_bpm']
+    [50, 170, 190],
+    [50, 190, 190],
+    [undefined, 170, 190],
+    [50, undefined, 190],
+    [50, 170],
+    [],
+    [100, 100, 190, 'threshold_heart_rate_bpm'],
+    [50, 191, 190, 'threshold_heart_rate_bpm'],
+    [100, undefined, 100, 'resting_heart_rate_bpm']
   ]
   for (const [resting, threshold, max, field] of cases) {
-    const given = { resting_heart_rate_bpm: resting ?? null, threshold_heart_rate_bpm: threshold ?? null, max_heart_rate_bpm: max ?? null }
+    const given = {
+      resting_heart_rate_bpm: resting ?? null,
+      threshold_heart_rate_bpm: threshold ?? null,
+      max_heart_rate_bpm: max ?? null
+    }
     t.equal(contradiction(given)?.field, field, JSON.stringify(given))
   }
 })

@@ -6,19 +6,41 @@ import { isTimeZone, localDate } from '../../src/domain/local-day.ts'
 import { haversineM } from '../../src/domain/training/distance.ts'
 import { elevationOf, HYSTERESIS_M } from '../../src/domain/training/elevation.ts'
 import { activeTimeS, standingTimeS } from '../../src/domain/training/moving.ts'
-import { gradeAdjustedDistanceM, gradedSpeedOf, gradeFactor, minettiCost, normalizedGradedSpeed } from '../../src/domain/training/pace.ts'
+import {
+  gradeAdjustedDistanceM,
+  gradedSpeedOf,
+  gradeFactor,
+  minettiCost,
+  normalizedGradedSpeed
+} from '../../src/domain/training/pace.ts'
 import { summaryOf } from '../../src/domain/training/summary.ts'
 import { paceOf, rounded } from '../../src/domain/units.ts'
 
 /** `actual` is `expected` within `tolerance`. */
-function near (t: Pick<typeof import('tap').t, 'ok'>, actual: number | null | undefined, expected: number, tolerance: number, name = ''): void {
-  t.ok(typeof actual === 'number' && Math.abs(actual - expected) <= tolerance, `${name} ${actual} is ${expected} ± ${tolerance}`)
+function near (
+  t: Pick<typeof import('tap').t, 'ok'>,
+  actual: number | null | undefined,
+  expected: number,
+  tolerance: number,
+  name = ''
+): void {
+  t.ok(
+    typeof actual === 'number' && Math.abs(actual - expected) <= tolerance,
+    `${name} ${actual} is ${expected} ± ${tolerance}`
+  )
 }
 
 const seconds = (count: number, step = 1) => Float64Array.from({ length: count }, (_, i) => i * step)
 
 /** A recording of so many seconds at a speed, with what is given on top. */
-function recordingOf (count: number, speed: number, { columns = {} as Partial<Columns>, ...rest }: Partial<Omit<Recording, 'columns'>> & { columns?: Partial<Columns> } = {}): Recording {
+function recordingOf (
+  count: number,
+  speed: number,
+  {
+    columns = {} as Partial<Columns>,
+    ...rest
+  }: Partial<Omit<Recording, 'columns'>> & { columns?: Partial<Columns> } = {}
+): Recording {
   return {
     sport: 'running',
     subSport: null,
@@ -45,41 +67,90 @@ t.test('great circles are as long as they are', async t => {
   const longitude = fc.double({ min: -180, max: 180, noNaN: true })
   fc.assert(fc.property(latitude, longitude, latitude, longitude, (a, b, c, d) => {
     const there = haversineM(a, b, c, d)
-    return there >= 0 && there <= Math.PI * 6_371_009 && Math.abs(there - haversineM(c, d, a, b)) < 1e-6 && haversineM(a, b, a, b) === 0
+    return (
+      there >= 0 &&
+      there <= Math.PI * 6_371_009 &&
+      Math.abs(there - haversineM(c, d, a, b)) < 1e-6 &&
+      haversineM(a, b, a, b) === 0
+    )
   }), { seed: 1 })
 })
 
 t.test('the cost of a grade is as Minetti measured it', async t => {
-  for (const [grade, factor] of [[-0.2, 0.5], [-0.1, 0.5977], [-0.05, 0.7628], [0, 1], [0.05, 1.3014], [0.1, 1.6578], [0.2, 2.5019]] as const) {
+  for (const [grade, factor] of [
+    [-0.2, 0.5],
+    [-0.1, 0.5977],
+    [-0.05, 0.7628],
+    [0, 1],
+    [0.05, 1.3014],
+    [0.1, 1.6578],
+    [0.2, 2.5019]
+  ] as const) {
     near(t, gradeFactor(grade), factor, 5e-5, `at ${grade}`)
   }
   t.equal(minettiCost(0.45), minettiCost(3))
   t.equal(minettiCost(-0.45), minettiCost(-9))
   fc.assert(fc.property(fc.double({ noNaN: true }), (grade) => minettiCost(grade) > 1.5), { seed: 1 })
-  fc.assert(fc.property(fc.double({ min: -0.1, max: 0.45, noNaN: true }), fc.double({ min: 0.001, max: 0.1, noNaN: true }), (grade, more) => minettiCost(grade + more) >= minettiCost(grade)), { seed: 2 })
+  fc.assert(
+    fc.property(
+      fc.double({ min: -0.1, max: 0.45, noNaN: true }),
+      fc.double({ min: 0.001, max: 0.1, noNaN: true }),
+      (grade, more) => minettiCost(grade + more) >= minettiCost(grade)
+    ),
+    { seed: 2 }
+  )
 })
 
 t.test('grade-adjusted distance is distance on the flat and more uphill', async t => {
   const timeS = seconds(600)
   const distanceM = seconds(600, 3)
-  const on = (grade: number) => gradeAdjustedDistanceM({ timeS, distanceM, altitudeM: distanceM.map((d) => 100 + d * grade) })!.at(-1)!
+  const on = (grade: number) =>
+    gradeAdjustedDistanceM({ timeS, distanceM, altitudeM: distanceM.map((d) => 100 + d * grade) })!.at(-1)!
   near(t, on(0), 1797, 1e-6)
   near(t, on(0.1), 1797 * 1.6578, 1)
   near(t, on(-0.1), 1797 * 0.5977, 1)
   t.equal(gradeAdjustedDistanceM({ timeS, distanceM, altitudeM: timeS.map(() => NaN) }), null)
-  t.equal(gradeAdjustedDistanceM({ timeS, distanceM, altitudeM: timeS.map((s) => s < 100 ? 5 : NaN) }), null, 'too little of it is known')
+  t.equal(
+    gradeAdjustedDistanceM({ timeS, distanceM, altitudeM: timeS.map((s) => (s < 100 ? 5 : NaN)) }),
+    null,
+    'too little of it is known'
+  )
 })
 
 t.test('normalized graded speed is the speed where that is steady, and never less than the mean', async t => {
-  fc.assert(fc.property(fc.double({ min: 0.5, max: 7, noNaN: true }), fc.integer({ min: 2, max: 400 }), fc.constantFrom(1, 2, 7), (speed, count, step) => {
-    return Math.abs(normalizedGradedSpeed(seconds(count, step), seconds(count, step * speed))! - speed) < 1e-6
-  }), { seed: 1 })
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.5, max: 7, noNaN: true }),
+      fc.integer({ min: 2, max: 400 }),
+      fc.constantFrom(1, 2, 7),
+      (speed, count, step) => {
+        return Math.abs(normalizedGradedSpeed(seconds(count, step), seconds(count, step * speed))! - speed) < 1e-6
+      }
+    ),
+    { seed: 1 }
+  )
   const sprints = Float64Array.from({ length: 1201 }, (_, s) => 3 * s + 60 / Math.PI * (1 - Math.cos(s * Math.PI / 60)))
   t.ok(normalizedGradedSpeed(seconds(1201), sprints)! > 3)
   t.equal(normalizedGradedSpeed(seconds(1), seconds(1)), null)
-  near(t, gradedSpeedOf(recordingOf(600, 3, { columns: { altitudeM: seconds(600, 0.3) } }).columns, []), 3 * 1.6578, 0.01)
+  near(
+    t,
+    gradedSpeedOf(recordingOf(600, 3, { columns: { altitudeM: seconds(600, 0.3) } }).columns, []),
+    3 * 1.6578,
+    0.01
+  )
   near(t, gradedSpeedOf(recordingOf(600, 3).columns, []), 3, 1e-6)
-  near(t, gradedSpeedOf(recordingOf(600, 3, { columns: { distanceM: seconds(600).map((s) => s < 200 ? s * 3 : s < 400 ? 600 : (s - 200) * 3) } }).columns, [{ startS: 200, endS: 400 }]), 3, 0.05, 'a pause does not count')
+  near(
+    t,
+    gradedSpeedOf(
+      recordingOf(600, 3, {
+        columns: { distanceM: seconds(600).map((s) => (s < 200 ? s * 3 : s < 400 ? 600 : (s - 200) * 3)) }
+      }).columns,
+      [{ startS: 200, endS: 400 }]
+    ),
+    3,
+    0.05,
+    'a pause does not count'
+  )
   t.equal(normalizedGradedSpeed(seconds(50), seconds(50, 0)), null)
 })
 
@@ -101,7 +172,10 @@ t.test('elevation: noise is no hill, a climb is its height, and the way back swa
     const { gainM, lossM } = elevationOf(seconds(heights.length), Float64Array.from(heights, (height) => 250 + height))!
     return gainM === 0 && lossM === 0
   }), { seed: 1 })
-  const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 20 }), fc.double({ min: 0, max: 5, noNaN: true })), { minLength: 1, maxLength: 200 })
+  const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 20 }), fc.double({ min: 0, max: 5, noNaN: true })), {
+    minLength: 1,
+    maxLength: 200
+  })
   fc.assert(fc.property(steps, (climb) => {
     let time = 0
     let height = 0
@@ -110,7 +184,8 @@ t.test('elevation: noise is no hill, a climb is its height, and the way back swa
     const { gainM, lossM } = elevationOf(Float64Array.from(timeS), Float64Array.from(heights))!
     return lossM === 0 && Math.abs(gainM - (height >= HYSTERESIS_M ? height : 0)) < 1e-6
   }), { seed: 2 })
-  // Whole multiples of a power of two, so that sums are exact and no turn is a hair short of the threshold one way only.
+  // Whole multiples of a power of two, so that sums are exact and no turn is a hair short of the threshold one way
+  // only.
   const walk = fc.array(fc.integer({ min: -40, max: 40 }).map((n) => n / 8), { minLength: 2, maxLength: 200 })
   fc.assert(fc.property(walk, (heights) => {
     const timeS = seconds(heights.length)
@@ -124,7 +199,13 @@ t.test('standing is not moving, and neither is a pause', async t => {
   const timeS = seconds(200)
   const stops = timeS.map((s) => s < 50 ? s * 3 : s < 100 ? 150 : 150 + (s - 100) * 3)
   near(t, standingTimeS({ timeS, distanceM: stops }, timeS), 51, 1)
-  near(t, standingTimeS({ timeS, distanceM: timeS.map((s) => Math.floor(s / 8) * 24) }, timeS), 0, 0, 'a slow count is no stop')
+  near(
+    t,
+    standingTimeS({ timeS, distanceM: timeS.map((s) => Math.floor(s / 8) * 24) }, timeS),
+    0,
+    0,
+    'a slow count is no stop'
+  )
   t.equal(standingTimeS({ timeS, distanceM: timeS.map(() => NaN) }, timeS), null)
   t.same([...activeTimeS(seconds(6, 10), [{ startS: 15, endS: 35 }])], [0, 10, 15, 15, 20, 30])
 })
@@ -154,7 +235,14 @@ t.test('the summary has null for what cannot be known, never 0', async t => {
 t.test('the device is believed where it can be right', async t => {
   const device = { distance_m: 1810, elapsed_s: 601.5, timer_s: 590, elevation_gain_m: 12 }
   const summary = summaryOf(recordingOf(600, 3, { device }))
-  t.match(summary, { distance_m: 1810, elapsed_s: 601.5, moving_s: 590, elevation_gain_m: 12, average_pace_s_per_km: rounded(paceOf(1810, 590), 2), device })
+  t.match(summary, {
+    distance_m: 1810,
+    elapsed_s: 601.5,
+    moving_s: 590,
+    elevation_gain_m: 12,
+    average_pace_s_per_km: rounded(paceOf(1810, 590), 2),
+    device
+  })
   const absurd = summaryOf(recordingOf(600, 3, { device: { ...device, distance_m: 4e6, elapsed_s: 4e6, timer_s: 1 } }))
   t.equal(absurd.distance_m, 1797)
   t.equal(absurd.elapsed_s, 599)
@@ -162,11 +250,21 @@ t.test('the device is believed where it can be right', async t => {
 
 t.test('heart rate is a mean over time, and dropouts are skipped', async t => {
   const heartRateBpm = seconds(600).map((s) => s < 300 ? 120 : s < 400 ? NaN : 180)
-  const summary = summaryOf(recordingOf(600, 3, { columns: { heartRateBpm }, deviceMeans: { ...NO_DEVICE_MEANS, averageHeartRateBpm: 99 } }))
+  const summary = summaryOf(
+    recordingOf(600, 3, { columns: { heartRateBpm }, deviceMeans: { ...NO_DEVICE_MEANS, averageHeartRateBpm: 99 } })
+  )
   near(t, summary.average_heart_rate_bpm, (299 * 120 + 199 * 180) / 498, 0.5)
   t.equal(summary.max_heart_rate_bpm, 180)
   const sparse = new Float64Array(600).fill(NaN).fill(170, 0, 20)
-  t.equal(summaryOf(recordingOf(600, 3, { columns: { heartRateBpm: sparse }, deviceMeans: { ...NO_DEVICE_MEANS, averageHeartRateBpm: 99 } })).average_heart_rate_bpm, 99)
+  t.equal(
+    summaryOf(
+      recordingOf(600, 3, {
+        columns: { heartRateBpm: sparse },
+        deviceMeans: { ...NO_DEVICE_MEANS, averageHeartRateBpm: 99 }
+      })
+    ).average_heart_rate_bpm,
+    99
+  )
 })
 
 t.test('grade-adjusted pace is faster uphill and slower downhill', async t => {
@@ -177,7 +275,8 @@ t.test('grade-adjusted pace is faster uphill and slower downhill', async t => {
 })
 
 t.test('a day is the one of the runner', async t => {
-  const check = (iso: string, zone: string, day: string) => t.equal(localDate(Date.parse(iso), zone), day, `${iso} ${zone}`)
+  const check = (iso: string, zone: string, day: string) =>
+    t.equal(localDate(Date.parse(iso), zone), day, `${iso} ${zone}`)
   check('2024-03-31T23:30:00Z', 'UTC', '2024-03-31')
   check('2024-03-31T23:30:00Z', 'Europe/Berlin', '2024-04-01')
   check('2024-01-01T00:30:00Z', 'America/Los_Angeles', '2023-12-31')
@@ -185,12 +284,37 @@ t.test('a day is the one of the runner', async t => {
   check('1990-01-01T00:00:00Z', 'Asia/Kathmandu', '1990-01-01')
   t.throws(() => localDate(0, 'Mars/Olympus'), RangeError)
   t.throws(() => localDate(NaN, 'UTC'), RangeError)
-  for (const zone of ['UTC', 'Europe/Berlin', 'Asia/Calcutta', 'America/Argentina/Buenos_Aires', 'Etc/GMT+3', ...Intl.supportedValuesOf('timeZone')]) {
+  for (const zone of [
+    'UTC',
+    'Europe/Berlin',
+    'Asia/Calcutta',
+    'America/Argentina/Buenos_Aires',
+    'Etc/GMT+3',
+    ...Intl.supportedValuesOf('timeZone')
+  ]) {
     if (!isTimeZone(zone)) t.fail(`${zone} is a zone`)
   }
-  for (const zone of ['', '+02:00', '-0500', 'Europe/Nowhere', 'Europe/Berlin ', '../etc', 'x'.repeat(100), 'Z']) t.notOk(isTimeZone(zone), zone)
-  for (const zone of ['Europe/Kyiv', 'US/Pacific', 'GB', 'NZ', 'PRC', 'ROC', 'ROK', 'UCT', 'EST', 'MST', 'HST', 'CET', 'MET', 'EET', 'WET', 'EST5EDT', 'Zulu']) t.ok(isTimeZone(zone), zone)
-  for (const zone of ['BST', 'bst', 'IST', 'PST', 'CST', 'AET', 'JST', 'VST', 'SystemV/PST8', 'US/Pacific-New']) t.notOk(isTimeZone(zone), `${zone} is of ICU alone`)
+  for (const zone of ['', '+02:00', '-0500', 'Europe/Nowhere', 'Europe/Berlin ', '../etc', 'x'.repeat(100), 'Z']) { t.notOk(isTimeZone(zone), zone) }
+  for (const zone of [
+    'Europe/Kyiv',
+    'US/Pacific',
+    'GB',
+    'NZ',
+    'PRC',
+    'ROC',
+    'ROK',
+    'UCT',
+    'EST',
+    'MST',
+    'HST',
+    'CET',
+    'MET',
+    'EET',
+    'WET',
+    'EST5EDT',
+    'Zulu'
+  ]) { t.ok(isTimeZone(zone), zone) }
+  for (const zone of ['BST', 'bst', 'IST', 'PST', 'CST', 'AET', 'JST', 'VST', 'SystemV/PST8', 'US/Pacific-New']) { t.notOk(isTimeZone(zone), `${zone} is of ICU alone`) }
 })
 
 t.test('figures are rounded without a negative zero, and no pace is null', async t => {

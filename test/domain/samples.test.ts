@@ -11,7 +11,8 @@ const SAMPLES = resolve(process.cwd(), '../shared/samples')
 if (!existsSync(SAMPLES)) {
   t.plan(0, `skipped: there are no samples in ${SAMPLES}`)
 } else {
-  const read = (path: string) => decode(readFileSync(`${SAMPLES}/${path}`)).map((recording) => ({ recording, summary: summaryOf(recording) }))
+  const read = (path: string) =>
+    decode(readFileSync(`${SAMPLES}/${path}`)).map((recording) => ({ recording, summary: summaryOf(recording) }))
   const one = (path: string) => read(path)[0]!
 
   t.test('the figures are those of the official decoder', async t => {
@@ -43,7 +44,10 @@ if (!existsSync(SAMPLES)) {
       for (const path of others) {
         const { summary } = one(path)
         for (const name of ['distance_m', 'elapsed_s', 'moving_s', 'average_heart_rate_bpm'] as const) {
-          t.ok(Math.abs(summary[name]! / expected[name]! - 1) < 0.01, `${path} ${name}: ${summary[name]} and ${expected[name]}`)
+          t.ok(
+            Math.abs(summary[name]! / expected[name]! - 1) < 0.01,
+            `${path} ${name}: ${summary[name]} and ${expected[name]}`
+          )
         }
         t.equal(summary.sport, expected.sport)
         t.equal(summary.start_time, expected.start_time)
@@ -67,12 +71,21 @@ if (!existsSync(SAMPLES)) {
         if (expected[path]) {
           t.throws(() => read(path), { code: 'UNREADABLE_FILE', message: expected[path] })
         } else {
-          for (const { summary } of read(path)) t.ok(summary.elapsed_s > 0 && summary.moving_s > 0 && summary.moving_s <= summary.elapsed_s, path)
+          for (const { summary } of read(path)) {
+            t.ok(summary.elapsed_s > 0 && summary.moving_s > 0 && summary.moving_s <= summary.elapsed_s, path)
+          }
         }
       }
     }
-    t.same(read('fit/fitparse-sample_mulitple_header.fit').map(({ summary }) => summary.sport), ['swimming', 'other', 'cycling', 'other', 'running'])
-    t.equal(one('fit/fitparse-compressed-speed-distance.fit').recording.columns.timeS.length, 755, 'compressed time stamps are read')
+    t.same(
+      read('fit/fitparse-sample_mulitple_header.fit').map(({ summary }) => summary.sport),
+      ['swimming', 'other', 'cycling', 'other', 'running']
+    )
+    t.equal(
+      one('fit/fitparse-compressed-speed-distance.fit').recording.columns.timeS.length,
+      755,
+      'compressed time stamps are read'
+    )
     const flagged = one('fit/flagged-speed.fit').summary
     t.match(flagged, { distance_m: 31_892.12, elapsed_s: 5220, average_heart_rate_bpm: null, max_heart_rate_bpm: null })
   })

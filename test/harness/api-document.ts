@@ -23,18 +23,25 @@ export class Contract {
     this.#ajv = new Ajv2020({ strict: false, allErrors: true, formats: FORMATS })
     addFormats.default(this.#ajv)
     this.#ajv.addSchema({ $id: 'document', ...document })
-    this.operations = Object.entries(document.paths).flatMap(([path, operations]) => Object.entries(operations).map(([method, operation]) => ({
-      method,
-      path,
-      operation: operation as Described['operation'],
-      parameters: (operation.parameters ?? []).map((parameter) => this.follow(parameter)),
-      responses: Object.fromEntries(Object.entries(operation.responses).map(([status, response]) => [status, this.follow(response)]))
-    })))
+    this.operations = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, operation]) => ({
+        method,
+        path,
+        operation: operation as Described['operation'],
+        parameters: (operation.parameters ?? []).map((parameter) => this.follow(parameter)),
+        responses: Object.fromEntries(
+          Object.entries(operation.responses).map(([status, response]) => [status, this.follow(response)])
+        )
+      }))
+    )
   }
 
-  follow<T extends { $ref?: string }> (part: T): T {
+  follow<T extends { $ref?: string }>(part: T): T {
     if (part.$ref === undefined) return part
-    const found = part.$ref.split('/').slice(1).reduce<any>((inner, key) => inner?.[key], this.document)
+    const found = part.$ref
+      .split('/')
+      .slice(1)
+      .reduce<any>((inner, key) => inner?.[key], this.document)
     if (found === undefined) throw new Error(`The document has no ${part.$ref}`)
     return found as T
   }
@@ -43,11 +50,16 @@ export class Contract {
   problems (pointer: string[], value: unknown): string[] {
     const reference = `document#/${pointer.map((key) => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')}`
     const validate = this.#ajv.getSchema(reference) ?? this.#ajv.compile({ $ref: reference })
-    return validate(value) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
+    return validate(value)
+      ? []
+      : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
   }
 
   /** What an answer has that the document does not say, or has not that it does. */
-  deviations ({ method, path, operation, responses }: Described, answer: { status: number, headers: Record<string, unknown>, body: unknown }): string[] {
+  deviations (
+    { method, path, operation, responses }: Described,
+    answer: { status: number; headers: Record<string, unknown>; body: unknown }
+  ): string[] {
     const status = String(answer.status)
     const response = responses[status]
     if (response === undefined) return [`${status} is not documented`]
@@ -62,10 +74,20 @@ export class Contract {
       const place = name === undefined ? ['paths', path, method, 'responses', status] : name.split('/').slice(1)
       found.push(...this.problems([...place, 'content', type, 'schema'], answer.body))
     }
-    for (const header of ['etag', 'location', 'retry-after', 'idempotent-replayed', 'www-authenticate', 'x-request-id', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']) {
+    for (const header of [
+      'etag',
+      'location',
+      'retry-after',
+      'idempotent-replayed',
+      'www-authenticate',
+      'x-request-id',
+      'ratelimit-limit',
+      'ratelimit-remaining',
+      'ratelimit-reset'
+    ]) {
       const documented = Object.keys(response.headers ?? {}).some((name) => name.toLowerCase() === header)
       if (answer.headers[header] !== undefined && !documented) found.push(`the header ${header} is not documented`)
-      if (answer.headers[header] === undefined && documented && ['etag', 'location'].includes(header)) found.push(`there is no ${header}`)
+      if (answer.headers[header] === undefined && documented && ['etag', 'location'].includes(header)) { found.push(`there is no ${header}`) }
     }
     return found.map((problem) => `${method} ${path} ${status}: ${problem}`)
   }

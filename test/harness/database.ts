@@ -32,10 +32,13 @@ export async function testServer (): Promise<string> {
 /** The database that has all migrations and nothing else, made by whoever needs it first. */
 async function ensureTemplate (server: string): Promise<string> {
   const migrations = await readMigrations()
-  const key = createHash('sha256').update(JSON.stringify(migrations.map(({ version, checksum }) => [version, checksum]))).digest('hex')
+  const key = createHash('sha256')
+    .update(JSON.stringify(migrations.map(({ version, checksum }) => [version, checksum])))
+    .digest('hex')
   const name = `template_${key.slice(0, 16)}`
   await onServer(server, async (sql) => {
-    const isThere = async () => (await sql`select 1 from pg_database where datname = ${name} and datistemplate`).length > 0
+    const isThere = async () =>
+      (await sql`select 1 from pg_database where datname = ${name} and datistemplate`).length > 0
     if (await isThere()) return
     await sql`select pg_advisory_lock(7236517, 1)`
     if (await isThere()) return
@@ -51,7 +54,8 @@ async function ensureTemplate (server: string): Promise<string> {
 let template: Promise<string> | undefined
 
 /**
- * A database of the test's own, dropped when the test ends: with the service's schema, or empty when `migrated` is false.
+ * A database of the test's own, dropped when the test ends: with the service's schema, or empty when `migrated` is
+ * false.
  *
  * @returns where to connect.
  */

@@ -48,7 +48,10 @@ export function stages (source: string): Stage[] {
 
 const SECRET = /secret|password|passwd|token|api_?key|private|credential|database_url/i
 
-/** What is wrong with a Dockerfile that is to make a small image which runs as nobody in particular; nothing when all is well. */
+/**
+ * What is wrong with a Dockerfile that is to make a small image which runs as nobody in particular; nothing when all is
+ * well.
+ */
 export function lintDockerfile (source: string): string[] {
   const problems: string[] = []
   const all = stages(source)
@@ -59,26 +62,32 @@ export function lintDockerfile (source: string): string[] {
     const where = `line ${line}: ${keyword}`
     if (keyword === 'ADD') problems.push(`${where}: COPY says what it does`)
     if (keyword === 'MAINTAINER') problems.push(`${where}: is obsolete`)
-    if ((keyword === 'CMD' || keyword === 'ENTRYPOINT') && !rest.startsWith('[')) problems.push(`${where}: a shell would stand between the process and its signals`)
+    if ((keyword === 'CMD' || keyword === 'ENTRYPOINT') && !rest.startsWith('[')) { problems.push(`${where}: a shell would stand between the process and its signals`) }
     if (keyword === 'HEALTHCHECK' && !/CMD\s+\[/.test(rest)) problems.push(`${where}: needs a shell`)
-    if ((keyword === 'ENV' || keyword === 'ARG') && [...rest.matchAll(/(\w+)(?==|$)/g)].some(([name]) => SECRET.test(name))) problems.push(`${where}: a secret in the image`)
-    if (keyword === 'RUN' && /\b(?:npm install|npm i|sudo|curl|wget)\b/.test(rest)) problems.push(`${where}: not reproducible`)
-    if (keyword === 'RUN' && /\bapt-get install\b/.test(rest) && !rest.includes('--no-install-recommends')) problems.push(`${where}: recommended packages come along`)
+    if (
+      (keyword === 'ENV' || keyword === 'ARG') &&
+      [...rest.matchAll(/(\w+)(?==|$)/g)].some(([name]) => SECRET.test(name))
+    ) { problems.push(`${where}: a secret in the image`) }
+    if (keyword === 'RUN' && /\b(?:npm install|npm i|sudo|curl|wget)\b/.test(rest)) { problems.push(`${where}: not reproducible`) }
+    if (keyword === 'RUN' && /\bapt-get install\b/.test(rest) && !rest.includes('--no-install-recommends')) { problems.push(`${where}: recommended packages come along`) }
     if (keyword === 'COPY' && /^\.\/?\s/.test(rest)) problems.push(`${where}: copies whatever lies about`)
   }
   const last = all.at(-1)
   const order = last?.instructions.map(({ keyword }) => keyword) ?? []
   if (all.length < 2) problems.push('one stage: what builds is in what runs')
-  for (const needed of ['USER', 'CMD', 'HEALTHCHECK', 'STOPSIGNAL', 'LABEL', 'EXPOSE']) if (!order.includes(needed)) problems.push(`the last stage has no ${needed}`)
+  for (const needed of ['USER', 'CMD', 'HEALTHCHECK', 'STOPSIGNAL', 'LABEL', 'EXPOSE']) { if (!order.includes(needed)) problems.push(`the last stage has no ${needed}`) }
   if (order.filter((keyword) => keyword === 'CMD').length > 1) problems.push('two CMD: the first is ignored')
   if (order.lastIndexOf('USER') > order.indexOf('CMD')) problems.push('USER comes after CMD')
-  if (order.lastIndexOf('RUN') > order.lastIndexOf('USER') || order.lastIndexOf('COPY') > order.lastIndexOf('USER')) problems.push('something is made after USER')
+  if (order.lastIndexOf('RUN') > order.lastIndexOf('USER') || order.lastIndexOf('COPY') > order.lastIndexOf('USER')) { problems.push('something is made after USER') }
   const user = last?.instructions.findLast(({ keyword }) => keyword === 'USER')?.rest ?? ''
-  if (!/^[1-9]\d*(:[1-9]\d*)?$/.test(user)) problems.push(`USER ${user}: a number that is not 0, so that an orchestrator can see that it is not root`)
+  if (!/^[1-9]\d*(:[1-9]\d*)?$/.test(user)) { problems.push(`USER ${user}: a number that is not 0, so that an orchestrator can see that it is not root`) }
   return problems
 }
 
-/** Whether a path relative to the context is kept out of the image: the last pattern that matches it, or a folder above it, decides. */
+/**
+ * Whether a path relative to the context is kept out of the image: the last pattern that matches it, or a folder above
+ * it, decides.
+ */
 export function ignored (dockerignore: string, path: string): boolean {
   const parts = path.split('/')
   const prefixes = parts.map((_, index) => parts.slice(0, index + 1).join('/'))
@@ -94,7 +103,15 @@ export function ignored (dockerignore: string, path: string): boolean {
 
 /** `*` is anything within a folder, `**` any folders. */
 function glob (pattern: string, path: string): boolean {
-  const expression = pattern.split('**/').map((piece) => piece.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '[^/]*').replace(/\?/g, '[^/]')).join('(?:.*/)?')
+  const expression = pattern
+    .split('**/')
+    .map((piece) =>
+      piece
+        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+        .replace(/\*/g, '[^/]*')
+        .replace(/\?/g, '[^/]')
+    )
+    .join('(?:.*/)?')
   return new RegExp(`^${expression}$`).test(path)
 }
 
@@ -108,7 +125,10 @@ export interface Build {
   run?: (command: string, cwd: string, stage: string) => void
 }
 
-/** Performs a stage's COPY, RUN and WORKDIR without an engine: `/app` is `<folder>/<stage>/app`. Answers the folder that WORKDIR names. */
+/**
+ * Performs a stage's COPY, RUN and WORKDIR without an engine: `/app` is `<folder>/<stage>/app`. Answers the folder that
+ * WORKDIR names.
+ */
 export function performStage (stage: Stage, { context, dockerignore, folder, run = shell }: Build): string {
   const name = stage.name ?? 'last'
   const root = join(folder, name)
@@ -145,5 +165,7 @@ export function borrowModules (from: string, cwd: string): void {
 
 /** The files below a folder, relative to it. */
 export function filesBelow (folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => statSync(join(folder, path)).isFile())
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    statSync(join(folder, path)).isFile()
+  )
 }

@@ -67,7 +67,10 @@ export async function startBouncer (t: Ending, { url }: Ground, port: number): P
   const bouncer: Bouncer = {
     port,
     async start () {
-      const child = spawn('pgbouncer', [join(folder, 'pgbouncer.ini')], { stdio: 'ignore', ...(isRoot ? { uid: 65534, gid: 65534 } : {}) })
+      const child = spawn('pgbouncer', [join(folder, 'pgbouncer.ini')], {
+        stdio: 'ignore',
+        ...(isRoot ? { uid: 65534, gid: 65534 } : {})
+      })
       const exited = once(child, 'exit')
       end = async () => {
         child.kill('SIGKILL')
@@ -116,7 +119,9 @@ export interface Site {
   figure (name: string): Promise<number>
 }
 
-/** Started and ready; patience is short, so that a fault shows soon. Imports are of one day each, from `firstDay` on. */
+/**
+ * Started and ready; patience is short, so that a fault shows soon. Imports are of one day each, from `firstDay` on.
+ */
 export async function startSite (t: Ending, url: string, env: Record<string, string>, firstDay = 1): Promise<Site> {
   const proxy = await ToxicProxy.to(Number(new URL(url).port))
   t.teardown(() => proxy.close())
@@ -133,13 +138,25 @@ export async function startSite (t: Ending, url: string, env: Record<string, str
   const first = await ask(service.port, '/api/v1/plans', { method: 'POST', headers: token, body: newPlan('the first') })
   const planId = JSON.parse(first.text).id as string
   let day = firstDay
-  const site: Site = { service, proxy, logDir: env.LOG_DIR as string, stored: [], asked: new Set(), ask: outcome, askAll, figure }
+  const site: Site = {
+    service,
+    proxy,
+    logDir: env.LOG_DIR as string,
+    stored: [],
+    asked: new Set(),
+    ask: outcome,
+    askAll,
+    figure
+  }
 
   async function outcome (endpoint: Endpoint): Promise<string> {
     const id = randomUUID()
     const answer = await call(endpoint, { ...token, 'x-request-id': id })
     if (!(endpoint in PROBES)) site.asked.add(id)
-    const body = answer.headers['content-type']?.startsWith('application/json') === true ? JSON.parse(answer.text) as Record<string, unknown> : {}
+    const body =
+      answer.headers['content-type']?.startsWith('application/json') === true
+        ? (JSON.parse(answer.text) as Record<string, unknown>)
+        : {}
     const word = answer.status >= 400 ? body.error_code ?? body.status : endpoint in PROBES ? body.status : undefined
     return word === undefined ? String(answer.status) : `${answer.status} ${String(word)}`
   }
@@ -157,7 +174,12 @@ export async function startSite (t: Ending, url: string, env: Record<string, str
       case 'import': {
         const from = day++ * 86_400
         const bytes = Buffer.from(tcxOf(`<Activities>${tcxActivity({ count: 20, from })}</Activities>`))
-        const answer = await ask(service.port, '/api/v1/activities/import', { method: 'POST', headers, bytes, type: 'application/vnd.garmin.tcx+xml' })
+        const answer = await ask(service.port, '/api/v1/activities/import', {
+          method: 'POST',
+          headers,
+          bytes,
+          type: 'application/vnd.garmin.tcx+xml'
+        })
         site.stored.push({ kind: endpoint, mark: String(from), status: answer.status })
         return answer
       }
@@ -179,7 +201,12 @@ export async function startSite (t: Ending, url: string, env: Record<string, str
 }
 
 /** What needs no token, and is told at DEBUG alone. */
-const PROBES: Record<string, string> = { live: '/health/live', ready: '/health/ready', health: '/health', metrics: '/metrics' } satisfies Partial<Record<Endpoint, string>>
+const PROBES: Record<string, string> = {
+  live: '/health/live',
+  ready: '/health/ready',
+  health: '/health',
+  metrics: '/metrics'
+} satisfies Partial<Record<Endpoint, string>>
 
 /** Whether what was observed is what the matrix says. */
 export function fits (observed: string | undefined, expected: string): boolean {

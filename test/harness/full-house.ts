@@ -35,7 +35,10 @@ export class FullHouse {
     }
   }
 
-  /** Asks for a place, and again at each answer: after REQUEST_TIMEOUT there is one. Resolves to true once it was refused. */
+  /**
+   * Asks for a place, and again at each answer: after REQUEST_TIMEOUT there is one. Resolves to true once it was
+   * refused.
+   */
   #keep (socket: Socket): Promise<boolean> {
     this.#sockets.add(socket)
     return new Promise((resolve) => {

@@ -24,8 +24,23 @@ export interface HttpCall {
   patienceMs?: number
 }
 
-/** One request over the network, by an HTTP client that knows nothing of the service. Rejects where there is no whole answer. */
-export async function ask (port: number, path: string, { method = 'GET', headers = {}, body, bytes, type = 'application/json', agent = false, patienceMs = 30_000 }: HttpCall = {}): Promise<HttpAnswer> {
+/**
+ * One request over the network, by an HTTP client that knows nothing of the service. Rejects where there is no whole
+ * answer.
+ */
+export async function ask (
+  port: number,
+  path: string,
+  {
+    method = 'GET',
+    headers = {},
+    body,
+    bytes,
+    type = 'application/json',
+    agent = false,
+    patienceMs = 30_000
+  }: HttpCall = {}
+): Promise<HttpAnswer> {
   const payload = body === undefined ? bytes : Buffer.from(JSON.stringify(body))
   const sent = request({
     host: '127.0.0.1',
@@ -34,21 +49,30 @@ export async function ask (port: number, path: string, { method = 'GET', headers
     method,
     agent,
     signal: AbortSignal.timeout(patienceMs),
-    headers: { ...(payload === undefined ? {} : { 'content-type': type, 'content-length': String(payload.length) }), ...headers }
+    headers: {
+      ...(payload === undefined ? {} : { 'content-type': type, 'content-length': String(payload.length) }),
+      ...headers
+    }
   })
   sent.end(payload)
-  const [response] = await once(sent, 'response') as [IncomingMessage]
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
   let text = ''
   for await (const chunk of response.setEncoding('utf8')) text += chunk as string
   if (!response.complete) throw new Error('The answer broke off')
   return { status: response.statusCode as number, headers: response.headers, text, reused: sent.reusedSocket }
 }
 
-/** Signs somebody up over the network; answers the headers to ask with from then on. A service that is busy is asked again. */
+/**
+ * Signs somebody up over the network; answers the headers to ask with from then on. A service that is busy is asked
+ * again.
+ */
 export async function signUp (port: number, patienceMs = 20_000): Promise<{ authorization: string }> {
   const began = performance.now()
   for (;;) {
-    const { status, text } = await ask(port, '/api/v1/auth/register', { method: 'POST', body: { email: `${randomUUID()}@example.org`, password: PASSWORD } })
+    const { status, text } = await ask(port, '/api/v1/auth/register', {
+      method: 'POST',
+      body: { email: `${randomUUID()}@example.org`, password: PASSWORD }
+    })
     if (status === 201) return { authorization: `Bearer ${JSON.parse(text).access_token as string}` }
     if (status !== 503 || performance.now() - began > patienceMs) throw new Error(`Sign-up answered ${status}: ${text}`)
   }

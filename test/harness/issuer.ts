@@ -1,7 +1,15 @@
 import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { SignJWT, exportJWK, generateKeyPair, type CryptoKey, type JWK, type JWTHeaderParameters, type JWTPayload } from 'jose'
+import {
+  SignJWT,
+  exportJWK,
+  generateKeyPair,
+  type CryptoKey,
+  type JWK,
+  type JWTHeaderParameters,
+  type JWTPayload
+} from 'jose'
 import type { Ending } from './service.ts'
 
 interface KeyPair {
@@ -15,7 +23,7 @@ export class Issuer {
   readonly audience = 'running-trainer'
   url = ''
   /** What it answers instead of what it should. */
-  answers: { discovery?: unknown, keys?: unknown, status?: number, silent?: boolean } = {}
+  answers: { discovery?: unknown; keys?: unknown; status?: number; silent?: boolean } = {}
   /** How often each path was asked for. */
   readonly asked = { discovery: 0, keys: 0 }
   keys: KeyPair[] = []
@@ -28,9 +36,11 @@ export class Issuer {
       this.asked[isDiscovery ? 'discovery' : 'keys']++
       if (this.answers.silent === true) return
       const body = isDiscovery
-        ? this.answers.discovery ?? { issuer: this.url, jwks_uri: `${this.url}/keys` }
-        : this.answers.keys ?? { keys: this.keys.map(({ jwk }) => jwk) }
-      response.writeHead(this.answers.status ?? 200, { 'content-type': 'application/json', connection: 'close' }).end(JSON.stringify(body))
+        ? (this.answers.discovery ?? { issuer: this.url, jwks_uri: `${this.url}/keys` })
+        : (this.answers.keys ?? { keys: this.keys.map(({ jwk }) => jwk) })
+      response
+        .writeHead(this.answers.status ?? 200, { 'content-type': 'application/json', connection: 'close' })
+        .end(JSON.stringify(body))
     })
   }
 
@@ -50,16 +60,29 @@ export class Issuer {
 
   async addKey (kid: string, alg = 'ES256'): Promise<KeyPair> {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-    const pair = { kid, privateKey, jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig' } }
+    const pair = { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
     this.keys.push(pair)
     return pair
   }
 
   /** A token as the issuer makes them, but for what is given; `undefined` takes a claim away. */
-  async token (claims: JWTPayload = {}, header: Partial<JWTHeaderParameters> = {}, key = this.keys.at(-1) as KeyPair): Promise<string> {
+  async token (
+    claims: JWTPayload = {},
+    header: Partial<JWTHeaderParameters> = {},
+    key = this.keys.at(-1) as KeyPair
+  ): Promise<string> {
     const now = Math.floor(Date.now() / 1000)
-    const payload: JWTPayload = { iss: this.url, aud: this.audience, sub: 'somebody', iat: now, exp: now + 300, ...claims }
-    return await new SignJWT(payload).setProtectedHeader({ alg: key.jwk.alg as string, kid: key.kid, typ: 'JWT', ...header }).sign(key.privateKey)
+    const payload: JWTPayload = {
+      iss: this.url,
+      aud: this.audience,
+      sub: 'somebody',
+      iat: now,
+      exp: now + 300,
+      ...claims
+    }
+    return await new SignJWT(payload)
+      .setProtectedHeader({ alg: key.jwk.alg as string, kid: key.kid, typ: 'JWT', ...header })
+      .sign(key.privateKey)
   }
 }
 

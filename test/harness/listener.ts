@@ -14,7 +14,10 @@ export function listener () {
   const log = { debug: say('debug'), info: say('info'), warning: say('warning'), error: say('error') }
   /** When a message with these words has been logged, `times` times in all. */
   const said = (words: string, times = 1) => new Promise<void>((resolve, reject) => {
-    const impatience = setTimeout(() => reject(new Error(`Nobody said "${words}" ${times} times: ${JSON.stringify(lines)}`)), PATIENCE_MS)
+    const impatience = setTimeout(
+      () => reject(new Error(`Nobody said "${words}" ${times} times: ${JSON.stringify(lines)}`)),
+      PATIENCE_MS
+    )
     look = () => {
       if (lines.filter(({ message }) => message.includes(words)).length < times) return
       clearTimeout(impatience)

@@ -8,7 +8,9 @@ import { spawnNode } from './plain-node.ts'
 
 /** Why a test that needs the built service is left out, or false when the service is there. */
 export function notBuilt (folder: string): string | false {
-  return existsSync(join(folder, 'dist/src/server.js')) ? false : 'dist/src/server.js is not there: build the service first'
+  return existsSync(join(folder, 'dist/src/server.js'))
+    ? false
+    : 'dist/src/server.js is not there: build the service first'
 }
 
 /** A port that was free a moment ago. */
@@ -21,7 +23,10 @@ export async function freePort (): Promise<number> {
   return port
 }
 
-/** Asks again and again until `ask` gives something other than undefined; throws after `deadlineMs`, with what was waited for. */
+/**
+ * Asks again and again until `ask` gives something other than undefined; throws after `deadlineMs`, with what was
+ * waited for.
+ */
 export async function until<T> (what: string, deadlineMs: number, ask: () => Promise<T | undefined>): Promise<T> {
   const end = performance.now() + deadlineMs
   while (performance.now() < end) {
@@ -70,7 +75,11 @@ export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000
     ...(uid !== undefined && { uid, gid })
   })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { output += chunk })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk
+    })
+  }
   try {
     await until('/health/live answers', deadlineMs, async () => {
       if (child.exitCode !== null) throw new Error(`The service ended with ${child.exitCode}:\n${output}`)
@@ -83,10 +92,17 @@ export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000
   return { url, output: () => output, stop: () => stop(child) }
 }
 
-/** Posts JSON and, as a client should, again while the answer is 503: a process that has just started on a busy machine may shed load. */
+/**
+ * Posts JSON and, as a client should, again while the answer is 503: a process that has just started on a busy machine
+ * may shed load.
+ */
 export async function post (url: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
   return await until(`POST ${url} is taken`, 20_000, async () => {
-    const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body)
+    })
     return answer.status === 503 ? undefined : answer
   })
 }

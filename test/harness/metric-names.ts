@@ -1,4 +1,7 @@
-/** The metrics that decisions and Node's defaults promise: what rules and dashboards may speak of. Histograms by their base name. */
+/**
+ * The metrics that decisions and Node's defaults promise: what rules and dashboards may speak of. Histograms by their
+ * base name.
+ */
 export const METRICS: ReadonlyMap<string, 'counter' | 'gauge' | 'histogram'> = new Map([
   ['http_request_duration_seconds', 'histogram'],
   ['http_requests_in_flight', 'gauge'],
@@ -32,11 +35,25 @@ export const METRICS: ReadonlyMap<string, 'counter' | 'gauge' | 'histogram'> = n
 ])
 
 /** Words of PromQL that stand where a metric's name could. */
-const KEYWORDS = new Set(['and', 'or', 'unless', 'bool', 'offset', 'by', 'without', 'on', 'ignoring', 'group_left', 'group_right', 'inf', 'nan'])
+const KEYWORDS = new Set([
+  'and',
+  'or',
+  'unless',
+  'bool',
+  'offset',
+  'by',
+  'without',
+  'on',
+  'ignoring',
+  'group_left',
+  'group_right',
+  'inf',
+  'nan'
+])
 
 /**
- * The metrics that a PromQL expression reads, each once, in the order of their appearance. Functions, keywords, label names, strings,
- * durations and Grafana's variables are not among them.
+ * The metrics that a PromQL expression reads, each once, in the order of their appearance. Functions, keywords, label
+ * names, strings, durations and Grafana's variables are not among them.
  */
 export function metricNames (expr: string): string[] {
   const bare = expr

@@ -9,18 +9,23 @@ interface Statement {
   line: number
 }
 
-/** A default that differs from row to row cannot be kept as one value for all the rows that are there: the table is written anew. */
-const VOLATILE = /\b(?:random|gen_random_uuid|uuidv7|uuidv4|uuid_generate_v\w+|clock_timestamp|timeofday|nextval|txid_current|pg_current_xact_id)\s*\(/
+/**
+ * A default that differs from row to row cannot be kept as one value for all the rows that are there: the table is
+ * written anew.
+ */
+const VOLATILE =
+  /\b(?:random|gen_random_uuid|uuidv7|uuidv4|uuid_generate_v\w+|clock_timestamp|timeofday|nextval|txid_current|pg_current_xact_id)\s*\(/
 
 const CONTRACT = /^--\s*contract:\s*\S/m
 
 /**
- * What makes a migration unfit to run while the version before it serves: locks that are held while a table is read or written whole, and
- * what takes something away that the version before still uses. Empty when nothing is.
+ * What makes a migration unfit to run while the version before it serves: locks that are held while a table is read or
+ * written whole, and what takes something away that the version before still uses. Empty when nothing is.
  *
- * A table that the same file makes is nobody's yet and may be treated in any way. What a release takes away that the one before no longer
- * used carries a note right before it, `-- contract: not read since 1.4`. A file whose first line is `-- no transaction` runs outside of one, as an
- * index made concurrently must. The runner sets `lock_timeout`; a migration that takes it back is a problem.
+ * A table that the same file makes is nobody's yet and may be treated in any way. What a release takes away that the
+ * one before no longer used carries a note right before it, `-- contract: not read since 1.4`. A file whose first line
+ * is `-- no transaction` runs outside of one, as an index made concurrently must. The runner sets `lock_timeout`; a
+ * migration that takes it back is a problem.
  */
 export function lint (sqlText: string): string[] {
   const outside = /^-- no transaction\b/.test(sqlText)
@@ -38,8 +43,10 @@ export function lint (sqlText: string): string[] {
     indexes(statement, outside, made, problem)
     alterations(statement, made, proven, problem)
     if (/^(?:vacuum full|cluster)\b/.test(text)) problem('writes the table anew under an exclusive lock')
-    const dropped = /^drop (table|view|materialized view|function|type|schema|sequence) (?:if exists )?([^ (]+)/.exec(text)
-    if (dropped && !made.has(plain(dropped[2]!)) && !CONTRACT.test(statement.comments)) problem(`drops the ${dropped[1]} ${plain(dropped[2]!)} without a "-- contract:" note`)
+    const dropped = /^drop (table|view|materialized view|function|type|schema|sequence) (?:if exists )?([^ (]+)/.exec(
+      text
+    )
+    if (dropped && !made.has(plain(dropped[2]!)) && !CONTRACT.test(statement.comments)) { problem(`drops the ${dropped[1]} ${plain(dropped[2]!)} without a "-- contract:" note`) }
   }
   return found
 }
@@ -47,14 +54,15 @@ export function lint (sqlText: string): string[] {
 type Report = (text: string) => void
 
 function indexes ({ text }: Statement, outside: boolean, made: Set<string>, problem: Report): void {
-  const index = /^create (?:unique )?index (concurrently )?(?:if not exists )?(?:(?!on )\S+ )?on (?:only )?([^ (]+)/.exec(text)
+  const index =
+    /^create (?:unique )?index (concurrently )?(?:if not exists )?(?:(?!on )\S+ )?on (?:only )?([^ (]+)/.exec(text)
   if (index) {
     const [, concurrently, table] = index
-    if (concurrently && !outside) problem('an index is made concurrently only outside of a transaction: begin the file with "-- no transaction"')
-    if (!concurrently && !made.has(plain(table!))) problem(`an index on ${plain(table!)} keeps writers out while it is made: make it concurrently`)
+    if (concurrently && !outside) { problem('an index is made concurrently only outside of a transaction: begin the file with "-- no transaction"') }
+    if (!concurrently && !made.has(plain(table!))) { problem(`an index on ${plain(table!)} keeps writers out while it is made: make it concurrently`) }
   }
   const dropped = /^(?:drop index|reindex (?:index|table)) (concurrently )?/.exec(text)
-  if (dropped?.[1] && !outside) problem('concurrently works only outside of a transaction: begin the file with "-- no transaction"')
+  if (dropped?.[1] && !outside) { problem('concurrently works only outside of a transaction: begin the file with "-- no transaction"') }
   if (dropped && !dropped[1]) problem('keeps everybody out of the table: do it concurrently')
 }
 
@@ -65,26 +73,36 @@ function alterations (statement: Statement, made: Set<string>, proven: Set<strin
   if (made.has(table)) return
   const noted = CONTRACT.test(statement.comments)
   for (const action of split(altered[2]!)) {
-    if (/^rename\b/.test(action) && !noted && !/^rename constraint\b/.test(action)) problem(`renames in ${table} what the version before still reads: add, copy, and drop a release later, or say "-- contract:"`)
-    else if (/^drop (?:column |(?!constraint|not null|default|identity|expression))/.test(action) && !noted) problem(`drops a column of ${table} without a "-- contract:" note`)
-    else if (/^alter (?:column )?\S+ (?:set data )?type\b/.test(action)) problem(`changes the type of a column of ${table}, which writes the table anew under an exclusive lock`)
-    else if (/^alter (?:column )?\S+ set not null\b/.test(action) && !proven.has(table)) problem(`reads all of ${table} under an exclusive lock: add a check constraint "not valid" and validate it first`)
-    else if (/^alter (?:column )?\S+ add generated\b/.test(action)) problem(`numbers every row of ${table} under an exclusive lock`)
-    else if (/^set (?:logged|unlogged|tablespace|access method)\b/.test(action)) problem(`writes ${table} anew under an exclusive lock`)
-    else if (/^add (?:constraint \S+ )?(?:check|foreign key)\b/.test(action) && !/\bnot valid\b/.test(action)) problem(`checks all of ${table} under a lock: add the constraint "not valid", and validate it in a later statement`)
-    else if (/^add (?:constraint \S+ )?(?:unique|primary key|exclude)\b/.test(action) && !/\busing index\b/.test(action)) problem(`makes an index of ${table} under an exclusive lock: make it concurrently and add the constraint "using index"`)
-    else if (/^add (?:column )?/.test(action) && !/^add (?:constraint|check|foreign|unique|primary|exclude)\b/.test(action)) added(action, table, problem)
+    if (/^rename\b/.test(action) && !noted && !/^rename constraint\b/.test(action)) {
+      problem(
+        `renames in ${table} what the version before still reads: add, copy, and drop a release later, or say "-- contract:"`
+      )
+    } else if (/^drop (?:column |(?!constraint|not null|default|identity|expression))/.test(action) && !noted) { problem(`drops a column of ${table} without a "-- contract:" note`) } else if (/^alter (?:column )?\S+ (?:set data )?type\b/.test(action)) { problem(`changes the type of a column of ${table}, which writes the table anew under an exclusive lock`) } else if (/^alter (?:column )?\S+ set not null\b/.test(action) && !proven.has(table)) { problem(`reads all of ${table} under an exclusive lock: add a check constraint "not valid" and validate it first`) } else if (/^alter (?:column )?\S+ add generated\b/.test(action)) { problem(`numbers every row of ${table} under an exclusive lock`) } else if (/^set (?:logged|unlogged|tablespace|access method)\b/.test(action)) { problem(`writes ${table} anew under an exclusive lock`) } else if (/^add (?:constraint \S+ )?(?:check|foreign key)\b/.test(action) && !/\bnot valid\b/.test(action)) {
+      problem(
+        `checks all of ${table} under a lock: add the constraint "not valid", and validate it in a later statement`
+      )
+    } else if (
+      /^add (?:constraint \S+ )?(?:unique|primary key|exclude)\b/.test(action) &&
+      !/\busing index\b/.test(action)
+    ) {
+      problem(
+        `makes an index of ${table} under an exclusive lock: make it concurrently and add the constraint "using index"`
+      )
+    } else if (
+      /^add (?:column )?/.test(action) &&
+      !/^add (?:constraint|check|foreign|unique|primary|exclude)\b/.test(action)
+    ) { added(action, table, problem) }
   }
 }
 
 /** What a new column asks of the rows that are there. */
 function added (action: string, table: string, problem: Report): void {
   const hasDefault = /\bdefault\b/.test(action)
-  if (/\bnot null\b/.test(action) && !hasDefault && !/\bgenerated\b/.test(action)) problem(`adds a column to ${table} that must not be null and has no default`)
-  if (hasDefault && VOLATILE.test(action)) problem(`adds a column to ${table} with a default of its own for each row, which writes the table anew`)
-  if (/\bgenerated\b/.test(action) && !/\bvirtual\b/.test(action)) problem(`adds a column to ${table} that is worked out for each row, which writes the table anew`)
-  if (/^add (?:column )?(?:if not exists )?\S+ (?:small|big)?serial\b/.test(action)) problem(`adds a column to ${table} that numbers each row, which writes the table anew`)
-  if (/\b(?:unique|primary key)\b/.test(action)) problem(`makes an index of ${table} under an exclusive lock: make it concurrently`)
+  if (/\bnot null\b/.test(action) && !hasDefault && !/\bgenerated\b/.test(action)) { problem(`adds a column to ${table} that must not be null and has no default`) }
+  if (hasDefault && VOLATILE.test(action)) { problem(`adds a column to ${table} with a default of its own for each row, which writes the table anew`) }
+  if (/\bgenerated\b/.test(action) && !/\bvirtual\b/.test(action)) { problem(`adds a column to ${table} that is worked out for each row, which writes the table anew`) }
+  if (/^add (?:column )?(?:if not exists )?\S+ (?:small|big)?serial\b/.test(action)) { problem(`adds a column to ${table} that numbers each row, which writes the table anew`) }
+  if (/\b(?:unique|primary key)\b/.test(action)) { problem(`makes an index of ${table} under an exclusive lock: make it concurrently`) }
 }
 
 /** `lock_timeout = 0` is no bound at all, and the server's own is none unless somebody set it. */
@@ -114,7 +132,8 @@ function split (actions: string): string[] {
 }
 
 /** Comments, strings, quoted names, dollar-quoted bodies, ends of statements, and all between them. */
-const TOKEN = /--[^\n]*|\/\*[^]*?\*\/|[eE]'(?:[^'\\]|''|\\[^])*'|'(?:[^']|'')*'|"[^"]*"|(\$\w*\$)[^]*?\1|;|[^-/'"$;eE]+|[^]/g
+const TOKEN =
+  /--[^\n]*|\/\*[^]*?\*\/|[eE]'(?:[^'\\]|''|\\[^])*'|'(?:[^']|'')*'|"[^"]*"|(\$\w*\$)[^]*?\1|;|[^-/'"$;eE]+|[^]/g
 
 function statements (sqlText: string): Statement[] {
   const found: Statement[] = []

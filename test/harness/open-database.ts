@@ -9,22 +9,49 @@ export interface LogLine { level: string, logger: string, message: string, field
 
 /** A logger that keeps what it is told. */
 export function recorder (lines: LogLine[] = [], logger = 'app'): Logger & { lines: LogLine[] } {
-  const at = (level: string) => (message: string, fields: Record<string, unknown> = {}) => { lines.push({ level, logger, message, fields }) }
-  return { lines, debug: at('DEBUG'), info: at('INFO'), warning: at('WARNING'), error: at('ERROR'), named: (name) => recorder(lines, name) }
+  const at =
+    (level: string) =>
+      (message: string, fields: Record<string, unknown> = {}) => {
+        lines.push({ level, logger, message, fields })
+      }
+  return {
+    lines,
+    debug: at('DEBUG'),
+    info: at('INFO'),
+    warning: at('WARNING'),
+    error: at('ERROR'),
+    named: (name) => recorder(lines, name)
+  }
 }
 
 /** A database with short deadlines, closed after the test; and what it logs. */
-export function openDatabase (t: Pick<Test, 'teardown'>, url: string, options: Partial<DatabaseOptions> = {}): Database & { log: ReturnType<typeof recorder> } {
+export function openDatabase (
+  t: Pick<Test, 'teardown'>,
+  url: string,
+  options: Partial<DatabaseOptions> = {}
+): Database & { log: ReturnType<typeof recorder> } {
   const log = recorder()
   const database = open({
-    url, poolSize: 3, recycleS: 3600, pooler: 'none', queryTimeoutMs: 5000, acquireTimeoutMs: 3000, connectTimeoutMs: 2000, log, ...options
+    url,
+    poolSize: 3,
+    recycleS: 3600,
+    pooler: 'none',
+    queryTimeoutMs: 5000,
+    acquireTimeoutMs: 3000,
+    connectTimeoutMs: 2000,
+    log,
+    ...options
   })
   t.teardown(() => database.close({ timeoutMs: 100 }))
   return { ...database, log }
 }
 
 /** The driver as it comes, for the scenarios it does not survive. Ended after the test, as well as that can be done. */
-export function bareDriver (t: Pick<Test, 'teardown'>, url: string, options: postgres.Options<Record<string, never>> = {}): postgres.Sql {
+export function bareDriver (
+  t: Pick<Test, 'teardown'>,
+  url: string,
+  options: postgres.Options<Record<string, never>> = {}
+): postgres.Sql {
   const sql = postgres(url, { max: 3, onnotice () {}, ...options })
   t.teardown(() => Promise.race([sql.end({ timeout: 0 }), pause(200)]))
   return sql
@@ -81,6 +108,8 @@ export function untilIdle (database: Database): Promise<void> {
 
 /** Looks at the server from outside: what runs there by this name. */
 export async function running (admin: postgres.Sql, name: string): Promise<number[]> {
-  const rows = await admin<Array<{ pid: number }>>`select pid from pg_stat_activity where state = 'active' and query like ${`/* ${name} */%`}`
+  const rows = await admin<
+    Array<{ pid: number }>
+  >`select pid from pg_stat_activity where state = 'active' and query like ${`/* ${name} */%`}`
   return rows.map(({ pid }) => pid)
 }

@@ -8,10 +8,16 @@ import { freePort, stop, until } from './live-service.ts'
 
 /** Why a test that needs Debian's package `prometheus` is left out, or false when its program is there. */
 export function notInstalled (program: 'prometheus' | 'promtool'): string | false {
-  return spawnSync(program, ['--version']).status === 0 ? false : `${program} is not installed: apt-get install prometheus`
+  return spawnSync(program, ['--version']).status === 0
+    ? false
+    : `${program} is not installed: apt-get install prometheus`
 }
 
-export interface Alert { labels: { alertname: string, [label: string]: string }, state: 'pending' | 'firing', annotations: Record<string, string> }
+export interface Alert {
+  labels: { alertname: string; [label: string]: string }
+  state: 'pending' | 'firing'
+  annotations: Record<string, string>
+}
 export interface Target { labels: { job: string, instance: string }, health: string, lastError: string }
 
 export interface Prometheus {
@@ -23,23 +29,39 @@ export interface Prometheus {
 }
 
 /**
- * Starts a Prometheus with the repository's own configuration and rules, made impatient: it scrapes and evaluates every 250 ms, and an
- * alert's `for` is half a second. The windows of rates stay as they are.
+ * Starts a Prometheus with the repository's own configuration and rules, made impatient: it scrapes and evaluates every
+ * 250 ms, and an alert's `for` is half a second. The windows of rates stay as they are.
  */
 export async function startPrometheus (target: URL, token: string): Promise<Prometheus> {
   const folder = mkdtempSync(join(tmpdir(), 'prometheus-'))
   const configuration = yaml('deploy/prometheus/prometheus.yml')
-  Object.assign(configuration.global, { scrape_interval: '250ms', scrape_timeout: '250ms', evaluation_interval: '250ms' })
-  configuration.scrape_configs = configuration.scrape_configs.filter((one: { job_name: string }) => one.job_name === 'running-trainer')
+  Object.assign(configuration.global, {
+    scrape_interval: '250ms',
+    scrape_timeout: '250ms',
+    evaluation_interval: '250ms'
+  })
+  configuration.scrape_configs = configuration.scrape_configs.filter(
+    (one: { job_name: string }) => one.job_name === 'running-trainer'
+  )
   configuration.scrape_configs[0].static_configs[0].targets = [target.host]
   configuration.scrape_configs[0].authorization.credentials_file = join(folder, 'token')
   writeFileSync(join(folder, 'token'), token)
   writeFileSync(join(folder, 'prometheus.yml'), stringify(configuration))
-  writeFileSync(join(folder, 'alerts.yml'), text('deploy/prometheus/alerts.yml').replace(/^( +for:) \S+$/gm, '$1 500ms'))
+  writeFileSync(
+    join(folder, 'alerts.yml'),
+    text('deploy/prometheus/alerts.yml').replace(/^( +for:) \S+$/gm, '$1 500ms')
+  )
   const address = `127.0.0.1:${await freePort()}`
-  const child = spawn('prometheus', [
-    `--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`, `--web.listen-address=${address}`, '--log.level=warn'
-  ], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(
+    'prometheus',
+    [
+      `--config.file=${join(folder, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=${address}`,
+      '--log.level=warn'
+    ],
+    { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] }
+  )
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => { said += chunk })
 
@@ -72,6 +94,10 @@ export async function startPrometheus (target: URL, token: string): Promise<Prom
 
 /** What promtool says about the repository's rules, or about a page of metrics. */
 export function promtool (args: string[], input = ''): { status: number | null, output: string } {
-  const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: join(ROOT, 'deploy/prometheus'), input, encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync('promtool', args, {
+    cwd: join(ROOT, 'deploy/prometheus'),
+    input,
+    encoding: 'utf8'
+  })
   return { status, output: stdout + stderr }
 }

@@ -11,8 +11,8 @@ interface Backend {
 }
 
 /**
- * A load balancer as small as can be: it asks its backends whether they are ready, sends each request to the next that is, over connections
- * it keeps, and never sends one twice. What it cannot deliver is a 502 of its own.
+ * A load balancer as small as can be: it asks its backends whether they are ready, sends each request to the next that
+ * is, over connections it keeps, and never sends one twice. What it cannot deliver is a 502 of its own.
  */
 export class ReadinessProxy {
   port = 0
@@ -36,7 +36,12 @@ export class ReadinessProxy {
 
   /** Resolves when requests are sent there. */
   async add (port: number): Promise<void> {
-    const backend: Backend = { port, ready: false, agent: new Agent({ keepAlive: true }), probing: setInterval(() => this.#probe(backend), this.#probeMs) }
+    const backend: Backend = {
+      port,
+      ready: false,
+      agent: new Agent({ keepAlive: true }),
+      probing: setInterval(() => this.#probe(backend), this.#probeMs)
+    }
     this.#backends.push(backend)
     while (!backend.ready) await sleep(10)
   }
@@ -68,12 +73,15 @@ export class ReadinessProxy {
       return
     }
     const { method, url, headers } = incoming
-    const upstream = request({ host: '127.0.0.1', port: backend.port, agent: backend.agent, method, path: url, headers }, (answer) => {
-      // What is said of a connection is said of the one to the backend alone.
-      const { connection, 'keep-alive': keepAlive, ...others } = answer.headers
-      outgoing.writeHead(answer.statusCode as number, others)
-      answer.pipe(outgoing)
-    })
+    const upstream = request(
+      { host: '127.0.0.1', port: backend.port, agent: backend.agent, method, path: url, headers },
+      (answer) => {
+        // What is said of a connection is said of the one to the backend alone.
+        const { connection, 'keep-alive': keepAlive, ...others } = answer.headers
+        outgoing.writeHead(answer.statusCode as number, others)
+        answer.pipe(outgoing)
+      }
+    )
     upstream.on('error', (error) => {
       if (outgoing.headersSent) outgoing.destroy()
       else outgoing.writeHead(502).end(String(error))

@@ -50,7 +50,12 @@ export interface Runner {
   email: string
   access_token: string
   refresh_token: string
-  call (method: InjectOptions['method'], url: string, payload?: unknown, headers?: Record<string, string>): Promise<Answer>
+  call(
+    method: InjectOptions['method'],
+    url: string,
+    payload?: unknown,
+    headers?: Record<string, string>
+  ): Promise<Answer>
 }
 
 export interface Answer {
@@ -75,16 +80,45 @@ export interface ServiceOptions {
 /** Ready, with every plugin and route; closed when the test ends. */
 export async function startService (t: Ending, { env = {}, parts = {}, boot }: ServiceOptions = {}): Promise<Service> {
   const databaseUrl = env.DATABASE_URL ?? await createDatabase(t)
-  const config = readConfig({ NODE_ENV: 'test', RATE_LIMIT_MAX: '0', RATE_LIMIT_AUTH_MAX: '0', LOG_LEVEL: 'DEBUG', DATABASE_URL: databaseUrl, MAX_POOL_SIZE: '5', ...env }, tmpdir())
+  const config = readConfig(
+    {
+      NODE_ENV: 'test',
+      RATE_LIMIT_MAX: '0',
+      RATE_LIMIT_AUTH_MAX: '0',
+      LOG_LEVEL: 'DEBUG',
+      DATABASE_URL: databaseUrl,
+      MAX_POOL_SIZE: '5',
+      ...env
+    },
+    tmpdir()
+  )
   const lines: LogLine[] = []
-  const logger = createLogger({ level: config.log.level, sink: { write: (line) => { lines.push(JSON.parse(line) as LogLine) } } })
+  const logger = createLogger({
+    level: config.log.level,
+    sink: {
+      write: (line) => {
+        lines.push(JSON.parse(line) as LogLine)
+      }
+    }
+  })
   const metrics = new Metrics(config.app)
   const database = connect({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
   const decoding = new DecodingPool()
   const availability = new Availability()
   const checks = [{ name: 'database', critical: true, look: async () => { await database.ping() } }]
   const accessTokens = new AccessTokens(config.auth.secrets ?? ['a secret of the tests that is long enough'])
-  const app = await buildApp({ config, logger, availability, database, metrics, decode: (file, signal) => decoding.decode(file, { signal }), checks, accessTokens, passwords: new Passwords(TEST_COST), ...parts })
+  const app = await buildApp({
+    config,
+    logger,
+    availability,
+    database,
+    metrics,
+    decode: (file, signal) => decoding.decode(file, { signal }),
+    checks,
+    accessTokens,
+    passwords: new Passwords(TEST_COST),
+    ...parts
+  })
   t.teardown(async () => {
     await app.close()
     await decoding.close()
@@ -99,18 +133,27 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
 
 /** Whatever a test is about, every line logged meanwhile is one of ours, and holds no secret. */
 function refuse (problems: string[]): void {
-  if (problems.length > 0) throw new Error(`Lines of the log are not as they must be: ${problems.slice(0, 5).join('; ')}`)
+  if (problems.length > 0) { throw new Error(`Lines of the log are not as they must be: ${problems.slice(0, 5).join('; ')}`) }
 }
 
 /** As `app.inject`, with the body read. */
 export async function inject (app: FastifyInstance, options: InjectOptions): Promise<Answer> {
   const response = await app.inject(options)
   const isJson = response.body !== '' && String(response.headers['content-type']).startsWith('application/json')
-  return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body, raw: response.rawPayload }
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    body: isJson ? response.json() : response.body,
+    raw: response.rawPayload
+  }
 }
 
 async function signUp (app: FastifyInstance, email = `${randomUUID()}@example.org`): Promise<Runner> {
-  const { status, body } = await inject(app, { method: 'POST', url: '/api/v1/auth/register', payload: { email, password: PASSWORD } })
+  const { status, body } = await inject(app, {
+    method: 'POST',
+    url: '/api/v1/auth/register',
+    payload: { email, password: PASSWORD }
+  })
   if (status !== 201) throw new Error(`Sign-up answered ${status}: ${JSON.stringify(body)}`)
   const call: Runner['call'] = async (method, url, payload, headers = {}) => await inject(app, {
     method,
@@ -139,9 +182,21 @@ export interface ServiceProcess {
 const SERVER = fileURLToPath(new URL('../../src/server.js', import.meta.url))
 
 /** Started and ready (or, with `ready: false`, only started); killed when the test ends, if it still runs. */
-export async function startProcess (t: Ending, env: Record<string, string> = {}, { ready = true } = {}): Promise<ServiceProcess> {
+export async function startProcess (
+  t: Ending,
+  env: Record<string, string> = {},
+  { ready = true } = {}
+): Promise<ServiceProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'running-trainer-'))
-  const own: Record<string, string> = { NODE_ENV: 'test', HOST: '127.0.0.1', PORT: '0', RATE_LIMIT_MAX: '0', RATE_LIMIT_AUTH_MAX: '0', LOG_DIR: join(directory, 'logs'), DATA_DIR: join(directory, 'data') }
+  const own: Record<string, string> = {
+    NODE_ENV: 'test',
+    HOST: '127.0.0.1',
+    PORT: '0',
+    RATE_LIMIT_MAX: '0',
+    RATE_LIMIT_AUTH_MAX: '0',
+    LOG_DIR: join(directory, 'logs'),
+    DATA_DIR: join(directory, 'data')
+  }
   if (env.DATABASE_URL === undefined) own.DATABASE_URL = await createDatabase(t)
   const child = spawnNode([SERVER], { cwd: directory, env: { PATH: process.env.PATH ?? '', ...own, ...env } })
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
@@ -152,7 +207,9 @@ export async function startProcess (t: Ending, env: Record<string, string> = {},
     await rm(directory, { recursive: true, force: true })
   })
   let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
   const lines: LogLine[] = []
   const listeners = new Set<(line: LogLine) => void>()
   createInterface({ input: child.stdout }).on('line', (text) => {

@@ -1,5 +1,5 @@
 // The Postgres that all tests of a run share.
-//   node dist/test/harness/setup.js keep   keeps it, until nobody is left who needs it; test/harness/database.ts starts this
+//   node dist/test/harness/setup.js keep   keeps it, until nobody is left who needs it; database.ts starts this
 //   node dist/test/harness/setup.js        what tap does at the end of a run: waits until it is gone
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +22,9 @@ const LOOK_MS = 200
 
 interface State { port: number, url: string }
 
-/** Connects to the keeper whose word the state file has; null when there is none. To be connected is to need Postgres. */
+/**
+ * Connects to the keeper whose word the state file has; null when there is none. To be connected is to need Postgres.
+ */
 async function joinKeeper (): Promise<{ socket: Socket, url: string } | null> {
   let state: State
   try {
@@ -48,8 +50,15 @@ async function startKeeper (): Promise<void> {
   mkdirSync(PLACE, { recursive: true, mode: 0o700 })
   const output = openSync(join(PLACE, 'keeper.log'), 'a', 0o600)
   // What a test runner puts there is for its own children.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|_TAPJS_.*|TAP.*)$/.test(name)))
-  const child = spawn(process.execPath, [OWN_FILE, 'keep'], { cwd: PLACE, env, detached: true, stdio: ['ignore', output, output, 'ipc'] })
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|_TAPJS_.*|TAP.*)$/.test(name))
+  )
+  const child = spawn(process.execPath, [OWN_FILE, 'keep'], {
+    cwd: PLACE,
+    env,
+    detached: true,
+    stdio: ['ignore', output, output, 'ipc']
+  })
   closeSync(output)
   let problem: string | undefined
   child.on('message', (message: { problem?: string }) => {
@@ -61,7 +70,9 @@ async function startKeeper (): Promise<void> {
   if (problem !== undefined) throw new Error(problem)
 }
 
-/** The address of the shared Postgres as its superuser, started if need be. It stays for as long as this process lives. */
+/**
+ * The address of the shared Postgres as its superuser, started if need be. It stays for as long as this process lives.
+ */
 export async function sharedPostgres (): Promise<string> {
   const deadline = performance.now() + 90_000
   for (;;) {
@@ -72,7 +83,7 @@ export async function sharedPostgres (): Promise<string> {
       joined.socket.on('error', () => {}).unref()
       return joined.url
     }
-    if (performance.now() > deadline) throw new Error(`The shared Postgres of the tests did not start: see ${PLACE}keeper.log`)
+    if (performance.now() > deadline) { throw new Error(`The shared Postgres of the tests did not start: see ${PLACE}keeper.log`) }
     await startKeeper()
   }
 }
@@ -87,12 +98,21 @@ async function release (): Promise<void> {
   joined.socket.destroy()
 }
 
-const log = Object.fromEntries(['debug', 'info', 'warning', 'error'].map((level) => [level, (message: string, fields = {}) => {
-  console.log(new Date().toISOString(), level, message, fields)
-}])) as unknown as DatabaseLog
+const log = Object.fromEntries(
+  ['debug', 'info', 'warning', 'error'].map((level) => [
+    level,
+    (message: string, fields = {}) => {
+      console.log(new Date().toISOString(), level, message, fields)
+    }
+  ])
+) as unknown as DatabaseLog
 
 async function startFresh (): Promise<Embedded> {
-  const options = { dataDir: PLACE, log, settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } }
+  const options = {
+    dataDir: PLACE,
+    log,
+    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+  }
   try {
     return await startEmbedded(options)
   } catch (error) {

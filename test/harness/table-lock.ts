@@ -34,7 +34,8 @@ export async function lockTable (t: Ending, databaseUrl: string, table: string):
     async awaited (count = 1) {
       const patience = AbortSignal.timeout(20_000)
       for (;;) {
-        const [row] = await sql`select count(*)::int as waiting from pg_locks where not granted and relation = ${table}::regclass`
+        const [row] =
+          await sql`select count(*)::int as waiting from pg_locks where not granted and relation = ${table}::regclass`
         if (row?.waiting as number >= count) return
         if (patience.aborted) throw new Error(`${row?.waiting as number} wait for ${table}, not ${count}`)
         await sleep(10)

@@ -4,8 +4,10 @@ import { once } from 'node:events'
 /**
  * - `pass`: forwards
  * - `refuse`: nobody listens, as when the server is stopped
- * - `freeze`: accepts, holds back every byte either way until the mode changes, as when the server is stopped by SIGSTOP
- * - `black-hole`: accepts, and drops every byte either way for good, as when a firewall or a failover has forgotten the connection
+ * - `freeze`: accepts, holds back every byte either way until the mode changes, as when the server is stopped by
+ *   SIGSTOP
+ * - `black-hole`: accepts, and drops every byte either way for good, as when a firewall or a failover has forgotten the
+ *   connection
  * - `drop`: accepts and closes at once, as a load balancer with nothing behind it
  */
 export type ProxyMode = 'pass' | 'refuse' | 'freeze' | 'black-hole' | 'drop'

@@ -15,14 +15,37 @@ interface Walker {
 }
 
 /** What a reader has in front of them, seen from the folder they are in. */
-const LINKED = ['package.json', 'dist', 'node_modules', 'scripts', 'examples', 'docs', 'src', 'plugins', 'routes', 'jobs', 'schemas', 'db', 'deploy', 'README.md', '.env.example', 'tsconfig.json', 'tsconfig.build.json', 'LICENSE']
+const LINKED = [
+  'package.json',
+  'dist',
+  'node_modules',
+  'scripts',
+  'examples',
+  'docs',
+  'src',
+  'plugins',
+  'routes',
+  'jobs',
+  'schemas',
+  'db',
+  'deploy',
+  'README.md',
+  '.env.example',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'LICENSE'
+]
 const ADDRESS = /\blocalhost:8000\b/g
 /** Commands that not every machine has; those that a page uses must be there for it to be run. */
 const TOOLS = ['curl', 'grep', 'jq', 'psql', 'pg_dump', 'docker', 'kubectl', 'promtool', 'openssl']
 
 /** Names what a block needs and this machine lacks. */
 export function missingTools ({ body }: Pick<Block, 'body'>): string[] {
-  return TOOLS.filter((tool) => new RegExp(`(^|[\\s|;&(])${tool}\\s`, 'm').test(body) && spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0)
+  return TOOLS.filter(
+    (tool) =>
+      new RegExp(`(^|[\\s|;&(])${tool}\\s`, 'm').test(body) &&
+      spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0
+  )
 }
 
 /** Why bash cannot read a block; undefined where it can. */
@@ -32,26 +55,46 @@ export function syntaxProblem ({ body }: Block): string | undefined {
 }
 
 /**
- * Runs the blocks `bash run` of a page as a reader would: in their order, in one shell that stops at the first command that fails, in a folder that
- * looks like a checkout, against `service`; and compares what they print with the block `json output` or `text output` that follows.
+ * Runs the blocks `bash run` of a page as a reader would: in their order, in one shell that stops at the first command
+ * that fails, in a folder that looks like a checkout, against `service`; and compares what they print with the block
+ * `json output` or `text output` that follows.
  */
-export async function walk (t: Walker, blocks: Block[], service: ServiceProcess, env: Record<string, string>): Promise<void> {
-  for (const name of LINKED) if (existsSync(join(ROOT, name)) && !existsSync(join(service.directory, name))) symlinkSync(join(ROOT, name), join(service.directory, name))
+export async function walk (
+  t: Walker,
+  blocks: Block[],
+  service: ServiceProcess,
+  env: Record<string, string>
+): Promise<void> {
+  for (const name of LINKED) {
+    if (existsSync(join(ROOT, name)) && !existsSync(join(service.directory, name))) {
+      symlinkSync(join(ROOT, name), join(service.directory, name))
+    }
+  }
   const without = missingTools({ body: 'curl grep ' })
   if (without.length > 0) {
     t.comment(`SKIPPED ${blocks[0]?.page}: ${without.join(', ')} is not installed`)
     return
   }
-  const runs = blocks.flatMap((block, i) => block.language === 'bash' && block.kind === 'run' ? [{ block, output: outputAfter(blocks, i) }] : [])
+  const runs = blocks.flatMap((block, i) =>
+    block.language === 'bash' && block.kind === 'run' ? [{ block, output: outputAfter(blocks, i) }] : []
+  )
   const folder = mkdtempSync(join(tmpdir(), 'walk-'))
   try {
     const doable = runs.map(({ block }) => missingTools(block))
     const address = `127.0.0.1:${service.port}`
-    const script = runs.map(({ block }, i) => doable[i]?.length
-      ? ''
-      : `${block.body.includes('logs/app.log') ? awaitLog(address, i) : ''}{\n${block.body.replaceAll(ADDRESS, address)}} > ${folder}/${i}.out 2> ${folder}/${i}.err\ntouch ${folder}/${i}.done\n`).join('')
+    const script = runs
+      .map(({ block }, i) =>
+        doable[i]?.length
+          ? ''
+          : `${block.body.includes('logs/app.log') ? awaitLog(address, i) : ''}{\n${block.body.replaceAll(ADDRESS, address)}} > ${folder}/${i}.out 2> ${folder}/${i}.err\ntouch ${folder}/${i}.done\n`
+      )
+      .join('')
     writeFileSync(join(folder, 'script'), script)
-    const shell = spawn('bash', ['-e', join(folder, 'script')], { cwd: service.directory, env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env, PORT: String(service.port) }, stdio: 'ignore' })
+    const shell = spawn('bash', ['-e', join(folder, 'script')], {
+      cwd: service.directory,
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env, PORT: String(service.port) },
+      stdio: 'ignore'
+    })
     await once(shell, 'exit')
     for (const [i, { block, output }] of runs.entries()) {
       const place = `${block.page}:${block.line}`
@@ -61,7 +104,9 @@ export async function walk (t: Walker, blocks: Block[], service: ServiceProcess,
         continue
       }
       if (!existsSync(`${folder}/${i}.done`)) {
-        t.fail(`${place} failed:\n${block.body}\n${readIfThere(`${folder}/${i}.out`)}\n${readIfThere(`${folder}/${i}.err`)}`)
+        t.fail(
+          `${place} failed:\n${block.body}\n${readIfThere(`${folder}/${i}.out`)}\n${readIfThere(`${folder}/${i}.err`)}`
+        )
         return
       }
       if (output === undefined) {
@@ -69,7 +114,8 @@ export async function walk (t: Walker, blocks: Block[], service: ServiceProcess,
         continue
       }
       const printed = readFileSync(`${folder}/${i}.out`, 'utf8').replaceAll(address, 'localhost:8000')
-      const difference = output.language === 'json' ? jsonDifference(output.body, printed) : textDifference(output.body, printed)
+      const difference =
+        output.language === 'json' ? jsonDifference(output.body, printed) : textDifference(output.body, printed)
       t.equal(difference, undefined, `${place} prints what line ${output.line} shows`)
     }
   } finally {
@@ -78,8 +124,8 @@ export async function walk (t: Walker, blocks: Block[], service: ServiceProcess,
 }
 
 /**
- * Who has an answer may be ahead of the log by a moment, a shell more easily than a person: waits for the line of a request made now, which comes
- * after those of all requests answered before.
+ * Who has an answer may be ahead of the log by a moment, a shell more easily than a person: waits for the line of a
+ * request made now, which comes after those of all requests answered before.
  */
 function awaitLog (address: string, i: number): string {
   return `curl -s -o /dev/null -H 'x-request-id: reader-${i}' ${address}/\nuntil grep -q reader-${i} logs/app.log; do sleep 0.02; done\n`

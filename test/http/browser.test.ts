@@ -16,7 +16,8 @@ async function keep (tab: Tab, name: string): Promise<void> {
 }
 
 /** All that is not the service's own, and was asked for nevertheless. */
-const foreign = (tab: Tab, url: string) => tab.requested.filter((address) => !address.startsWith(`${url}/`) && !address.startsWith('data:'))
+const foreign = (tab: Tab, url: string) =>
+  tab.requested.filter((address) => !address.startsWith(`${url}/`) && !address.startsWith('data:'))
 
 t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
   let broken = false
@@ -32,60 +33,101 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
     return
   }
 
-  /** Looks at a page. Where the browser fails in it and then at a plain page too, that is no finding about ours: it is said, and skipped. */
+  /**
+   * Looks at a page. Where the browser fails in it and then at a plain page too, that is no finding about ours: it is
+   * said, and skipped.
+   */
   async function look (name: string, see: (t: Test) => Promise<void>): Promise<void> {
     await t.test(name, async (t) => await see(t).catch(async (error: unknown) => {
       if (!(error instanceof BrowserBroken)) throw error
       await showPlainPage(openTab as () => Promise<Tab>).then(() => { throw error }, (broken: Error) => {
-        t.pass('not looked at', { skip: `Chromium does not work here: ${error.message}; then, at a plain page: ${broken.message}` })
+        t.pass('not looked at', {
+          skip: `Chromium does not work here: ${error.message}; then, at a plain page: ${broken.message}`
+        })
       })
     }))
   }
 
   async function startServiceWith (look: () => Promise<void>) {
-    return await startService(t, { parts: { checks: [{ name: 'database', critical: true, look }, { name: 'event_loop', critical: false, look: async () => {} }] } })
+    return await startService(t, {
+      parts: {
+        checks: [
+          { name: 'database', critical: true, look },
+          { name: 'event_loop', critical: false, look: async () => {} }
+        ]
+      }
+    })
   }
 
-  await look('/docs shows every operation, under its policy and from here alone, and a request can be tried from it', async (t) => {
-    const tab = await openTab()
-    await tab.send('Emulation.setDeviceMetricsOverride', { width: 1280, height: 900, deviceScaleFactor: 1, mobile: false })
-    await tab.open(`${url}/docs`)
-    await tab.until('document.querySelectorAll(".opblock").length > 0')
-    const operations = await tab.evaluate<number>('fetch("/docs/json").then((response) => response.json()).then(({ paths }) => Object.values(paths).flatMap(Object.keys).length)')
-    t.equal(await tab.evaluate('document.querySelectorAll(".opblock").length'), operations)
-    await keep(tab, 'docs')
+  await look(
+    '/docs shows every operation, under its policy and from here alone, and a request can be tried from it',
+    async (t) => {
+      const tab = await openTab()
+      await tab.send('Emulation.setDeviceMetricsOverride', {
+        width: 1280,
+        height: 900,
+        deviceScaleFactor: 1,
+        mobile: false
+      })
+      await tab.open(`${url}/docs`)
+      await tab.until('document.querySelectorAll(".opblock").length > 0')
+      const operations = await tab.evaluate<number>(
+        'fetch("/docs/json").then((response) => response.json()).then(({ paths }) => Object.values(paths).flatMap(Object.keys).length)'
+      )
+      t.equal(await tab.evaluate('document.querySelectorAll(".opblock").length'), operations)
+      await keep(tab, 'docs')
 
-    // Try it out → Execute, at GET /.
-    const block = 'document.querySelector("#operations-Operations-getWelcome")'
-    await tab.evaluate(`${block}.querySelector(".opblock-summary-control").click()`)
-    await tab.until(`${block}.querySelector(".try-out__btn")`)
-    await tab.evaluate(`${block}.querySelector(".try-out__btn").click()`)
-    await tab.until(`${block}.querySelector(".execute")`)
-    await tab.evaluate(`${block}.querySelector(".execute").click()`)
-    await tab.until(`${block}.querySelector(".live-responses-table tbody .response-col_status")`)
-    t.match(await tab.evaluate(`${block}.querySelector(".live-responses-table tbody .response-col_status").textContent`), /^200/)
-    await tab.evaluate(`${block}.scrollIntoView()`)
-    await keep(tab, 'docs-tried')
-    t.ok(lines.some((line: LogLine) => line.message === 'request completed' && line.path === '/' && line.status_code === 200))
-    t.same(tab.complaints, [])
-    t.same(foreign(tab, url), [])
-  })
+      // Try it out → Execute, at GET /.
+      const block = 'document.querySelector("#operations-Operations-getWelcome")'
+      await tab.evaluate(`${block}.querySelector(".opblock-summary-control").click()`)
+      await tab.until(`${block}.querySelector(".try-out__btn")`)
+      await tab.evaluate(`${block}.querySelector(".try-out__btn").click()`)
+      await tab.until(`${block}.querySelector(".execute")`)
+      await tab.evaluate(`${block}.querySelector(".execute").click()`)
+      await tab.until(`${block}.querySelector(".live-responses-table tbody .response-col_status")`)
+      t.match(
+        await tab.evaluate(`${block}.querySelector(".live-responses-table tbody .response-col_status").textContent`),
+        /^200/
+      )
+      await tab.evaluate(`${block}.scrollIntoView()`)
+      await keep(tab, 'docs-tried')
+      t.ok(
+        lines.some(
+          (line: LogLine) => line.message === 'request completed' && line.path === '/' && line.status_code === 200
+        )
+      )
+      t.same(tab.complaints, [])
+      t.same(foreign(tab, url), [])
+    }
+  )
 
   const views = [['light', 1280], ['dark', 1280], ['light', 360], ['dark', 360]] as const
   for (const [scheme, width] of views) {
     await look(`/health is a page for people: ${scheme}, ${width} pixels wide`, async (t) => {
       const tab = await openTab()
-      await tab.send('Emulation.setDeviceMetricsOverride', { width, height: 780, deviceScaleFactor: 1, mobile: width < 600 })
+      await tab.send('Emulation.setDeviceMetricsOverride', {
+        width,
+        height: 780,
+        deviceScaleFactor: 1,
+        mobile: width < 600
+      })
       await tab.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] })
       await tab.open(`${url}/health`)
       t.equal(await tab.evaluate('document.querySelector("#status").textContent'), 'Healthy')
       t.match(await tab.evaluate('document.title'), /^Healthy – /)
       t.equal(await tab.evaluate('document.querySelectorAll("tbody tr").length'), 2)
       // It asks again by itself, and draws.
-      await tab.until('!document.querySelector("#history").hidden && document.querySelector("polyline").points.length >= 2')
+      await tab.until(
+        '!document.querySelector("#history").hidden && document.querySelector("polyline").points.length >= 2'
+      )
       await keep(tab, `health-${scheme}-${width}`)
       t.ok(await tab.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'nothing is wider than the screen')
-      for (const selector of ['h1 .state', 'tbody th', 'dt', '.figure', 'a']) t.ok(await tab.evaluate(`(${contrast})(document.querySelector(${JSON.stringify(selector)}))`) as number >= 4.5, `${selector} can be read`)
+      for (const selector of ['h1 .state', 'tbody th', 'dt', '.figure', 'a']) {
+        t.ok(
+          ((await tab.evaluate(`(${contrast})(document.querySelector(${JSON.stringify(selector)}))`)) as number) >= 4.5,
+          `${selector} can be read`
+        )
+      }
       t.same(tab.complaints, [])
       t.same(foreign(tab, url), [])
     })

@@ -25,12 +25,18 @@ const service = await startService(t, { env: { REQUEST_TIMEOUT: '2' }, boot: (ap
 await service.app.listen({ port: 0, host: '127.0.0.1' })
 const { port } = service.app.server.address() as { port: number }
 
-/** After so long it is said again: what came before may have taken it for the end of its body. Longer than REQUEST_TIMEOUT. */
+/**
+ * After so long it is said again: what came before may have taken it for the end of its body. Longer than
+ * REQUEST_TIMEOUT.
+ */
 const AGAIN_MS = 4000
 /** How long a connection may stay open at the most. */
 const PATIENCE_MS = 30_000
 
-/** All that one connection is answered; destroyed, with a mark at the end that no answer is, where the service keeps it open. */
+/**
+ * All that one connection is answered; destroyed, with a mark at the end that no answer is, where the service keeps it
+ * open.
+ */
 async function send (bytes: Buffer): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   const chunks: Buffer[] = []
@@ -50,9 +56,12 @@ async function send (bytes: Buffer): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
-t.test(`whatever is sent, what comes back from 400 up is the envelope with its headers, nothing fails that should not, and the books balance (FUZZ_SEED=${SEED})`, async (t) => {
-  await fuzz(t, SEED, [200, 201, 400, 401, 404, 405, 408, 413, 414, 415, 417, 422, 431])
-})
+t.test(
+  `whatever is sent, what comes back from 400 up is the envelope with its headers, nothing fails that should not, and the books balance (FUZZ_SEED=${SEED})`,
+  async (t) => {
+    await fuzz(t, SEED, [200, 201, 400, 401, 404, 405, 408, 413, 414, 415, 417, 422, 431])
+  }
+)
 
 t.test(`the same where all but a few are refused (FUZZ_SEED=${SEED})`, async (t) => {
   await fuzz(t, SEED, [200, 400, 404, 405, 414, 417, 431, 503], async () => {
@@ -78,7 +87,9 @@ async function fuzz (t: Test, seed: number, expected: number[], crowd = async ()
   let answered = 0
   const look = (kind: string, bytes: Buffer, text: string) => {
     const complain = (flaw: string, answer?: RawAnswer) => {
-      flaws.push(`${kind}: ${flaw}; sent ${JSON.stringify(bytes.toString('latin1').replaceAll(ann.access_token, 'TOKEN').slice(0, 1000))}; answered ${answer === undefined ? JSON.stringify(text.slice(-500)) : `${answer.status} ${answer.body.slice(0, 300)}`}`)
+      flaws.push(
+        `${kind}: ${flaw}; sent ${JSON.stringify(bytes.toString('latin1').replaceAll(ann.access_token, 'TOKEN').slice(0, 1000))}; answered ${answer === undefined ? JSON.stringify(text.slice(-500)) : `${answer.status} ${answer.body.slice(0, 300)}`}`
+      )
     }
     try {
       for (const answer of answersIn(text)) {
@@ -95,19 +106,25 @@ async function fuzz (t: Test, seed: number, expected: number[], crowd = async ()
   const left = [...inputs].reverse()
   const began = performance.now()
   await Promise.all(Array.from({ length: SOCKETS }, async () => {
-    for (let input = left.pop(); input !== undefined; input = left.pop()) look(input.kind, input.bytes, await send(input.bytes))
+    for (let input = left.pop(); input !== undefined; input = left.pop()) {
+      look(input.kind, input.bytes, await send(input.bytes))
+    }
   }))
-  t.comment(`${inputs.length} inputs, ${answered} answers in ${Math.round(performance.now() - began)} ms: ${JSON.stringify(Object.fromEntries([...statuses].sort()))}`)
+  t.comment(
+    `${inputs.length} inputs, ${answered} answers in ${Math.round(performance.now() - began)} ms: ${JSON.stringify(Object.fromEntries([...statuses].sort()))}`
+  )
   t.same(flaws.slice(0, 10), [])
   for (const status of expected) t.ok(statuses.has(status), `the inputs lead to ${status}`)
   await books.balance(t, answered + await leave())
   t.same(rejections, [])
-  const wrong = service.lines.filter(({ level, error_code: code }) => level === 'CRITICAL' || (level === 'ERROR' && !MEANT.includes(String(code))))
+  const wrong = service.lines.filter(
+    ({ level, error_code: code }) => level === 'CRITICAL' || (level === 'ERROR' && !MEANT.includes(String(code)))
+  )
   t.same(wrong.slice(0, 5), [], 'no line tells of a failure')
 }
 
 function isMeant ({ status, body, headers }: RawAnswer): boolean {
-  if (status !== 503 || headers['retry-after'] === undefined) return headers['content-type']?.startsWith('application/json') === true && body.includes('"not_ready"')
+  if (status !== 503 || headers['retry-after'] === undefined) { return headers['content-type']?.startsWith('application/json') === true && body.includes('"not_ready"') }
   return body === '' || MEANT.includes((JSON.parse(body) as { error_code: string }).error_code)
 }
 

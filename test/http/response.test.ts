@@ -19,7 +19,14 @@ async function answersOf (t: Test, listener: Listener, requests: string[]): Prom
   await once(server, 'listening')
   t.teardown(() => { server.close() })
   const { port } = server.address() as AddressInfo
-  return await exchange(port, requests.map((first, i) => `${first} HTTP/1.1\r\nHost: x\r\n${i === requests.length - 1 ? 'Connection: close\r\n' : ''}\r\n`).join(''))
+  return await exchange(
+    port,
+    requests
+      .map(
+        (first, i) => `${first} HTTP/1.1\r\nHost: x\r\n${i === requests.length - 1 ? 'Connection: close\r\n' : ''}\r\n`
+      )
+      .join('')
+  )
 }
 
 function answer (response: Response, text: string, headers: Record<string, string> = {}): void {
@@ -29,7 +36,11 @@ function answer (response: Response, text: string, headers: Record<string, strin
 
 t.test('a text arrives as UTF-8, whatever is in it', async (t) => {
   const texts = ['', 'plain', 'naïve', '距離', '🏃', 'a'.repeat(100_000), `${'a'.repeat(70_000)}é`]
-  const answers = await answersOf(t, (response, { url }) => answer(response, texts[Number(url?.slice(1))] as string), texts.map((_text, i) => `GET /${i}`))
+  const answers = await answersOf(
+    t,
+    (response, { url }) => answer(response, texts[Number(url?.slice(1))] as string),
+    texts.map((_text, i) => `GET /${i}`)
+  )
   t.same(answers.map(({ body }) => body), texts)
   t.same(answers.map(({ headers }) => Number(headers['content-length'])), texts.map((text) => Buffer.byteLength(text)))
 })
@@ -46,14 +57,25 @@ t.test('as many as are answered in one turn come whole and in their order', asyn
 t.test('headers in common are on each response, and give way to its own', async (t) => {
   const [plain, own, none, listed] = await answersOf(t, (response, { url }) => {
     switch (url) {
-      case '/own': return answer(response, 'own', { 'x-frame-options': 'SAMEORIGIN', etag: '"1"' })
-      case '/none': response.writeHead(204, {}); return response.end()
-      case '/listed': response.writeHead(200, 'Fine', { 'content-length': '2', 'x-own': '1' }); return response.end('ok')
-      default: return answer(response, 'plain')
+      case '/own':
+        return answer(response, 'own', { 'x-frame-options': 'SAMEORIGIN', etag: '"1"' })
+      case '/none':
+        response.writeHead(204, {})
+        return response.end()
+      case '/listed':
+        response.writeHead(200, 'Fine', { 'content-length': '2', 'x-own': '1' })
+        return response.end('ok')
+      default:
+        return answer(response, 'plain')
     }
   }, ['GET /plain', 'GET /own', 'GET /none', 'GET /listed'])
   t.match(plain?.headers, { 'x-frame-options': 'DENY', 'x-odd': 'x-frame-options', 'cache-control': 'no-store' })
-  t.match(own?.headers, { 'x-frame-options': 'SAMEORIGIN', 'x-odd': 'x-frame-options', 'cache-control': 'no-store', etag: '"1"' })
+  t.match(own?.headers, {
+    'x-frame-options': 'SAMEORIGIN',
+    'x-odd': 'x-frame-options',
+    'cache-control': 'no-store',
+    etag: '"1"'
+  })
   t.match(none, { status: 204, headers: { 'x-frame-options': 'DENY' }, body: '' })
   t.match(listed, { status: 200, headers: { 'x-own': '1', 'x-frame-options': 'DENY' }, body: 'ok' })
 })
@@ -84,6 +106,12 @@ t.test('what is streamed is sent as it comes, with the same headers', async (t) 
     response.write('one ')
     response.end('two')
   }, ['GET /named', 'GET /set'])
-  t.match(named, { body: 'one two', headers: { 'content-type': 'text/plain', 'x-frame-options': 'DENY', 'cache-control': 'no-store' } })
-  t.match(set, { body: 'one two', headers: { 'x-frame-options': 'SAMEORIGIN', 'x-odd': 'x-frame-options', 'cache-control': 'no-store' } })
+  t.match(named, {
+    body: 'one two',
+    headers: { 'content-type': 'text/plain', 'x-frame-options': 'DENY', 'cache-control': 'no-store' }
+  })
+  t.match(set, {
+    body: 'one two',
+    headers: { 'x-frame-options': 'SAMEORIGIN', 'x-odd': 'x-frame-options', 'cache-control': 'no-store' }
+  })
 })

@@ -11,10 +11,14 @@ const SUBJECT = userSubject('somebody')
 const EMPTY = [{ read_at: '2026-01-05T07:00:00.000Z', subject: null }]
 
 /** The plugin over a database that answers its readings one by one, each as told, and repeats the last. */
-async function polling (t: { teardown (end: () => unknown): unknown }, readings: Reading[], options: { intervalMs?: number, staleMs?: number } = {}) {
+async function polling (
+  t: { teardown(end: () => unknown): unknown },
+  readings: Reading[],
+  options: { intervalMs?: number; staleMs?: number } = {}
+) {
   const app = fastify()
   const lines: string[] = []
-  const seen: Array<{ since: unknown, done: Promise<unknown> }> = []
+  const seen: Array<{ since: unknown; done: Promise<unknown> }> = []
   const waiting: Array<() => void> = []
   const sql = async (_strings: TemplateStringsArray, since: unknown) => {
     const answer = (readings.length > 1 ? readings.shift() : readings[0]) as Reading
@@ -23,11 +27,34 @@ async function polling (t: { teardown (end: () => unknown): unknown }, readings:
     for (const wake of waiting.splice(0)) wake()
     return await done
   }
-  const log = (level: string) => (message: string) => { lines.push(`${level} ${message}`) }
+  const log = (level: string) => (message: string) => {
+    lines.push(`${level} ${message}`)
+  }
   const state = { state: 'ready' }
-  await app.register(fp(async (app) => { app.decorate('database', { sql } as never) }, { name: 'database' }))
-  await app.register(fp(async (app) => { app.decorate('logger', { warning: log('WARNING'), info: log('INFO') } as never) }, { name: 'logging' }))
-  await app.register(fp(async (app) => { app.decorate('availability', state as never) }, { name: 'availability' }))
+  await app.register(
+    fp(
+      async (app) => {
+        app.decorate('database', { sql } as never)
+      },
+      { name: 'database' }
+    )
+  )
+  await app.register(
+    fp(
+      async (app) => {
+        app.decorate('logger', { warning: log('WARNING'), info: log('INFO') } as never)
+      },
+      { name: 'logging' }
+    )
+  )
+  await app.register(
+    fp(
+      async (app) => {
+        app.decorate('availability', state as never)
+      },
+      { name: 'availability' }
+    )
+  )
   await app.register(revocations, options)
   await app.ready()
   // The plugin's timer keeps no process alive; a test that waits for it must.
@@ -38,7 +65,11 @@ async function polling (t: { teardown (end: () => unknown): unknown }, readings:
   })
   /** When so many readings have been asked for. */
   const read = async (count: number) => {
-    while (seen.length < count) await new Promise<void>((resolve) => { waiting.push(resolve) })
+    while (seen.length < count) {
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve)
+      })
+    }
   }
   return { app, lines, seen, state, read }
 }
@@ -50,15 +81,30 @@ async function turns (count: number): Promise<void> {
 
 t.test('the list is read by itself, over outages, which are told once and once when they end', async (t) => {
   const down = async () => { throw new Error('no database') }
-  const { lines, read, app } = await polling(t, [async () => EMPTY, down, down, down, async () => EMPTY], { intervalMs: 2 })
+  const { lines, read, app } = await polling(t, [async () => EMPTY, down, down, down, async () => EMPTY], {
+    intervalMs: 2
+  })
   await read(7)
-  t.same(lines, ['WARNING revoked sessions cannot be read; requests will wait for them', 'INFO revoked sessions can be read again'])
+  t.same(lines, [
+    'WARNING revoked sessions cannot be read; requests will wait for them',
+    'INFO revoked sessions can be read again'
+  ])
   t.equal(app.revocations.isFresh, true)
 })
 
 t.test('each reading asks for what is new since the last that worked', async (t) => {
   const later = [{ read_at: '2026-01-05T07:00:10.000Z', subject: SUBJECT, issued_until: null, lives_ms: 60_000 }]
-  const { app, seen } = await polling(t, [async () => EMPTY, async () => { throw new Error('no database') }, async () => later], { intervalMs: 1e6 })
+  const { app, seen } = await polling(
+    t,
+    [
+      async () => EMPTY,
+      async () => {
+        throw new Error('no database')
+      },
+      async () => later
+    ],
+    { intervalMs: 1e6 }
+  )
   t.equal(app.revocations.isFresh, false, 'before the first reading nothing is known')
   await app.revocations.poll()
   await t.rejects(app.revocations.poll())

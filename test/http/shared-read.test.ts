@@ -10,7 +10,8 @@ const TAKEN = '!'
 async function startReading (t: Test, onSocket: (socket: Socket) => void) {
   const taken: string[] = []
   const server = createServer((socket) => {
-    const take = (bytes: Buffer, length: number) => bytes.toString('latin1', 0, 1) === TAKEN && taken.push(bytes.toString('latin1', 0, length)) > 0
+    const take = (bytes: Buffer, length: number) =>
+      bytes.toString('latin1', 0, 1) === TAKEN && taken.push(bytes.toString('latin1', 0, length)) > 0
     t.ok(readShared(socket, take), 'this Node can')
     onSocket(socket)
   })

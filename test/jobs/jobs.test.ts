@@ -11,7 +11,11 @@ import { ToxicProxy } from '../harness/toxic-proxy.ts'
 function runnerOf (...jobs: Array<Partial<Job> & Pick<Job, 'batch'>>) {
   const lines: LogLine[] = []
   const log = createLogger({ sink: { write: (line) => { lines.push(JSON.parse(line) as LogLine) } }, name: 'app.jobs' })
-  const runner = new JobRunner({ jobs: jobs.map((job) => ({ name: 'job', intervalMs: 1000, ...job })), log, mayRun: () => true })
+  const runner = new JobRunner({
+    jobs: jobs.map((job) => ({ name: 'job', intervalMs: 1000, ...job })),
+    log,
+    mayRun: () => true
+  })
   return { runner, lines }
 }
 
@@ -75,7 +79,12 @@ t.test('stopping waits for the batch under way and begins no other', async (t) =
 
 t.test('a job that is broken is told each time as ERROR, shown, and well again by itself', async (t) => {
   let failures = 2
-  const { runner, lines } = runnerOf({ batch: async () => { if (failures-- > 0) throw new Error('broken'); return 'done' } })
+  const { runner, lines } = runnerOf({
+    batch: async () => {
+      if (failures-- > 0) throw new Error('broken')
+      return 'done'
+    }
+  })
   await runner.run('job')
   t.match(runner.problem(), /^job: /)
   t.notMatch(runner.problem(), /broken/, 'what went wrong is for the log only')
@@ -92,7 +101,12 @@ t.test('a job that is broken is told each time as ERROR, shown, and well again b
 
 t.test('that the database is away is told once, and that it is back once', async (t) => {
   let away = true
-  const { runner, lines } = runnerOf({ batch: async () => { if (away) throw new DatabaseError('unreachable', 'gone'); return 'done' } })
+  const { runner, lines } = runnerOf({
+    batch: async () => {
+      if (away) throw new DatabaseError('unreachable', 'gone')
+      return 'done'
+    }
+  })
   for (let i = 0; i < 5; i++) await runner.run('job')
   t.match(runner.problem(), /database/)
   away = false
@@ -122,7 +136,12 @@ t.test('what is expired goes, batch by batch, and what is not stays', async (t) 
   const sql = postgres(databaseUrl, { max: 1, fetch_types: false, onnotice: () => {} })
   t.teardown(() => sql.end({ timeout: 5 }))
   const ann = await runner()
-  await ann.call('POST', '/plans', { name: 'Plan', start_date: '2026-01-05', end_date: '2026-04-26' }, { 'idempotency-key': randomUUID() })
+  await ann.call(
+    'POST',
+    '/plans',
+    { name: 'Plan', start_date: '2026-01-05', end_date: '2026-04-26' },
+    { 'idempotency-key': randomUUID() }
+  )
   await sql`
     insert into idempotency_keys (user_id, key_hash, fingerprint, answer, expires_at)
     select ${ann.id}, sha256(i::text::bytea), sha256(''), '', now() - interval '1 minute' from generate_series(1, 2500) i
@@ -133,7 +152,8 @@ t.test('what is expired goes, batch by batch, and what is not stays', async (t) 
     from sessions, generate_series(1, 1001) where user_id = ${ann.id}
   `
   const count = async () => {
-    const [row] = await sql`select (select count(*) from idempotency_keys)::integer as keys, (select count(*) from refresh_tokens)::integer as tokens`
+    const [row] =
+      await sql`select (select count(*) from idempotency_keys)::integer as keys, (select count(*) from refresh_tokens)::integer as tokens`
     return { ...row }
   }
   t.same(await count(), { keys: 2501, tokens: 1002 })

@@ -1,4 +1,16 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
@@ -6,7 +18,18 @@ import type { Test } from 'tap'
 import { createLogger } from '../../src/log/logger.ts'
 import { createSink } from '../../src/log/sink.ts'
 import type { SinkOptions } from '../../src/log/sink.ts'
-import { cannotMount, logFiles, mountSmall, numbersIn, range, readLog, remount, sizes, unmount, until } from '../harness/fixtures/log-directory.ts'
+import {
+  cannotMount,
+  logFiles,
+  mountSmall,
+  numbersIn,
+  range,
+  readLog,
+  remount,
+  sizes,
+  unmount,
+  until
+} from '../harness/fixtures/log-directory.ts'
 
 const LIMIT = 20_000
 const open: Array<() => Promise<void>> = []
@@ -16,10 +39,20 @@ let last = 0
 /** A sink in a directory of its own, unless one is given, and a way to put numbered lines into it. */
 function start (t: Test, options: Partial<SinkOptions> = {}) {
   const directory = options.directory ?? join(t.testdir(), `logs-${++last}`)
-  const sink = createSink({ directory, console: false, maxFileBytes: LIMIT, keptFiles: 1000, checkIntervalMs: 10, flushDelayMs: 1, ...options })
+  const sink = createSink({
+    directory,
+    console: false,
+    maxFileBytes: LIMIT,
+    keptFiles: 1000,
+    checkIntervalMs: 10,
+    flushDelayMs: 1,
+    ...options
+  })
   open.push(() => sink.close())
   const logger = createLogger({ sink, name: 'app.test' })
-  const write = (from: number, to: number, pad = 100) => { for (const n of range(from, to)) logger.info('numbered', { n, pad: 'x'.repeat(pad) }) }
+  const write = (from: number, to: number, pad = 100) => {
+    for (const n of range(from, to)) logger.info('numbered', { n, pad: 'x'.repeat(pad) })
+  }
   return { directory, sink, write }
 }
 
@@ -33,37 +66,65 @@ t.test('app.log is the file being written, full ones are numbered, a larger numb
   t.ok(Math.min(...sizes(directory).slice(0, -1)) > LIMIT * 0.95, 'and they are well filled')
 })
 
-t.test('lines of any length, written in bursts of any length, are all there once, whole and in order, and the bounds hold', async (t) => {
-  await fc.assert(fc.asyncProperty(
-    fc.array(fc.record({ pads: fc.array(fc.integer({ min: 0, max: 4000 }), { maxLength: 60 }), pause: fc.constantFrom('none', 'tick', 'turn', 'flush', 'restart') }), { minLength: 1, maxLength: 8 }),
-    fc.integer({ min: 5000, max: 30_000 }),
-    async (bursts, maxFileBytes) => {
-      const directory = join(t.testdir(), `any-${++last}`)
-      const options = { directory, console: false, maxFileBytes, keptFiles: 1000, checkIntervalMs: 5, flushDelayMs: 1 }
-      let sink = createSink(options)
-      let n = 0
-      for (const { pads, pause } of bursts) {
-        const logger = createLogger({ sink })
-        for (const pad of pads) logger.info('numbered', { n: n++, pad: 'é'.repeat(pad / 2) })
-        if (pause === 'tick') await null
-        if (pause === 'turn') await new Promise((resolve) => setTimeout(resolve, 3))
-        if (pause === 'flush') sink.flushSync()
-        if (pause === 'restart') {
+t.test(
+  'lines of any length, written in bursts of any length, are all there once, whole and in order, and the bounds hold',
+  async (t) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            pads: fc.array(fc.integer({ min: 0, max: 4000 }), { maxLength: 60 }),
+            pause: fc.constantFrom('none', 'tick', 'turn', 'flush', 'restart')
+          }),
+          { minLength: 1, maxLength: 8 }
+        ),
+        fc.integer({ min: 5000, max: 30_000 }),
+        async (bursts, maxFileBytes) => {
+          const directory = join(t.testdir(), `any-${++last}`)
+          const options = {
+            directory,
+            console: false,
+            maxFileBytes,
+            keptFiles: 1000,
+            checkIntervalMs: 5,
+            flushDelayMs: 1
+          }
+          let sink = createSink(options)
+          let n = 0
+          for (const { pads, pause } of bursts) {
+            const logger = createLogger({ sink })
+            for (const pad of pads) logger.info('numbered', { n: n++, pad: 'é'.repeat(pad / 2) })
+            if (pause === 'tick') await null
+            if (pause === 'turn') await new Promise((resolve) => setTimeout(resolve, 3))
+            if (pause === 'flush') sink.flushSync()
+            if (pause === 'restart') {
+              await sink.close()
+              sink = createSink(options)
+            }
+          }
           await sink.close()
-          sink = createSink(options)
+          t.same(sink.writeErrors, { file: 0, console: 0 })
+          const isRight =
+            numbersIn(readLog(directory)).join() === range(0, n).join() && Math.max(...sizes(directory)) <= maxFileBytes
+          rmSync(directory, { recursive: true })
+          return isRight
         }
-      }
-      await sink.close()
-      t.same(sink.writeErrors, { file: 0, console: 0 })
-      const isRight = numbersIn(readLog(directory)).join() === range(0, n).join() && Math.max(...sizes(directory)) <= maxFileBytes
-      rmSync(directory, { recursive: true })
-      return isRight
-    }), { numRuns: 40 })
-})
+      ),
+      { numRuns: 40 }
+    )
+  }
+)
 
 t.test('a line larger than all that are joined, and of any characters, keeps its place and is whole', async (t) => {
   const { directory, sink } = start(t, { maxFileBytes: 10_000_000, flushDelayMs: 60_000 })
-  const lines = ['first', 'é'.repeat(70_000), '\u{1f3c3}'.repeat(31_000), 'x'.repeat(200_000), 'ł'.repeat(32_000), 'last'].map((text, n) => `${n}:${text}\n`)
+  const lines = [
+    'first',
+    'é'.repeat(70_000),
+    '\u{1f3c3}'.repeat(31_000),
+    'x'.repeat(200_000),
+    'ł'.repeat(32_000),
+    'last'
+  ].map((text, n) => `${n}:${text}\n`)
   for (const line of lines) sink.write(line)
   await sink.close()
   t.ok(readFileSync(join(directory, 'app.log'), 'utf8') === lines.join(''))
@@ -104,19 +165,41 @@ t.test('a restart goes on in the same file, and mends a line that was cut by a k
 
 t.test('files that are there already are numbered on from, old ones go, and those of others stay', async (t) => {
   const directory = t.testdir({ logs: {} }) + '/logs'
-  for (const n of [...range(1, 20), 22, 24, 25, 26, 27, 28, 29, 31, 32, 33, 35]) writeFileSync(join(directory, `app.${n}.log`), '')
-  const foreign = ['app.x.log', 'app-3.log', 'app3.log', 'app.007.log', 'app.1.log.gz', 'app.99999999999999999999.log', 'report-20240101.log', 'app.5.txt', 'zapp.4.log', 'app-worker2.4.log', 'app.1e3.log', 'current.log']
+  for (const n of [...range(1, 20), 22, 24, 25, 26, 27, 28, 29, 31, 32, 33, 35]) { writeFileSync(join(directory, `app.${n}.log`), '') }
+  const foreign = [
+    'app.x.log',
+    'app-3.log',
+    'app3.log',
+    'app.007.log',
+    'app.1.log.gz',
+    'app.99999999999999999999.log',
+    'report-20240101.log',
+    'app.5.txt',
+    'zapp.4.log',
+    'app-worker2.4.log',
+    'app.1e3.log',
+    'current.log'
+  ]
   for (const file of foreign) writeFileSync(join(directory, file), 'mine')
   mkdirSync(join(directory, 'app.40.log'))
   const { sink, write } = start(t, { directory, keptFiles: 10 })
   await sink.ready
-  t.same(logFiles(directory).filter((file) => file !== 'app.007.log' && !file.includes('9999') && file !== 'app.40.log'), [25, 26, 27, 28, 29, 31, 32, 33, 35].map((n) => `app.${n}.log`).toSpliced(0, 0, 'app.24.log').concat('app.log'))
+  t.same(
+    logFiles(directory).filter((file) => file !== 'app.007.log' && !file.includes('9999') && file !== 'app.40.log'),
+    [25, 26, 27, 28, 29, 31, 32, 33, 35]
+      .map((n) => `app.${n}.log`)
+      .toSpliced(0, 0, 'app.24.log')
+      .concat('app.log')
+  )
   write(0, 300)
   await sink.close()
   for (const file of foreign) t.equal(readFileSync(join(directory, file), 'utf8'), 'mine', file)
   t.ok(statSync(join(directory, 'app.40.log')).isDirectory())
   t.ok(existsSync(join(directory, 'app.41.log')), 'counted on from the largest')
-  t.equal(readdirSync(directory).filter((file) => /^app\.[1-9]\d{0,3}\.log$/.test(file) && file !== 'app.40.log').length, 10)
+  t.equal(
+    readdirSync(directory).filter((file) => /^app\.[1-9]\d{0,3}\.log$/.test(file) && file !== 'app.40.log').length,
+    10
+  )
 })
 
 t.test('where app.log cannot be a file the service goes on, and the log begins once it can', async (t) => {
@@ -216,30 +299,38 @@ t.test('two sinks on one file, a mistake, still lose and cut nothing', async (t)
   t.same(numbers.toSorted((a, b) => a - b), [...range(0, 200), ...range(1000, 1200)])
 })
 
-t.test('a full disk costs the lines that neither it nor the backlog can hold, no others', { skip: cannotMount() }, async (t) => {
-  const disk = mountSmall(join(t.testdir(), 'disk'), 256)
-  try {
-    const { sink, write } = start(t, { directory: join(disk, 'logs'), maxFileBytes: 100_000, backlogBytes: 100_000 })
-    await sink.ready
-    writeFileSync(join(disk, 'ballast'), Buffer.alloc(150_000))
-    write(0, 3000)
-    sink.flushSync()
-    t.match(sink.status(), { degraded: true, reason: /ENOSPC/ })
-    const lost = sink.writeErrors.file
-    t.ok(lost > 500 && lost < 3000, `${lost} lines did not fit the backlog`)
-    const before = numbersIn(readLog(join(disk, 'logs')))
-    t.same(before, range(0, before.length), 'what is in the files is whole and in order')
-    rmSync(join(disk, 'ballast'))
-    await until('recovery', () => !sink.status().degraded)
-    write(5000, 5010)
-    await sink.close()
-    const after = numbersIn(readLog(join(disk, 'logs')))
-    t.same(after, [...range(0, 3000 - lost), ...range(5000, 5010)], 'then come those that were kept, without a gap, then the new ones')
-    t.equal(sink.writeErrors.file, lost)
-  } finally {
-    unmount(disk)
+t.test(
+  'a full disk costs the lines that neither it nor the backlog can hold, no others',
+  { skip: cannotMount() },
+  async (t) => {
+    const disk = mountSmall(join(t.testdir(), 'disk'), 256)
+    try {
+      const { sink, write } = start(t, { directory: join(disk, 'logs'), maxFileBytes: 100_000, backlogBytes: 100_000 })
+      await sink.ready
+      writeFileSync(join(disk, 'ballast'), Buffer.alloc(150_000))
+      write(0, 3000)
+      sink.flushSync()
+      t.match(sink.status(), { degraded: true, reason: /ENOSPC/ })
+      const lost = sink.writeErrors.file
+      t.ok(lost > 500 && lost < 3000, `${lost} lines did not fit the backlog`)
+      const before = numbersIn(readLog(join(disk, 'logs')))
+      t.same(before, range(0, before.length), 'what is in the files is whole and in order')
+      rmSync(join(disk, 'ballast'))
+      await until('recovery', () => !sink.status().degraded)
+      write(5000, 5010)
+      await sink.close()
+      const after = numbersIn(readLog(join(disk, 'logs')))
+      t.same(
+        after,
+        [...range(0, 3000 - lost), ...range(5000, 5010)],
+        'then come those that were kept, without a gap, then the new ones'
+      )
+      t.equal(sink.writeErrors.file, lost)
+    } finally {
+      unmount(disk)
+    }
   }
-})
+)
 
 t.test('a file system that turns read-only is written to again when it may be', { skip: cannotMount() }, async (t) => {
   const disk = mountSmall(join(t.testdir(), 'disk'), 1024)

@@ -29,64 +29,207 @@ const context: LogContext = { request_id: 'r-1', user_id: 'u-1', method: 'GET', 
 
 t.test('a line has the keys in their order and no space after its colons', async (t) => {
   const line = formatLine('ERROR', 'app.api', 'it broke', context, {
-    plan_id: 7, status: 'unhealthy', error: new RangeError('too far'), error_code: 'DATABASE_ERROR', error_id: 'e-1', duration_ms: 12.3456, status_code: 500
+    plan_id: 7,
+    status: 'unhealthy',
+    error: new RangeError('too far'),
+    error_code: 'DATABASE_ERROR',
+    error_id: 'e-1',
+    duration_ms: 12.3456,
+    status_code: 500
   })
   const record = parse(line)
   t.same(Object.keys(record), LINE_KEYS)
-  t.match(line, /^\{"timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"ERROR","logger_name":"app\.api","message":"it broke","request_id":"r-1","user_id":"u-1","method":"GET","path":"\/api\/v1\/plans","status_code":500,"duration_ms":12\.346,"error_id":"e-1","error_code":"DATABASE_ERROR","exception":"RangeError: too far\\n {4}at /)
+  t.match(
+    line,
+    /^\{"timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"ERROR","logger_name":"app\.api","message":"it broke","request_id":"r-1","user_id":"u-1","method":"GET","path":"\/api\/v1\/plans","status_code":500,"duration_ms":12\.346,"error_id":"e-1","error_code":"DATABASE_ERROR","exception":"RangeError: too far\\n {4}at /
+  )
   t.ok(line.endsWith('"status":"unhealthy","extra":{"plan_id":7}}\n'))
-  t.equal(formatLine('INFO', 'app.server', 'up').replace(/\d{4}-[^"]+/, 'T'), '{"timestamp":"T","level":"INFO","logger_name":"app.server","message":"up"}\n', 'what is unknown is absent')
+  t.equal(
+    formatLine('INFO', 'app.server', 'up').replace(/\d{4}-[^"]+/, 'T'),
+    '{"timestamp":"T","level":"INFO","logger_name":"app.server","message":"up"}\n',
+    'what is unknown is absent'
+  )
 })
 
 t.test('every ERROR and CRITICAL line has an error_code, other lines only one they were given', async (t) => {
   for (const level of LEVELS) {
-    t.equal(parse(formatLine(level, 'a', 'm')).error_code, level === 'ERROR' || level === 'CRITICAL' ? 'INTERNAL_ERROR' : undefined)
+    t.equal(
+      parse(formatLine(level, 'a', 'm')).error_code,
+      level === 'ERROR' || level === 'CRITICAL' ? 'INTERNAL_ERROR' : undefined
+    )
     t.equal(parse(formatLine(level, 'a', 'm', {}, { error_code: 'NOT_FOUND' })).error_code, 'NOT_FOUND')
   }
 })
 
 t.test('any fields whatever give one line that matches the schema, and never throw', async () => {
   const hostile = fc.constantFrom<() => unknown>(
-    () => { const circle: Record<string, unknown> = {}; circle.self = circle; return circle },
-  () => ({ toJSON () { throw new Error('no') } }),
-  () => ({ get member () { throw new Error('no') } }),
-  () => new Proxy({}, { ownKeys () { throw new Error('no') }, get () { throw new Error('no') } }),
-  () => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy },
-  () => Object.create(null), () => Symbol('s'), () => () => 1, () => 2n ** 70n, () => new Date(Number.NaN), () => Buffer.alloc(100_000),
-  () => new Map<unknown, unknown>([[{}, 1], ['token', 'abc']]), () => new Set([1, [2]]), () => new WeakMap(), () => 'x'.repeat(200_000), () => '\u0000'.repeat(50_000),
-  () => '\ud800', () => '"\\\n\r\u2028', () => Array.from({ length: 5000 }, (_, i) => ({ i })), () => Number.NEGATIVE_INFINITY, () => -0,
-  () => Object.freeze(new Error('frozen', { cause: 'text' })), () => new AggregateError([1, null, new Error('in it')], 'many'),
-  () => { const error = new Error('own cause'); error.cause = error; return error },
-  () => { let deep: unknown = 1; for (let i = 0; i < 5000; i++) deep = [deep]; return deep },
-  () => Object.defineProperty(new Error('x'), 'stack', { get () { throw new Error('no') } }),
+    () => {
+      const circle: Record<string, unknown> = {}
+      circle.self = circle
+      return circle
+    },
+  () => ({
+    toJSON () {
+      throw new Error('no')
+    }
+  }),
+  () => ({
+    get member () {
+      throw new Error('no')
+    }
+  }),
+  () =>
+    new Proxy(
+      {},
+      {
+        ownKeys () {
+          throw new Error('no')
+        },
+        get () {
+          throw new Error('no')
+        }
+      }
+    ),
+  () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  },
+  () => Object.create(null),
+  () => Symbol('s'),
+  () => () => 1,
+  () => 2n ** 70n,
+  () => new Date(Number.NaN),
+  () => Buffer.alloc(100_000),
+  () =>
+    new Map<unknown, unknown>([
+      [{}, 1],
+      ['token', 'abc']
+    ]),
+  () => new Set([1, [2]]),
+  () => new WeakMap(),
+  () => 'x'.repeat(200_000),
+  () => '\u0000'.repeat(50_000),
+  () => '\ud800',
+  () => '"\\\n\r\u2028',
+  () => Array.from({ length: 5000 }, (_, i) => ({ i })),
+  () => Number.NEGATIVE_INFINITY,
+  () => -0,
+  () => Object.freeze(new Error('frozen', { cause: 'text' })),
+  () => new AggregateError([1, null, new Error('in it')], 'many'),
+  () => {
+    const error = new Error('own cause')
+    error.cause = error
+    return error
+  },
+  () => {
+    let deep: unknown = 1
+    for (let i = 0; i < 5000; i++) deep = [deep]
+    return deep
+  },
+  () =>
+    Object.defineProperty(new Error('x'), 'stack', {
+      get () {
+        throw new Error('no')
+      }
+    }),
   () => Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`k${i}é`, '€'.repeat(50)]))
   )
-  const ordinary = fc.oneof(fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true, withSet: true, withTypedArray: true, withSparseArray: true }), fc.string({ unit: 'binary' }))
+  const ordinary = fc.oneof(
+    fc.anything({
+      withBigInt: true,
+      withDate: true,
+      withMap: true,
+      withNullPrototype: true,
+      withSet: true,
+      withTypedArray: true,
+      withSparseArray: true
+    }),
+    fc.string({ unit: 'binary' })
+  )
   // Made in the property: some of these the generator itself may not look at.
   const value = fc.oneof(hostile, ordinary.map((made) => () => made))
-  const made = (makers: Record<string, () => unknown>) => Object.fromEntries(Object.entries(makers).map(([name, make]) => [name, make()]))
-  const name = fc.oneof(fc.constantFrom('error', 'status', 'status_code', 'duration_ms', 'error_id', 'error_code', 'message', 'timestamp', 'extra', 'request_id', 'path', '__proto__', 'toJSON'), fc.string({ unit: 'binary' }))
-  fc.assert(fc.property(fc.constantFrom(...LEVELS), value, fc.record({ request_id: value, user_id: value, method: value, path: value }, { requiredKeys: [] }), fc.dictionary(name, value), (level, message, context, makers) => {
-    const fields: LogFields = made(makers)
-    const line = formatLine(level, 'app.test', message() as string, made(context) as LogContext, fields)
-    const record = JSON.parse(line)
-    return line.indexOf('\n') === line.length - 1 && Buffer.byteLength(line) <= LINE_BYTES_AT_MOST && isLogLine(record) &&
-      Object.keys(record).join() === LINE_KEYS.filter((key) => key in record).join() && ('exception' in record) === Object.hasOwn(fields, 'error')
-  }), { numRuns: 3000 })
+  const made = (makers: Record<string, () => unknown>) =>
+    Object.fromEntries(Object.entries(makers).map(([name, make]) => [name, make()]))
+  const name = fc.oneof(
+    fc.constantFrom(
+      'error',
+      'status',
+      'status_code',
+      'duration_ms',
+      'error_id',
+      'error_code',
+      'message',
+      'timestamp',
+      'extra',
+      'request_id',
+      'path',
+      '__proto__',
+      'toJSON'
+    ),
+    fc.string({ unit: 'binary' })
+  )
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...LEVELS),
+      value,
+      fc.record({ request_id: value, user_id: value, method: value, path: value }, { requiredKeys: [] }),
+      fc.dictionary(name, value),
+      (level, message, context, makers) => {
+        const fields: LogFields = made(makers)
+        const line = formatLine(level, 'app.test', message() as string, made(context) as LogContext, fields)
+        const record = JSON.parse(line)
+        return (
+          line.indexOf('\n') === line.length - 1 &&
+          Buffer.byteLength(line) <= LINE_BYTES_AT_MOST &&
+          isLogLine(record) &&
+          Object.keys(record).join() === LINE_KEYS.filter((key) => key in record).join() &&
+          'exception' in record === Object.hasOwn(fields, 'error')
+        )
+      }
+    ),
+    { numRuns: 3000 }
+  )
 })
 
 t.test('a line with everything too long at once is cut to the bound and stays whole', async (t) => {
   for (const character of ['x', '\u0000', '€', '😀', '"', '@']) {
     const long = character.repeat(100_000)
-    const record = parse(formatLine('ERROR', long, long, { request_id: long, user_id: long, method: long, path: long }, { error: new Error(long), error_id: long, error_code: long, status: long, [long]: long, b: [long, long, long, long, long] }))
+    const record = parse(
+      formatLine(
+        'ERROR',
+        long,
+        long,
+        { request_id: long, user_id: long, method: long, path: long },
+        {
+          error: new Error(long),
+          error_id: long,
+          error_code: long,
+          status: long,
+          [long]: long,
+          b: [long, long, long, long, long]
+        }
+      )
+    )
     t.ok(record.message.length > 1000)
   }
 })
 
 t.test('the text of an exception has stack, causes and aggregated errors, and no other property', async (t) => {
-  const postgres = Object.assign(new Error('duplicate key value'), { name: 'PostgresError', code: '23505', query: 'insert into runners', parameters: ['row-secret'], detail: 'Key (name)=(row-secret) already exists.' })
-  const text = exceptionText(new TypeError('outer', { cause: new AggregateError([postgres, 'a string', null, undefined], 'all failed') }))
-  t.match(text, /^TypeError: outer\n {4}at [^]*\nCaused by: AggregateError: all failed\n[^]*\n\[error 1 of 4\] PostgresError: duplicate key value \(23505\)\n {4}at [^]*\n\[error 2 of 4\] thrown string: a string\n\[error 3 of 4\] thrown: null\n\[error 4 of 4\] thrown: undefined/)
+  const postgres = Object.assign(new Error('duplicate key value'), {
+    name: 'PostgresError',
+    code: '23505',
+    query: 'insert into runners',
+    parameters: ['row-secret'],
+    detail: 'Key (name)=(row-secret) already exists.'
+  })
+  const text = exceptionText(
+    new TypeError('outer', { cause: new AggregateError([postgres, 'a string', null, undefined], 'all failed') })
+  )
+  t.match(
+    text,
+    /^TypeError: outer\n {4}at [^]*\nCaused by: AggregateError: all failed\n[^]*\n\[error 1 of 4\] PostgresError: duplicate key value \(23505\)\n {4}at [^]*\n\[error 2 of 4\] thrown string: a string\n\[error 3 of 4\] thrown: null\n\[error 4 of 4\] thrown: undefined/
+  )
   t.notMatch(text, /row-secret|insert into/)
   t.equal(exceptionText(null), 'thrown: null')
   t.equal(exceptionText(undefined), 'thrown: undefined')
@@ -105,28 +248,75 @@ t.test('the text of an exception has stack, causes and aggregated errors, and no
 })
 
 t.test('secrets are not in a line, whatever name or text they hide in', async (t) => {
-  const secrets = ['hunter2', 'runner@example.org', 'r.ünner+tag@mail.example.co.uk', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'rt_0123456789abcdef', 'c2VjcmV0OnNlY3JldA==', '48.13743', 'topsecretpw']
+  const secrets = [
+    'hunter2',
+    'runner@example.org',
+    'r.ünner+tag@mail.example.co.uk',
+    'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln',
+    'rt_0123456789abcdef',
+    'c2VjcmV0OnNlY3JldA==',
+    '48.13743',
+    'topsecretpw'
+  ]
   const [password, mail, mail2, jwt, refresh, basic, latitude, inUrl] = secrets
-  const line = formatLine('ERROR', 'app.auth', `login of ${mail} with Bearer ${jwt} failed`, { ...context, path: `/users/${mail2}/x` }, {
-    error: new Error(`connect postgres://runner:${inUrl}@db.internal/app: ${mail2} used ${refresh}`, { cause: `authorization: Basic ${basic}` }),
-    password,
-    nested: { deep: [{ refresh_token: refresh, Authorization: jwt, 'Set-Cookie': password, api_key: password, key: password, email: mail, position: { lat: latitude } }] },
-    note: `password=${password}&x=1`,
-    url: `https://u:${inUrl}@host/`,
-    list: [mail, `token: ${password}`],
-    encoded: 'a%40example.org',
-    latitude,
-    headers: new Map([['cookie', password]])
-  })
+  const line = formatLine(
+    'ERROR',
+    'app.auth',
+    `login of ${mail} with Bearer ${jwt} failed`,
+    { ...context, path: `/users/${mail2}/x` },
+    {
+      error: new Error(`connect postgres://runner:${inUrl}@db.internal/app: ${mail2} used ${refresh}`, {
+        cause: `authorization: Basic ${basic}`
+      }),
+      password,
+      nested: {
+        deep: [
+          {
+            refresh_token: refresh,
+            Authorization: jwt,
+            'Set-Cookie': password,
+            api_key: password,
+            key: password,
+            email: mail,
+            position: { lat: latitude }
+          }
+        ]
+      },
+      note: `password=${password}&x=1`,
+      url: `https://u:${inUrl}@host/`,
+      list: [mail, `token: ${password}`],
+      encoded: 'a%40example.org',
+      latitude,
+      headers: new Map([['cookie', password]])
+    }
+  )
   for (const secret of [...secrets, 'a%40example.org']) t.notOk(line.includes(secret!), `${secret} is not in ${line}`)
   t.equal(parse(line).path, '/users/[redacted]/x')
-  t.equal(redactText('at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps'), 'at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps', 'what only looks like one stays')
+  t.equal(
+    redactText('at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps'),
+    'at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps',
+    'what only looks like one stays'
+  )
   t.equal(redactPath('/a/b%40c.de/d?'), '/a/[redacted]/d?')
   t.equal(redactPath(`/api/v1/api-keys/${refresh}/${jwt}/x`), '/api/v1/api-keys/[redacted]/[redacted]/x')
 })
 
 t.test('redaction is linear in the length of the text', async (t) => {
-  for (const piece of ['a', '@', 'a@', 'a.', 'a@a.', 'password=', 'bearer ', 'eyJaaaa.', '://', 'a://', '%40', ' token: ', '\n    at ']) {
+  for (const piece of [
+    'a',
+    '@',
+    'a@',
+    'a.',
+    'a@a.',
+    'password=',
+    'bearer ',
+    'eyJaaaa.',
+    '://',
+    'a://',
+    '%40',
+    ' token: ',
+    '\n    at '
+  ]) {
     const text = `${piece.repeat(Math.ceil(200_000 / piece.length))} @`
     const started = performance.now()
     redactText(text)
@@ -137,29 +327,72 @@ t.test('redaction is linear in the length of the text', async (t) => {
 
 t.test('the line of a completed request is the same the cheap way and the general way', async () => {
   const format = new CompletionFormat('app.request')
-  fc.assert(fc.property(
-    fc.record({
-      request_id: fc.option(fc.stringMatching(/^[A-Za-z0-9._:-]{1,128}$/), { nil: undefined }),
-      user_id: fc.option(fc.uuid(), { nil: undefined }),
-      method: fc.option(fc.oneof(fc.constantFrom('GET', 'POST', 'M-SEARCH'), fc.string()), { nil: undefined }),
-      path: fc.option(fc.oneof(fc.webPath(), fc.string({ unit: 'binary' }), fc.constantFrom('/a@b', '/x/a%40b.c/y', `/${'p'.repeat(9000)}`, '/"q"\\', '/a%20b', '/keys/rt_0123456789abcdef', '/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', '/rt_', '/start_here')), { nil: undefined })
-    }),
-    fc.constantFrom(...LEVELS), fc.integer({ min: 100, max: 999 }), fc.double({ min: 0, max: 1e7, noNaN: true }),
-    (context, level, status, duration) => {
-      const clock = Date.now
-      Date.now = () => 1705314600123
-      try {
-        const cheap = format.line(level, context, status, duration, 'e-1', 'NOT_FOUND')
-        return cheap === formatLine(level, 'app.request', 'request completed', context, { status_code: status, duration_ms: duration, error_id: 'e-1', error_code: 'NOT_FOUND' }) && isLogLine(JSON.parse(cheap))
-      } finally {
-        Date.now = clock
+  fc.assert(
+    fc.property(
+      fc.record({
+        request_id: fc.option(fc.stringMatching(/^[A-Za-z0-9._:-]{1,128}$/), { nil: undefined }),
+        user_id: fc.option(fc.uuid(), { nil: undefined }),
+        method: fc.option(fc.oneof(fc.constantFrom('GET', 'POST', 'M-SEARCH'), fc.string()), { nil: undefined }),
+        path: fc.option(
+          fc.oneof(
+            fc.webPath(),
+            fc.string({ unit: 'binary' }),
+            fc.constantFrom(
+              '/a@b',
+              '/x/a%40b.c/y',
+              `/${'p'.repeat(9000)}`,
+              '/"q"\\',
+              '/a%20b',
+              '/keys/rt_0123456789abcdef',
+              '/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln',
+              '/rt_',
+              '/start_here'
+            )
+          ),
+          { nil: undefined }
+        )
+      }),
+      fc.constantFrom(...LEVELS),
+      fc.integer({ min: 100, max: 999 }),
+      fc.double({ min: 0, max: 1e7, noNaN: true }),
+      (context, level, status, duration) => {
+        const clock = Date.now
+        Date.now = () => 1705314600123
+        try {
+          const cheap = format.line(level, context, status, duration, 'e-1', 'NOT_FOUND')
+          return (
+            cheap ===
+              formatLine(level, 'app.request', 'request completed', context, {
+                status_code: status,
+                duration_ms: duration,
+                error_id: 'e-1',
+                error_code: 'NOT_FOUND'
+              }) && isLogLine(JSON.parse(cheap))
+          )
+        } finally {
+          Date.now = clock
+        }
       }
-    }), { numRuns: 2000 })
+    ),
+    { numRuns: 2000 }
+  )
 })
 
 t.test('timestamps and durations are exact', async (t) => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: 4102444800000 }), (ms) => timestamp(ms) === new Date(ms).toISOString()))
-  for (const [ms, text] of [[0, '0'], [3, '3'], [0.0005, '0.001'], [1.5, '1.500'], [999.9999, '1000'], [12.3456, '12.346'], [Number.NaN, '0'], [-1, '0'], [Infinity, '0']] as const) t.equal(durationText(ms), text)
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 4102444800000 }), (ms) => timestamp(ms) === new Date(ms).toISOString())
+  )
+  for (const [ms, text] of [
+    [0, '0'],
+    [3, '3'],
+    [0.0005, '0.001'],
+    [1.5, '1.500'],
+    [999.9999, '1000'],
+    [12.3456, '12.346'],
+    [Number.NaN, '0'],
+    [-1, '0'],
+    [Infinity, '0']
+  ] as const) { t.equal(durationText(ms), text) }
 })
 
 /** A logger whose lines are kept. */
@@ -177,7 +410,10 @@ t.test('what is below the level is not written', async (t) => {
     logger.error('m')
     logger.critical('m')
     logger.completed('INFO', context, 200, 1)
-    t.same(lines.filter(({ logger_name: name }) => name === 'app.server').map((line) => line.level), LEVELS.slice(LEVELS.indexOf(level)))
+    t.same(
+      lines.filter(({ logger_name: name }) => name === 'app.server').map((line) => line.level),
+      LEVELS.slice(LEVELS.indexOf(level))
+    )
     t.equal(lines.length - LEVELS.slice(LEVELS.indexOf(level)).length, level === 'DEBUG' || level === 'INFO' ? 1 : 0)
     t.equal(logger.debugEnabled, level === 'DEBUG')
   }
@@ -197,7 +433,14 @@ t.test('a bound logger says what its context says at that moment, under any name
   t.match(lines, [
     { logger_name: 'app.db', user_id: undefined, extra: { trace_id: 'abc' } },
     { user_id: 'u', extra: { trace_id: 'mine', rows: 2 } },
-    { logger_name: 'app.request', status_code: 404, duration_ms: 1.5, user_id: 'u', error_code: 'NOT_FOUND', extra: { trace_id: 'abc' } },
+    {
+      logger_name: 'app.request',
+      status_code: 404,
+      duration_ms: 1.5,
+      user_id: 'u',
+      error_code: 'NOT_FOUND',
+      extra: { trace_id: 'abc' }
+    },
     { status_code: 500, exception: /^Error: x\n/ },
     { user_id: 'job-user', request_id: undefined, extra: { method: 5 } }
   ])
@@ -209,7 +452,13 @@ t.test('Fastify and its plugins may log in every way pino allows', async (t) => 
   log.info('Server listening at %s:%d', 'host', 80)
   log.warn({ a: 1 }, 'hello %s', 'you')
   log.error(new Error('alone'))
-  log.error({ err: new TypeError('inside'), res: { statusCode: 503, headers: { a: 1 } }, req: { method: 'GET', url: '/p?token=1', headers: { cookie: 'c' } }, reqId: 'r-9', responseTime: 4 })
+  log.error({
+    err: new TypeError('inside'),
+    res: { statusCode: 503, headers: { a: 1 } },
+    req: { method: 'GET', url: '/p?token=1', headers: { cookie: 'c' } },
+    reqId: 'r-9',
+    responseTime: 4
+  })
   log.child({ plugin: 'cors' }).child({ b: 2 }).fatal({ msg: 'in the object' })
   log.child({}, { level: 'error' }).warn('unheard')
   log.silent()
@@ -220,9 +469,19 @@ t.test('Fastify and its plugins may log in every way pino allows', async (t) => 
     { level: 'INFO', logger_name: 'app.server', message: 'Server listening at host:80', extra: undefined },
     { level: 'WARNING', message: 'hello you', extra: { a: 1 } },
     { level: 'ERROR', message: 'alone', exception: /^Error: alone\n/, error_code: 'INTERNAL_ERROR' },
-    { message: 'inside', exception: /^TypeError: inside\n/, status_code: 503, method: 'GET', path: '/p', request_id: 'r-9', duration_ms: 4, extra: undefined },
+    {
+      message: 'inside',
+      exception: /^TypeError: inside\n/,
+      status_code: 503,
+      method: 'GET',
+      path: '/p',
+      request_id: 'r-9',
+      duration_ms: 4,
+      extra: undefined
+    },
     { level: 'CRITICAL', message: 'in the object', extra: { plugin: 'cors', b: 2 } },
-    { level: 'DEBUG', message: '' }, { level: 'DEBUG', message: '' },
+    { level: 'DEBUG', message: '' },
+    { level: 'DEBUG', message: '' },
     { request_id: 'bound', message: 'of a request', extra: undefined }
   ])
   t.equal(lines.length, 8)
@@ -231,7 +490,16 @@ t.test('Fastify and its plugins may log in every way pino allows', async (t) => 
 })
 
 t.test('a readable line has what the JSON line has', async (t) => {
-  const line = '{"timestamp":"2024-01-15T10:30:00.123Z","level":"INFO","logger_name":"app.request","message":"request completed","request_id":"r-1","method":"GET","path":"/x","status_code":200,"duration_ms":3,"extra":{"n":1}}\n'
-  t.equal(readableText(line), '2024-01-15 10:30:00.123 INFO     app.request request completed GET /x 200 3 ms request_id=r-1 n=1\n')
-  t.equal(readableText('{"timestamp":"2024-01-15T10:30:00.123Z","level":"ERROR","logger_name":"a","message":"b\\u001b[2J\\nc","exception":"E\\n    at f"}\n'), '2024-01-15 10:30:00.123 ERROR    a b\\u001b[2J\\nc\n    E\n        at f\n')
+  const line =
+    '{"timestamp":"2024-01-15T10:30:00.123Z","level":"INFO","logger_name":"app.request","message":"request completed","request_id":"r-1","method":"GET","path":"/x","status_code":200,"duration_ms":3,"extra":{"n":1}}\n'
+  t.equal(
+    readableText(line),
+    '2024-01-15 10:30:00.123 INFO     app.request request completed GET /x 200 3 ms request_id=r-1 n=1\n'
+  )
+  t.equal(
+    readableText(
+      '{"timestamp":"2024-01-15T10:30:00.123Z","level":"ERROR","logger_name":"a","message":"b\\u001b[2J\\nc","exception":"E\\n    at f"}\n'
+    ),
+    '2024-01-15 10:30:00.123 ERROR    a b\\u001b[2J\\nc\n    E\n        at f\n'
+  )
 })

@@ -5,7 +5,17 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { cannotMount, logFiles, mountSmall, numbersIn, parseLines, range, readLog, sizes, unmount } from '../harness/fixtures/log-directory.ts'
+import {
+  cannotMount,
+  logFiles,
+  mountSmall,
+  numbersIn,
+  parseLines,
+  range,
+  readLog,
+  sizes,
+  unmount
+} from '../harness/fixtures/log-directory.ts'
 import type { WriterOptions } from '../harness/fixtures/log-writer.ts'
 
 const WRITER = fileURLToPath(new URL('../harness/fixtures/log-writer.js', import.meta.url))
@@ -14,7 +24,9 @@ interface Ended { code: number | null, signal: string | null, stdout: string, sa
 
 function writer (options: WriterOptions, stdio: StdioOptions = ['ignore', 'pipe', 'pipe'], limits = ''): ChildProcess {
   const command = [process.execPath, WRITER, JSON.stringify(options)]
-  return limits === '' ? spawn(command[0]!, command.slice(1), { stdio }) : spawn('sh', ['-c', `${limits}; exec "$@"`, 'sh', ...command], { stdio })
+  return limits === ''
+    ? spawn(command[0]!, command.slice(1), { stdio })
+    : spawn('sh', ['-c', `${limits}; exec "$@"`, 'sh', ...command], { stdio })
 }
 
 /** Reads all that a process says, until it ends. */
@@ -23,7 +35,15 @@ async function ended (child: ChildProcess): Promise<Ended> {
   child.stdout?.setEncoding('utf8').on('data', (text) => { stdout += text })
   child.stderr?.setEncoding('utf8').on('data', (text) => { stderr += text })
   const [code, signal] = await once(child, 'close') as [number | null, string | null]
-  return { code, signal, stdout, said: stderr.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)) }
+  return {
+    code,
+    signal,
+    stdout,
+    said: stderr
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line))
+  }
 }
 
 /** The first thing a process says past its log. */
@@ -35,22 +55,41 @@ async function firstSaid (child: ChildProcess): Promise<any> {
   }
 }
 
-t.test('no line is lost, cut or doubled, whichever way the process ends, in the file or on standard output', async (t) => {
-  for (const end of ['exit', 'natural', 'close', 'throw', 'reject'] as const) {
-    for (const waits of [false, true]) {
-      const directory = join(t.testdir(), 'logs')
-      const { code, stdout } = await ended(writer({ directory, lines: 5000, end, waits, maxFileBytes: 100_000, keptFiles: 100 }))
-      const isCrash = end === 'throw' || end === 'reject'
-      t.equal(code, isCrash ? 1 : 0, end)
-      const lines = readLog(directory)
-      t.same(numbersIn(lines), range(0, 5000), 'file')
-      t.same(numbersIn(parseLines(stdout)), range(0, 5000), 'standard output')
-      t.equal(stdout, logFiles(directory).map((file) => readFileSync(join(directory, file), 'utf8')).join(''), 'the same bytes')
-      t.ok(Math.max(...sizes(directory)) <= 100_000)
-      if (isCrash) t.match(lines.at(-1), { level: 'CRITICAL', error_code: 'INTERNAL_ERROR', message: end === 'throw' ? 'uncaught exception' : 'unhandled rejection', exception: end === 'throw' ? /^Error: for nobody\n {4}at [^]*\nCaused by: thrown: null$/ : /^Error: nobody cares\n/ })
+t.test(
+  'no line is lost, cut or doubled, whichever way the process ends, in the file or on standard output',
+  async (t) => {
+    for (const end of ['exit', 'natural', 'close', 'throw', 'reject'] as const) {
+      for (const waits of [false, true]) {
+        const directory = join(t.testdir(), 'logs')
+        const { code, stdout } = await ended(
+          writer({ directory, lines: 5000, end, waits, maxFileBytes: 100_000, keptFiles: 100 })
+        )
+        const isCrash = end === 'throw' || end === 'reject'
+        t.equal(code, isCrash ? 1 : 0, end)
+        const lines = readLog(directory)
+        t.same(numbersIn(lines), range(0, 5000), 'file')
+        t.same(numbersIn(parseLines(stdout)), range(0, 5000), 'standard output')
+        t.equal(
+          stdout,
+          logFiles(directory)
+            .map((file) => readFileSync(join(directory, file), 'utf8'))
+            .join(''),
+          'the same bytes'
+        )
+        t.ok(Math.max(...sizes(directory)) <= 100_000)
+        if (isCrash) {
+          t.match(lines.at(-1), {
+            level: 'CRITICAL',
+            error_code: 'INTERNAL_ERROR',
+            message: end === 'throw' ? 'uncaught exception' : 'unhandled rejection',
+            exception:
+              end === 'throw' ? /^Error: for nobody\n {4}at [^]*\nCaused by: thrown: null$/ : /^Error: nobody cares\n/
+          })
+        }
+      }
     }
   }
-})
+)
 
 t.test('SIGTERM: what was logged is in the file, the last line included', async (t) => {
   const directory = join(t.testdir(), 'logs')
@@ -67,14 +106,25 @@ t.test('SIGKILL costs at most the chunk being gathered, and never half a line be
   const directory = join(t.testdir(), 'logs')
   let from = 0
   for (let kill = 0; kill < 5; kill++) {
-    const child = writer({ directory, lines: 1_000_000, from, burst: 200, end: 'exit', maxFileBytes: 1_000_000, keptFiles: 1000, pad: 50 })
+    const child = writer({
+      directory,
+      lines: 1_000_000,
+      from,
+      burst: 200,
+      end: 'exit',
+      maxFileBytes: 1_000_000,
+      keptFiles: 1000,
+      pad: 50
+    })
     await once(child.stdout!, 'data')
     child.stdout!.resume()
     setTimeout(() => child.kill('SIGKILL'), 50 * kill)
     await once(child, 'exit')
     from += 1_000_000
   }
-  const lines = logFiles(directory).flatMap((file) => readFileSync(join(directory, file), 'utf8').split('\n')).filter((line) => line !== '')
+  const lines = logFiles(directory)
+    .flatMap((file) => readFileSync(join(directory, file), 'utf8').split('\n'))
+    .filter((line) => line !== '')
   const whole = lines.filter((line) => line.endsWith('}'))
   t.ok(lines.length - whole.length <= 5, 'at most one cut line a kill')
   const numbers = numbersIn(whole.map((line) => JSON.parse(line)))
@@ -87,32 +137,69 @@ t.test('SIGKILL costs at most the chunk being gathered, and never half a line be
 
 t.test('older files are counted over processes too', async (t) => {
   const directory = join(t.testdir(), 'logs')
-  for (const n of range(0, 8)) await ended(writer({ directory, lines: 700, from: n * 700, end: n % 2 === 0 ? 'exit' : 'close', maxFileBytes: 30_000, keptFiles: 4 }))
+  for (const n of range(0, 8)) {
+    await ended(
+      writer({
+        directory,
+        lines: 700,
+        from: n * 700,
+        end: n % 2 === 0 ? 'exit' : 'close',
+        maxFileBytes: 30_000,
+        keptFiles: 4
+      })
+    )
+  }
   t.equal(logFiles(directory).length, 5)
   const numbers = numbersIn(readLog(directory))
   t.same(numbers, range(5600 - numbers.length, 5600))
 })
 
-t.test('a standard output that nobody reads neither blocks nor hangs the process, and costs the file nothing', async (t) => {
-  t.testdir()
-  // A socket as Node makes it, and a pipe as a shell does.
-  const pipe = spawn('sh', ['-c', '"$@" | sleep 30', 'sh', process.execPath, WRITER, JSON.stringify({ directory: join(t.testdirName, 'pipe'), lines: 30_000, burst: 1000, end: 'wait', backlogBytes: 500_000 })], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
-  const socket = writer({ directory: join(t.testdirName, 'socket'), lines: 30_000, burst: 1000, end: 'wait', backlogBytes: 500_000 })
-  const exit = once(socket, 'exit')
-  // Listened to from the start: what a process has said is thrown away once it has ended.
-  const said = { pipe: firstSaid(pipe), socket: firstSaid(socket) }
-  for (const name of ['pipe', 'socket'] as const) {
-    const { status, errors } = await said[name]
-    t.match(status, { degraded: true, reason: 'console: nobody reads standard output' }, name)
-    t.ok(errors.console > 20_000 && errors.console < 30_000 && errors.file === 0, `${errors.console} lines dropped`)
-    const lines = readLog(join(t.testdirName, name))
-    t.same(numbersIn(lines), range(0, 30_000))
-    t.equal(lines.filter((line) => line.error_code === 'LOG_WRITE_ERROR').length, 1, 'said once, in the file')
+t.test(
+  'a standard output that nobody reads neither blocks nor hangs the process, and costs the file nothing',
+  async (t) => {
+    t.testdir()
+    // A socket as Node makes it, and a pipe as a shell does.
+    const pipe = spawn(
+      'sh',
+      [
+        '-c',
+        '"$@" | sleep 30',
+        'sh',
+        process.execPath,
+        WRITER,
+        JSON.stringify({
+          directory: join(t.testdirName, 'pipe'),
+          lines: 30_000,
+          burst: 1000,
+          end: 'wait',
+          backlogBytes: 500_000
+        })
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'], detached: true }
+    )
+    const socket = writer({
+      directory: join(t.testdirName, 'socket'),
+      lines: 30_000,
+      burst: 1000,
+      end: 'wait',
+      backlogBytes: 500_000
+    })
+    const exit = once(socket, 'exit')
+    // Listened to from the start: what a process has said is thrown away once it has ended.
+    const said = { pipe: firstSaid(pipe), socket: firstSaid(socket) }
+    for (const name of ['pipe', 'socket'] as const) {
+      const { status, errors } = await said[name]
+      t.match(status, { degraded: true, reason: 'console: nobody reads standard output' }, name)
+      t.ok(errors.console > 20_000 && errors.console < 30_000 && errors.file === 0, `${errors.console} lines dropped`)
+      const lines = readLog(join(t.testdirName, name))
+      t.same(numbersIn(lines), range(0, 30_000))
+      t.equal(lines.filter((line) => line.error_code === 'LOG_WRITE_ERROR').length, 1, 'said once, in the file')
+    }
+    t.equal((await exit)[0], 0, 'it exits')
+    process.kill(-pipe.pid!, 'SIGKILL')
+    socket.stdout!.destroy()
   }
-  t.equal((await exit)[0], 0, 'it exits')
-  process.kill(-pipe.pid!, 'SIGKILL')
-  socket.stdout!.destroy()
-})
+)
 
 t.test('a slow reader gets every line, the last ones at the exit included', async (t) => {
   const child = writer({ directory: join(t.testdir(), 'logs'), lines: 20_000, burst: 2000, end: 'exit' })
@@ -130,7 +217,13 @@ t.test('a slow reader gets every line, the last ones at the exit included', asyn
 })
 
 t.test('a standard output whose reader has gone is counted, said once in the file, and stops nothing', async (t) => {
-  const child = writer({ directory: join(t.testdir(), 'logs'), lines: 5000, burst: 200, end: 'wait', checkIntervalMs: 20 })
+  const child = writer({
+    directory: join(t.testdir(), 'logs'),
+    lines: 5000,
+    burst: 200,
+    end: 'wait',
+    checkIntervalMs: 20
+  })
   child.stdout!.destroy()
   const { code, said: [{ status, errors }] } = await ended(child)
   t.equal(code, 0)
@@ -144,7 +237,10 @@ t.test('a standard output whose reader has gone is counted, said once in the fil
 t.test('a standard output that is a full device is counted and stops nothing', async (t) => {
   const full = openSync('/dev/full', 'w')
   const directory = join(t.testdir(), 'logs')
-  const { code, said: [{ status, errors }] } = await ended(writer({ directory, lines: 1000, end: 'wait', backlogBytes: 10_000 }, ['ignore', full, 'pipe']))
+  const {
+    code,
+    said: [{ status, errors }]
+  } = await ended(writer({ directory, lines: 1000, end: 'wait', backlogBytes: 10_000 }, ['ignore', full, 'pipe']))
   closeSync(full)
   t.equal(code, 0)
   t.match(status, { degraded: true, reason: /ENOSPC/ })
@@ -152,42 +248,87 @@ t.test('a standard output that is a full device is counted and stops nothing', a
   t.same(numbersIn(readLog(directory)), range(0, 1000))
 })
 
-t.test('a standard output that is a file on a full disk keeps whole lines and goes on', { skip: cannotMount() }, async (t) => {
-  const disk = mountSmall(join(t.testdir(), 'disk'), 64)
-  try {
-    const out = openSync(join(disk, 'out'), 'w')
-    const { code, said: [{ status, errors }] } = await ended(writer({ directory: join(t.testdirName, 'logs'), lines: 3000, end: 'wait', backlogBytes: 10_000 }, ['ignore', out, 'pipe']))
-    closeSync(out)
-    t.equal(code, 0)
-    t.match(status, { degraded: true, reason: /ENOSPC/ })
-    t.ok(errors.console > 1000)
-    t.same(numbersIn(readLog(join(t.testdirName, 'logs'))), range(0, 3000))
-  } finally {
-    unmount(disk)
+t.test(
+  'a standard output that is a file on a full disk keeps whole lines and goes on',
+  { skip: cannotMount() },
+  async (t) => {
+    const disk = mountSmall(join(t.testdir(), 'disk'), 64)
+    try {
+      const out = openSync(join(disk, 'out'), 'w')
+      const {
+        code,
+        said: [{ status, errors }]
+      } = await ended(
+        writer({ directory: join(t.testdirName, 'logs'), lines: 3000, end: 'wait', backlogBytes: 10_000 }, [
+          'ignore',
+          out,
+          'pipe'
+        ])
+      )
+      closeSync(out)
+      t.equal(code, 0)
+      t.match(status, { degraded: true, reason: /ENOSPC/ })
+      t.ok(errors.console > 1000)
+      t.same(numbersIn(readLog(join(t.testdirName, 'logs'))), range(0, 3000))
+    } finally {
+      unmount(disk)
+    }
   }
-})
+)
 
 t.test('a LOG_DIR that cannot be used leaves the console, where it is said once', async (t) => {
   const directory = join(t.testdir({ file: '' }), 'file', 'logs')
-  const { code, stdout, said: [{ status }] } = await ended(writer({ directory, lines: 100, end: 'report', checkIntervalMs: 5 }))
+  const {
+    code,
+    stdout,
+    said: [{ status }]
+  } = await ended(writer({ directory, lines: 100, end: 'report', checkIntervalMs: 5 }))
   t.equal(code, 0)
   t.match(status, { degraded: true, reason: /ENOTDIR|EEXIST/ })
   const lines = parseLines(stdout)
   t.same(numbersIn(lines), range(0, 100))
-  t.match(lines.filter((line) => line.logger_name === 'app.log'), [{ level: 'WARNING', error_code: 'LOG_WRITE_ERROR', message: /^log file cannot be written: E/, extra: { output: 'file' } }])
+  t.match(
+    lines.filter((line) => line.logger_name === 'app.log'),
+    [
+      {
+        level: 'WARNING',
+        error_code: 'LOG_WRITE_ERROR',
+        message: /^log file cannot be written: E/,
+        extra: { output: 'file' }
+      }
+    ]
+  )
   t.equal(lines.filter((line) => line.logger_name === 'app.log').length, 1)
 })
 
-t.test('with no descriptor left at a roll, the console goes on, and the file is taken up again without a line lost', async (t) => {
-  const directory = join(t.testdir(), 'logs')
-  const { code, stdout, said: [{ degraded, errors }] } = await ended(writer({ directory, lines: 500, waits: true, end: 'descriptors', maxFileBytes: 60_000, checkIntervalMs: 20 }, undefined, 'ulimit -n 60'))
-  t.equal(code, 0)
-  t.match(degraded, { degraded: true, reason: /EMFILE/ })
-  t.same(errors, { file: 0, console: 0 })
-  t.same(numbersIn(readLog(directory)), range(0, 1000))
-  t.same(numbersIn(parseLines(stdout)), range(0, 1000))
-  t.same(parseLines(stdout).filter((line) => line.logger_name === 'app.log').map((line) => line.level), ['WARNING', 'INFO'])
-})
+t.test(
+  'with no descriptor left at a roll, the console goes on, and the file is taken up again without a line lost',
+  async (t) => {
+    const directory = join(t.testdir(), 'logs')
+    const {
+      code,
+      stdout,
+      said: [{ degraded, errors }]
+    } = await ended(
+      writer(
+        { directory, lines: 500, waits: true, end: 'descriptors', maxFileBytes: 60_000, checkIntervalMs: 20 },
+        undefined,
+        'ulimit -n 60'
+      )
+    )
+    t.equal(code, 0)
+    t.match(degraded, { degraded: true, reason: /EMFILE/ })
+    t.same(errors, { file: 0, console: 0 })
+    t.same(numbersIn(readLog(directory)), range(0, 1000))
+    t.same(numbersIn(parseLines(stdout)), range(0, 1000))
+    t.same(
+      parseLines(stdout)
+        .filter((line) => line.logger_name === 'app.log')
+        .map((line) => line.level),
+      ['WARNING', 'INFO']
+    )
+  }
+)
 
 t.test('USE_JSON_LOGS=false makes the console readable and leaves the file as it is', async (t) => {
   const directory = join(t.testdir(), 'logs')
@@ -201,7 +342,11 @@ t.test('processes in one directory under their own names do not meet', async (t)
   mkdirSync(directory)
   writeFileSync(join(directory, 'app-3.log'), 'mine')
   const names = ['app', 'app-1', 'app-2']
-  const all = await Promise.all(names.map((name) => ended(writer({ directory, name, lines: 3000, burst: 300, end: 'exit', maxFileBytes: 50_000, keptFiles: 2 }))))
+  const all = await Promise.all(
+    names.map((name) =>
+      ended(writer({ directory, name, lines: 3000, burst: 300, end: 'exit', maxFileBytes: 50_000, keptFiles: 2 }))
+    )
+  )
   t.same(all.map(({ code }) => code), [0, 0, 0])
   for (const name of names) {
     t.equal(logFiles(directory, name).length, 3)

@@ -81,11 +81,22 @@ const WELL: Answers = {
   '/health/live': [200, { status: 'alive' }],
   '/health/ready': [200, { status: 'ready' }],
   '/health': [200, { status: 'healthy', checks: { database: { status: 'healthy' } } }],
-  '/metrics': [200, [
-    `process_start_time_seconds ${Date.now() / 1000 - 60}`,
-    'http_request_duration_seconds_count{method="GET",route="/metrics",status_code="200"} 4'
-  ].join('\n')],
-  '*': [404, { error_id: 'a1b2c3d4-e5f6-7890-abcd-ef1234567890', error_code: 'NOT_FOUND', message: 'No such path', timestamp: '2024-01-15T10:30:00.123Z' }]
+  '/metrics': [
+    200,
+    [
+      `process_start_time_seconds ${Date.now() / 1000 - 60}`,
+      'http_request_duration_seconds_count{method="GET",route="/metrics",status_code="200"} 4'
+    ].join('\n')
+  ],
+  '*': [
+    404,
+    {
+      error_id: 'a1b2c3d4-e5f6-7890-abcd-ef1234567890',
+      error_code: 'NOT_FOUND',
+      message: 'No such path',
+      timestamp: '2024-01-15T10:30:00.123Z'
+    }
+  ]
 }
 
 /** What answers like the service, some answers or headers exchanged. */
@@ -103,39 +114,103 @@ t.test('without a setting, and without a service, nothing fails', async (t) => {
   const diagnosis = await diagnosisOf(t, {})
   t.equal(diagnosis.status, 'warning')
   t.match(statuses(diagnosis), {
-    configuration: 'ok', environment: 'warning', debug: 'ok', log_level: 'ok', allowed_origins: 'warning', https: 'warning', database_url: 'warning', jwt_secret: 'ok', metrics_token: 'warning', data_directory: 'ok', log_directory: 'ok', log_file: 'warning', database: 'ok', liveness: 'warning', readiness: 'warning', error_tracking: 'warning', security_headers: 'warning', monitoring: 'warning'
+    configuration: 'ok',
+    environment: 'warning',
+    debug: 'ok',
+    log_level: 'ok',
+    allowed_origins: 'warning',
+    https: 'warning',
+    database_url: 'warning',
+    jwt_secret: 'ok',
+    metrics_token: 'warning',
+    data_directory: 'ok',
+    log_directory: 'ok',
+    log_file: 'warning',
+    database: 'ok',
+    liveness: 'warning',
+    readiness: 'warning',
+    error_tracking: 'warning',
+    security_headers: 'warning',
+    monitoring: 'warning'
   })
-  t.ok(diagnosis.checks.every(({ status, remedy }) => (status === 'ok') === (remedy === null)), 'what is not ok has a remedy')
+  t.ok(
+    diagnosis.checks.every(({ status, remedy }) => (status === 'ok') === (remedy === null)),
+    'what is not ok has a remedy'
+  )
 })
 
 t.test('every bad variable is a failed check of its own', async (t) => {
   const { status, checks } = await diagnosisOf(t, { LOG_LEVEL: 'verbose', MAX_POOL_SIZE: '0' })
   t.equal(status, 'failed')
-  t.same(checks.map(({ name, status, message }) => [name, status, message.split(':')[0]]), [['configuration', 'failed', 'LOG_LEVEL'], ['configuration', 'failed', 'MAX_POOL_SIZE']])
+  t.same(
+    checks.map(({ name, status, message }) => [name, status, message.split(':')[0]]),
+    [
+      ['configuration', 'failed', 'LOG_LEVEL'],
+      ['configuration', 'failed', 'MAX_POOL_SIZE']
+    ]
+  )
 })
 
 t.test('what production must not have fails there', async (t) => {
   const insecure = await diagnosisOf(t, {
-    NODE_ENV: 'production', DATABASE_URL: 'postgres://postgres:pw4x@db.invalid/trainer_test', JWT_SECRET: 'change-me-change-me-change-me-change-me', DEBUG: 'true', USE_JSON_LOGS: 'false', RATE_LIMIT_AUTH_MAX: '0', LOG_LEVL: 'INFO'
+    NODE_ENV: 'production',
+    DATABASE_URL: 'postgres://postgres:pw4x@db.invalid/trainer_test',
+    JWT_SECRET: 'change-me-change-me-change-me-change-me',
+    DEBUG: 'true',
+    USE_JSON_LOGS: 'false',
+    RATE_LIMIT_AUTH_MAX: '0',
+    LOG_LEVL: 'INFO'
   })
   t.match(statuses(insecure), {
-    environment: 'ok', debug: 'failed', log_level: 'warning', log_format: 'warning', allowed_origins: 'failed', https: 'warning', database_url: 'warning', jwt_secret: 'failed', database_tls: 'failed', rate_limit: 'warning', metrics_token: 'warning', database: 'failed'
+    environment: 'ok',
+    debug: 'failed',
+    log_level: 'warning',
+    log_format: 'warning',
+    allowed_origins: 'failed',
+    https: 'warning',
+    database_url: 'warning',
+    jwt_secret: 'failed',
+    database_tls: 'failed',
+    rate_limit: 'warning',
+    metrics_token: 'warning',
+    database: 'failed'
   })
   t.match(messageOf(insecure, 'database_url'), /trainer_test.*postgres/)
   t.match(messageOf(insecure, 'configuration'), /LOG_LEVL.*LOG_LEVEL/)
   t.notMatch(JSON.stringify(insecure), /pw4x/)
 
   const secure = await diagnosisOf(t, {
-    NODE_ENV: 'production', DATABASE_URL: 'postgres://trainer:pw4x@db.invalid/trainer?sslmode=verify-full', JWT_SECRET: `${SECRET},${SECRET}-old`, ALLOWED_ORIGINS: 'https://app.example.com', TRUST_PROXY: '1', METRICS_TOKEN: 'w7Kd03nfQp5sLx9z'
+    NODE_ENV: 'production',
+    DATABASE_URL: 'postgres://trainer:pw4x@db.invalid/trainer?sslmode=verify-full',
+    JWT_SECRET: `${SECRET},${SECRET}-old`,
+    ALLOWED_ORIGINS: 'https://app.example.com',
+    TRUST_PROXY: '1',
+    METRICS_TOKEN: 'w7Kd03nfQp5sLx9z'
   })
-  for (const name of ['environment', 'debug', 'log_level', 'log_format', 'allowed_origins', 'https', 'database_url', 'jwt_secret', 'database_tls', 'rate_limit', 'metrics_token', 'data_directory']) {
+  for (const name of [
+    'environment',
+    'debug',
+    'log_level',
+    'log_format',
+    'allowed_origins',
+    'https',
+    'database_url',
+    'jwt_secret',
+    'database_tls',
+    'rate_limit',
+    'metrics_token',
+    'data_directory'
+  ]) {
     t.equal(statuses(secure)[name], 'ok', `${name}: ${messageOf(secure, name)}`)
   }
   t.match(messageOf(secure, 'jwt_secret'), '2 secrets')
 })
 
 t.test('a folder that cannot be written to, and a log that is none, are found', async (t) => {
-  const folder = t.testdir({ data: 'a file', logs: { 'app.log': '{"timestamp":"2024-01-15T10:30:00.123Z","level":"INFO","message":"fine"}\nplain text\n{"half' } })
+  const folder = t.testdir({
+    data: 'a file',
+    logs: { 'app.log': '{"timestamp":"2024-01-15T10:30:00.123Z","level":"INFO","message":"fine"}\nplain text\n{"half' }
+  })
   const port = await deadPort()
   const found = await diagnose(() => readConfig({ PORT: port }, folder))
   t.match(statuses(found), { data_directory: 'failed', log_directory: 'ok', log_file: 'failed' })
@@ -143,28 +218,64 @@ t.test('a folder that cannot be written to, and a log that is none, are found', 
 
   const line = `${JSON.stringify({ timestamp: '2024-01-15T10:30:00.123Z', level: 'INFO', message: 'x'.repeat(900) })}\n`
   writeFileSync(join(folder, 'logs', 'app.log'), `not JSON, but long ago\n${line.repeat(200)}{"still being wri`)
-  t.equal(statuses(await diagnose(() => readConfig({ PORT: port }, folder)))['log_file'], 'ok', 'only whole lines at the end count')
+  t.equal(
+    statuses(await diagnose(() => readConfig({ PORT: port }, folder)))['log_file'],
+    'ok',
+    'only whole lines at the end count'
+  )
   mkdirSync(join(folder, 'other'))
-  t.equal(statuses(await diagnose(() => readConfig({ PORT: port, LOG_DIR: 'data/logs', DATA_DIR: 'other' }, folder)))['log_directory'], 'warning', 'a log without its file is no failure')
+  t.equal(
+    statuses(await diagnose(() => readConfig({ PORT: port, LOG_DIR: 'data/logs', DATA_DIR: 'other' }, folder)))[
+      'log_directory'
+    ],
+    'warning',
+    'a log without its file is no failure'
+  )
 })
 
 t.test('a running service is asked for what the checklist wants', async (t) => {
   const found = statuses(await diagnosisOf(t, { PORT: await service(t) }))
-  t.match(found, { liveness: 'ok', readiness: 'ok', health: 'ok', error_tracking: 'ok', security_headers: 'ok', monitoring: 'ok' })
+  t.match(found, {
+    liveness: 'ok',
+    readiness: 'ok',
+    health: 'ok',
+    error_tracking: 'ok',
+    security_headers: 'ok',
+    monitoring: 'ok'
+  })
 })
 
 t.test('each way in which a running service is not well is found', async (t) => {
   const { 'x-frame-options': _, ...fewer } = HEADERS
   const cases: Array<[what: string, port: Promise<string>, expected: Record<string, string>]> = [
-    ['not ready', service(t, { '/health/ready': [503, { status: 'not_ready', reason: 'database' }] }), { readiness: 'failed', liveness: 'ok' }],
-    ['degraded', service(t, { '/health': [200, { status: 'degraded', checks: { disk: { status: 'degraded' } } }] }), { health: 'warning' }],
+    [
+      'not ready',
+      service(t, { '/health/ready': [503, { status: 'not_ready', reason: 'database' }] }),
+      { readiness: 'failed', liveness: 'ok' }
+    ],
+    [
+      'degraded',
+      service(t, { '/health': [200, { status: 'degraded', checks: { disk: { status: 'degraded' } } }] }),
+      { health: 'warning' }
+    ],
     ['unhealthy', service(t, { '/health': [503, { status: 'unhealthy', checks: {} }] }), { health: 'failed' }],
     ['errors without ids', service(t, { '*': [404, 'Not found'] }), { error_tracking: 'failed' }],
     ['headers missing', service(t, {}, fewer), { security_headers: 'failed', error_tracking: 'ok' }],
     ['metrics closed', service(t, { '/metrics': [401, {}] }), { monitoring: 'failed' }],
-    ['nobody scrapes', service(t, { '/metrics': [200, `process_start_time_seconds ${Date.now() / 1000 - 7200}\n`] }), { monitoring: 'warning' }],
+    [
+      'nobody scrapes',
+      service(t, { '/metrics': [200, `process_start_time_seconds ${Date.now() / 1000 - 7200}\n`] }),
+      { monitoring: 'warning' }
+    ],
     ['somebody else', service(t, { '/health/live': [404, {}] }), { liveness: 'failed' }],
-    ['no HTTP', listen(t, net.createServer((socket) => socket.end('SSH-2.0-x\r\n'))), { liveness: 'failed' }]
+    [
+      'no HTTP',
+      listen(
+        t,
+        net.createServer((socket) => socket.end('SSH-2.0-x\r\n'))
+      ),
+      { liveness: 'failed' }
+    ]
   ]
   for (const [what, port, expected] of cases) {
     t.match(statuses(await diagnosisOf(t, { PORT: await port })), expected, what)
@@ -182,8 +293,17 @@ t.test('a database is looked at from outside, in whatever state it is', async (t
   t.match(found, { major: Number, version: String, tls: false, writable: true, superuser: true })
   t.ok(found.latency_ms > 0 && found.connections >= 1 && found.max_connections > 10)
 
-  t.match(statuses(await diagnosisOf(t, { DATABASE_URL: url })), { database: 'ok', database_version: 'ok', database_latency: 'ok', database_writable: 'ok', database_connection: 'ok', database_connections: 'ok' })
-  t.match(statuses(await diagnosisOf(t, { DATABASE_URL: url, MAX_POOL_SIZE: '1000' })), { database_connections: 'warning' })
+  t.match(statuses(await diagnosisOf(t, { DATABASE_URL: url })), {
+    database: 'ok',
+    database_version: 'ok',
+    database_latency: 'ok',
+    database_writable: 'ok',
+    database_connection: 'ok',
+    database_connections: 'ok'
+  })
+  t.match(statuses(await diagnosisOf(t, { DATABASE_URL: url, MAX_POOL_SIZE: '1000' })), {
+    database_connections: 'warning'
+  })
 
   await migrate(url, { log: QUIET })
   t.match(statuses(await diagnosisOf(t, { DATABASE_URL: url, MIGRATE_ON_START: 'false' })), { migrations: 'ok' })
@@ -200,11 +320,17 @@ t.test('a database is looked at from outside, in whatever state it is', async (t
 })
 
 t.test('an unreachable or silent database is told in bounded time', async (t) => {
-  t.match(await inspectDatabase(`postgres://u:p@127.0.0.1:${await deadPort()}/d`, { timeoutMs: 2000 }), { reachable: false, code: 'ECONNREFUSED' })
+  t.match(await inspectDatabase(`postgres://u:p@127.0.0.1:${await deadPort()}/d`, { timeoutMs: 2000 }), {
+    reachable: false,
+    code: 'ECONNREFUSED'
+  })
   t.match(await inspectDatabase('postgres://u:p@127.0.0.1:99999/d', { timeoutMs: 2000 }), { reachable: false })
   const port = await listen(t, net.createServer())
   const began = performance.now()
-  t.match(await inspectDatabase(`postgres://u:p@127.0.0.1:${port}/d`, { timeoutMs: 300 }), { reachable: false, error: String })
+  t.match(await inspectDatabase(`postgres://u:p@127.0.0.1:${port}/d`, { timeoutMs: 300 }), {
+    reachable: false,
+    error: String
+  })
   t.ok(performance.now() - began < 5000, 'not the 30 s that the driver waits by itself')
 })
 
@@ -218,14 +344,19 @@ t.test('the command prints for people or as JSON, and exits with 1 when a check 
   t.same(rest, {})
   t.ok(checks.every((check: object) => Object.keys(check).join() === 'name,status,message,remedy'))
 
-  const text = spawnSync(process.execPath, [CLI, 'check'], { encoding: 'utf8', cwd, env: { ...env, LOG_LEVEL: 'loud' } })
+  const text = spawnSync(process.execPath, [CLI, 'check'], {
+    encoding: 'utf8',
+    cwd,
+    env: { ...env, LOG_LEVEL: 'loud' }
+  })
   t.equal(text.status, 1)
   t.match(text.stdout, /^failed +configuration +LOG_LEVEL: expected DEBUG/)
   t.match(text.stdout, /\nfailed: 0 ok, 0 warning, 1 failed\n$/)
 })
 
 t.test('wrong usage is told with how it is done, and bad configuration with all that is wrong', async (t) => {
-  const run = (args: string[], env: Record<string, string> = {}) => spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', env, cwd: t.testdirName })
+  const run = (args: string[], env: Record<string, string> = {}) =>
+    spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', env, cwd: t.testdirName })
   t.testdir({})
   t.match(run(['--help']), { status: 0, stdout: /check \[--json\][\s\S]*migrate[\s\S]*explain ERROR_ID/ })
   t.match(run([]), { status: 0 })
@@ -234,12 +365,22 @@ t.test('wrong usage is told with how it is done, and bad configuration with all 
   t.match(run(['constructor']), { status: 64 })
   t.match(run(['check', '--jsn']), { status: 64, stderr: 'Usage: npm run check' })
   t.match(run(['migrate', 'now']), { status: 64 })
-  t.match(run(['migrate'], { PORT: 'x', DATABASE_URL: 'mysql://u:pw4x@h/d' }), { status: 78, stderr: /PORT[\s\S]*DATABASE_URL/ })
-  t.match(run(['migrate'], { DATABASE_URL: `postgres://u:pw4x@127.0.0.1:${await deadPort()}/d` }), { status: 1, stdout: 'ECONNREFUSED' })
+  t.match(run(['migrate'], { PORT: 'x', DATABASE_URL: 'mysql://u:pw4x@h/d' }), {
+    status: 78,
+    stderr: /PORT[\s\S]*DATABASE_URL/
+  })
+  t.match(run(['migrate'], { DATABASE_URL: `postgres://u:pw4x@127.0.0.1:${await deadPort()}/d` }), {
+    status: 1,
+    stdout: 'ECONNREFUSED'
+  })
 })
 
 t.test('whoever stops reading ends the command', async (t) => {
-  const child = spawn(process.execPath, [CLI, 'check'], { cwd: t.testdir({}), env: { PORT: await deadPort() }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [CLI, 'check'], {
+    cwd: t.testdir({}),
+    env: { PORT: await deadPort() },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { said += text })
   child.stdout.destroy()
@@ -248,18 +389,41 @@ t.test('whoever stops reading ends the command', async (t) => {
   t.equal(said, '')
 })
 
-t.test('of the service itself, the check tells what is so: well, without its database, and with another token', async (t) => {
-  const env = { NODE_ENV: 'production', JWT_SECRET: SECRET, METRICS_TOKEN: 'w7Kd03nfQp5sLx9z', SHUTDOWN_DRAIN_DELAY: '0' }
-  const asked = async (t: Test, given: Record<string, string>, port: number) => statuses(await diagnosisOf(t, { ...given, PORT: String(port) }))
+t.test(
+  'of the service itself, the check tells what is so: well, without its database, and with another token',
+  async (t) => {
+    const env = {
+      NODE_ENV: 'production',
+      JWT_SECRET: SECRET,
+      METRICS_TOKEN: 'w7Kd03nfQp5sLx9z',
+      SHUTDOWN_DRAIN_DELAY: '0'
+    }
+    const asked = async (t: Test, given: Record<string, string>, port: number) =>
+      statuses(await diagnosisOf(t, { ...given, PORT: String(port) }))
 
-  const well = await startProcess(t, env)
-  const settings = { ...env, DATABASE_URL: 'postgres://u:p@127.0.0.1:1/d' }
-  const wanted = { liveness: 'ok', readiness: 'ok', health: 'ok', error_tracking: 'ok', security_headers: 'ok', monitoring: 'warning' }
-  t.match(await asked(t, settings, well.port), wanted)
-  t.match(await asked(t, { ...settings, METRICS_TOKEN: 'another one, as long'.replaceAll(/\W/g, '-') }, well.port), { ...wanted, monitoring: 'failed' })
-  t.match(await asked(t, { ...settings, NODE_ENV: 'development' }, well.port), { security_headers: 'ok' }, 'headers of production are no fault elsewhere')
+    const well = await startProcess(t, env)
+    const settings = { ...env, DATABASE_URL: 'postgres://u:p@127.0.0.1:1/d' }
+    const wanted = {
+      liveness: 'ok',
+      readiness: 'ok',
+      health: 'ok',
+      error_tracking: 'ok',
+      security_headers: 'ok',
+      monitoring: 'warning'
+    }
+    t.match(await asked(t, settings, well.port), wanted)
+    t.match(await asked(t, { ...settings, METRICS_TOKEN: 'another one, as long'.replaceAll(/\W/g, '-') }, well.port), {
+      ...wanted,
+      monitoring: 'failed'
+    })
+    t.match(
+      await asked(t, { ...settings, NODE_ENV: 'development' }, well.port),
+      { security_headers: 'ok' },
+      'headers of production are no fault elsewhere'
+    )
 
-  const without = await startProcess(t, settings, { ready: false })
-  const { extra } = await without.line(({ message }) => message === 'listening')
-  t.match(await asked(t, settings, extra?.['port'] as number), { ...wanted, readiness: 'failed', health: 'failed' })
-})
+    const without = await startProcess(t, settings, { ready: false })
+    const { extra } = await without.line(({ message }) => message === 'listening')
+    t.match(await asked(t, settings, extra?.['port'] as number), { ...wanted, readiness: 'failed', health: 'failed' })
+  }
+)

@@ -59,7 +59,7 @@ t.test('several workers share one port, their metrics add up and their log files
   t.equal(new Set(service.lines.filter(isListening).map(({ extra }) => extra?.port)).size, 1)
 
   const ids = await askAll(service, 20)
-  for (let look = 0; look < WORKERS; look++) t.equal(await metric(service, ROOT), ids.length, 'whichever worker is asked')
+  for (let look = 0; look < WORKERS; look++) { t.equal(await metric(service, ROOT), ids.length, 'whichever worker is asked') }
   t.match(await metric(service, 'db_pool_max_connections'), WORKERS * 20)
 
   const pids = await workersOf(service)
@@ -69,11 +69,23 @@ t.test('several workers share one port, their metrics add up and their log files
   t.notOk(pids.some(alive))
 
   const files = await Promise.all(['app.log', 'app-2.log'].map((file) => linesIn(service, file)))
-  const logged = files.map((lines) => lines.filter(({ message, path }) => message === 'request completed' && path === '/').map(({ request_id }) => request_id))
+  const logged = files.map((lines) =>
+    lines
+      .filter(({ message, path }) => message === 'request completed' && path === '/')
+      .map(({ request_id }) => request_id)
+  )
   t.ok(logged.every((lines) => lines.length > 0), 'each worker had its share')
   t.same(logged.flat().sort(), [...ids].sort(), 'each request is in one file, once')
   t.ok((await linesIn(service, 'app-primary.log')).some(({ message }) => message === 'stopped'))
-  t.same(ids.filter((id) => service.lines.filter(({ request_id, message }) => request_id === id && message === 'request completed').length !== 1), [], 'and on standard output once')
+  t.same(
+    ids.filter(
+      (id) =>
+        service.lines.filter(({ request_id, message }) => request_id === id && message === 'request completed')
+          .length !== 1
+    ),
+    [],
+    'and on standard output once'
+  )
 })
 
 t.test('a worker that dies is replaced, and the others go on meanwhile', async (t) => {
@@ -81,7 +93,11 @@ t.test('a worker that dies is replaced, and the others go on meanwhile', async (
   await times(service, WORKERS, isListening)
   const [victim, other] = await workersOf(service) as [number, number]
   process.kill(victim, 'SIGKILL')
-  t.match(await service.line(({ message }) => message === 'a worker died'), { level: 'ERROR', error_code: 'WORKER_DIED', extra: { ended_with: 'SIGKILL' } })
+  t.match(await service.line(({ message }) => message === 'a worker died'), {
+    level: 'ERROR',
+    error_code: 'WORKER_DIED',
+    extra: { ended_with: 'SIGKILL' }
+  })
   await askAll(service, 4)
   await times(service, WORKERS + 1, isListening)
   const after = await workersOf(service)
@@ -131,7 +147,11 @@ t.test('where no worker can serve, all of it ends and says so', async (t) => {
   t.teardown(() => squatter.close())
   await once(squatter, 'listening')
   const { port } = squatter.address() as AddressInfo
-  const service = await startProcess(t, { WORKERS: String(WORKERS), PORT: String(port), DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }, { ready: false })
+  const service = await startProcess(
+    t,
+    { WORKERS: String(WORKERS), PORT: String(port), DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' },
+    { ready: false }
+  )
   const [code] = await once(service.child, 'exit')
   t.equal(code, 1)
   t.match(service.lines.find(({ error_code }) => error_code === 'WORKER_DIED'), { level: 'ERROR' })

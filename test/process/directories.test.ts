@@ -16,8 +16,29 @@ t.test('folders are made, and one that cannot be written to is told of', async (
 
   const [warning] = await prepareDirectories(readConfig({ LOG_DIR: 'file/logs' }, folder))
   t.equal(warning?.error_code, 'CONFIG_LOG_DIR')
-  await t.rejects(prepareDirectories(readConfig({ DATA_DIR: 'file' }, folder)), new ConfigError([{ variable: 'DATA_DIR', message: 'cannot be written to (EEXIST); expected a folder that this user may make or write to' }]))
-  t.same(await prepareDirectories(readConfig({ DATABASE_URL: 'postgres://localhost/trainer', JWT_SECRET: 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa', DATA_DIR: 'file' }, folder)), [], 'where nothing is kept in DATA_DIR it may be anything')
+  await t.rejects(
+    prepareDirectories(readConfig({ DATA_DIR: 'file' }, folder)),
+    new ConfigError([
+      {
+        variable: 'DATA_DIR',
+        message: 'cannot be written to (EEXIST); expected a folder that this user may make or write to'
+      }
+    ])
+  )
+  t.same(
+    await prepareDirectories(
+      readConfig(
+        {
+          DATABASE_URL: 'postgres://localhost/trainer',
+          JWT_SECRET: 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa',
+          DATA_DIR: 'file'
+        },
+        folder
+      )
+    ),
+    [],
+    'where nothing is kept in DATA_DIR it may be anything'
+  )
 })
 
 t.test('a folder that is not there yet is judged by the one above it', async (t) => {
@@ -36,8 +57,13 @@ t.test('the secret is made once, for its owner alone, and many who ask at once g
   t.equal(statSync(join(folder, 'jwt-secret')).mode & 0o777, 0o600)
   t.equal(await loadOrMakeSecret(folder), made[0])
 
-  const script = 'const { loadOrMakeSecret } = await import(process.argv[1]); console.log(await loadOrMakeSecret(process.argv[2]))'
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script, new URL('../../src/auth/secret-file.js', import.meta.url).href, folder], { encoding: 'utf8' })
+  const script =
+    'const { loadOrMakeSecret } = await import(process.argv[1]); console.log(await loadOrMakeSecret(process.argv[2]))'
+  const { stdout } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', script, new URL('../../src/auth/secret-file.js', import.meta.url).href, folder],
+    { encoding: 'utf8' }
+  )
   t.equal(stdout.trim(), made[0], 'another process too')
 })
 

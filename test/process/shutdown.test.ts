@@ -22,7 +22,12 @@ const logged = ({ directory }: ServiceProcess) => readLog(join(directory, 'logs'
 const isDraining = ({ message }: LogLine) => message === 'the service is draining'
 
 /** Sends the signal, unless told none, and checks how it ends. */
-async function stops (t: Test, service: ServiceProcess, code: number, signal: NodeJS.Signals | 0 = 'SIGTERM'): Promise<void> {
+async function stops (
+  t: Test,
+  service: ServiceProcess,
+  code: number,
+  signal: NodeJS.Signals | 0 = 'SIGTERM'
+): Promise<void> {
   const began = performance.now()
   const exited = service.child.exitCode ?? once(service.child, 'exit').then(([code]) => code as number | null)
   if (signal !== 0) service.child.kill(signal)
@@ -59,61 +64,83 @@ async function halfSent (port: number, text: string): Promise<{ socket: Socket, 
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  t.test(`${signal}: an idle service closes idle connections at once, ends with 0, and its last words are in the file`, async (t) => {
-    const service = await startProcess(t)
-    const agent = new Agent({ keepAlive: true })
-    for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 5 }, () => ask(service.port, '/health/live', { agent })))
-    const silent = await halfSent(service.port, '')
-    await stops(t, service, 0, signal)
-    t.equal(await silent.closed, '', 'a connection opened ahead of any request is no work')
-    agent.destroy()
-    const lines = logged(service)
-    t.same(lines, service.lines, 'the same lines in the file and on standard output')
-    t.same(lines.slice(-4).map(({ message }) => message), ['stopping', 'the service is draining', 'the service is stopped', 'stopped'])
-    t.match(lines.at(-1), { level: 'INFO', extra: { exit_code: 0 } })
-  })
+  t.test(
+    `${signal}: an idle service closes idle connections at once, ends with 0, and its last words are in the file`,
+    async (t) => {
+      const service = await startProcess(t)
+      const agent = new Agent({ keepAlive: true })
+      for (let i = 0; i < 3; i++) { await Promise.all(Array.from({ length: 5 }, () => ask(service.port, '/health/live', { agent }))) }
+      const silent = await halfSent(service.port, '')
+      await stops(t, service, 0, signal)
+      t.equal(await silent.closed, '', 'a connection opened ahead of any request is no work')
+      agent.destroy()
+      const lines = logged(service)
+      t.same(lines, service.lines, 'the same lines in the file and on standard output')
+      t.same(
+        lines.slice(-4).map(({ message }) => message),
+        ['stopping', 'the service is draining', 'the service is stopped', 'stopped']
+      )
+      t.match(lines.at(-1), { level: 'INFO', extra: { exit_code: 0 } })
+    }
+  )
 }
 
-t.test('under load: whatever is asked while it drains is answered, each answer being the last on its connection', async (t) => {
-  const databaseUrl = await createDatabase(t)
-  const service = await startProcess(t, { DATABASE_URL: databaseUrl, SHUTDOWN_DRAIN_DELAY: '4' })
-  const { port } = service
-  const headers = await signUp(port)
-  const agent = new Agent({ keepAlive: true })
-  t.teardown(() => agent.destroy())
-  const answers: Array<HttpAnswer & { late: boolean }> = []
-  let draining = false
-  const client = async (name: string) => {
-    for (let n = 0, late = 0; late < 2; n++) {
-      const isLate = draining
-      if (isLate) late++
-      answers.push({ ...await ask(port, '/api/v1/plans', { method: 'POST', headers, body: newPlan(`${name}-${n}`), agent }), late: isLate })
+t.test(
+  'under load: whatever is asked while it drains is answered, each answer being the last on its connection',
+  async (t) => {
+    const databaseUrl = await createDatabase(t)
+    const service = await startProcess(t, { DATABASE_URL: databaseUrl, SHUTDOWN_DRAIN_DELAY: '4' })
+    const { port } = service
+    const headers = await signUp(port)
+    const agent = new Agent({ keepAlive: true })
+    t.teardown(() => agent.destroy())
+    const answers: Array<HttpAnswer & { late: boolean }> = []
+    let draining = false
+    const client = async (name: string) => {
+      for (let n = 0, late = 0; late < 2; n++) {
+        const isLate = draining
+        if (isLate) late++
+        answers.push({
+          ...(await ask(port, '/api/v1/plans', { method: 'POST', headers, body: newPlan(`${name}-${n}`), agent })),
+          late: isLate
+        })
+      }
     }
-  }
-  const load = Promise.all(Array.from({ length: 8 }, (_, i) => client(`client-${i}`)))
-  while (answers.length < 40) await sleep(5)
-  service.child.kill('SIGTERM')
-  await service.line(isDraining)
-  draining = true
-  const ready = await ask(port, '/health/ready')
-  t.equal(ready.status, 503)
-  t.same(JSON.parse(ready.text), { status: 'not_ready', reason: 'draining' })
-  const alive = await ask(port, '/health/live')
-  t.equal(alive.status, 200)
-  t.same(JSON.parse(alive.text), { status: 'alive' })
-  await load
-  await stops(t, service, 0, 0)
+    const load = Promise.all(Array.from({ length: 8 }, (_, i) => client(`client-${i}`)))
+    while (answers.length < 40) await sleep(5)
+    service.child.kill('SIGTERM')
+    await service.line(isDraining)
+    draining = true
+    const ready = await ask(port, '/health/ready')
+    t.equal(ready.status, 503)
+    t.same(JSON.parse(ready.text), { status: 'not_ready', reason: 'draining' })
+    const alive = await ask(port, '/health/live')
+    t.equal(alive.status, 200)
+    t.same(JSON.parse(alive.text), { status: 'alive' })
+    await load
+    await stops(t, service, 0, 0)
 
-  t.same(answers.filter(({ status }) => status !== 201).map(({ status, text }) => `${status} ${text}`), [], 'nothing failed')
-  t.ok(answers.some(({ reused }) => reused), 'connections were kept before')
-  const late = answers.filter(({ late }) => late)
-  t.equal(late.length, 16)
-  t.same([...late, ready, alive].filter(({ headers }) => headers.connection !== 'close'), [])
-  const sql = postgres(databaseUrl, { max: 1, fetch_types: false })
-  t.teardown(() => sql.end({ timeout: 5 }))
-  const [row] = await sql`select count(*)::int as count, count(distinct name)::int as names from plans`
-  t.same({ ...row }, { count: answers.length, names: answers.length })
-})
+    t.same(
+      answers.filter(({ status }) => status !== 201).map(({ status, text }) => `${status} ${text}`),
+      [],
+      'nothing failed'
+    )
+    t.ok(
+      answers.some(({ reused }) => reused),
+      'connections were kept before'
+    )
+    const late = answers.filter(({ late }) => late)
+    t.equal(late.length, 16)
+    t.same(
+      [...late, ready, alive].filter(({ headers }) => headers.connection !== 'close'),
+      []
+    )
+    const sql = postgres(databaseUrl, { max: 1, fetch_types: false })
+    t.teardown(() => sql.end({ timeout: 5 }))
+    const [row] = await sql`select count(*)::int as count, count(distinct name)::int as names from plans`
+    t.same({ ...row }, { count: answers.length, names: answers.length })
+  }
+)
 
 t.test('work in flight when the signal comes is done, though it takes longer than everything else', async (t) => {
   const databaseUrl = await createDatabase(t)
@@ -144,8 +171,14 @@ t.test('work that is not done in REQUEST_TIMEOUT is cut off, on the server too, 
   t.match(JSON.parse(text), { error_code: 'REQUEST_TIMEOUT', error_id: String })
   t.match(answered, { connection: 'close', 'retry-after': /^\d+$/ })
   const lines = logged(service)
-  t.match(lines.find(({ message, request_id: id }) => message === 'request completed' && id === 'cut-off'), { level: 'ERROR', status_code: 503, error_code: 'REQUEST_TIMEOUT' })
-  t.match(lines.find(({ message }) => message === 'work in flight was cut off'), { level: 'WARNING', extra: { requests: 1 } })
+  t.match(
+    lines.find(({ message, request_id: id }) => message === 'request completed' && id === 'cut-off'),
+    { level: 'ERROR', status_code: 503, error_code: 'REQUEST_TIMEOUT' }
+  )
+  t.match(
+    lines.find(({ message }) => message === 'work in flight was cut off'),
+    { level: 'WARNING', extra: { requests: 1 } }
+  )
   t.match(lines.at(-1), { message: 'stopped', extra: { exit_code: 1 } })
   await lock.release()
   const sql = postgres(databaseUrl, { max: 1, fetch_types: false })
@@ -156,7 +189,10 @@ t.test('work that is not done in REQUEST_TIMEOUT is cut off, on the server too, 
 t.test('a request that has not come whole is no work: it is cut at the deadline, and the end is 0', async (t) => {
   const service = await startProcess(t, { REQUEST_TIMEOUT: '2' })
   const head = await halfSent(service.port, 'GET /health/live HTTP/1.1\r\nHos')
-  const body = await halfSent(service.port, 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"em')
+  const body = await halfSent(
+    service.port,
+    'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"em'
+  )
   await stops(t, service, 0)
   const answers = await Promise.all([head.closed, body.closed])
   for (const answer of answers) t.match(answer, /^$|^HTTP\/1\.1 408 [^]*"error_code":"REQUEST_TIMEOUT"/)
@@ -196,28 +232,39 @@ t.test('a second signal ends it at once, with 1, and that is the last line', asy
   t.match(logged(service).at(-1), { level: 'WARNING', message: 'stopped at once by a second signal' })
 })
 
-t.test('a signal during start: before anything listens, or while another process migrates, or with no database: 0, and nobody was ever told it was ready', async (t) => {
-  const starts: Array<[name: string, env: (t: Test) => Promise<Record<string, string>>, when: RegExp]> = [
-    ['before it listens', async () => ({ DATABASE_URL: '', ALLOWED_ORIGINS: '*' }), /ALLOWED_ORIGINS/],
-    ['while another migrates', async (t) => {
-      const databaseUrl = await createDatabase(t, { migrated: false })
-      const sql = postgres(databaseUrl, { max: 1, fetch_types: false })
-      t.teardown(() => sql.end({ timeout: 5 }))
-      await sql`select pg_advisory_lock(${0x52756e54}, ${0x4d696772})`
-      return { DATABASE_URL: databaseUrl }
-    }, /^listening$/],
-    ['while there is no database', async () => ({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }), /^the database is not ready for use yet$/]
-  ]
-  for (const [name, env, when] of starts) {
-    await t.test(name, async (t) => {
-      const service = await startProcess(t, { ...await env(t), SHUTDOWN_DRAIN_DELAY: '60' }, { ready: false })
-      await service.line(({ message }) => when.test(message))
-      await stops(t, service, 0)
-      t.match(logged(service).at(-1), { message: 'stopped', extra: { exit_code: 0 } })
-      t.notOk(service.lines.some(({ message }) => message === 'the service is ready'))
-    })
+t.test(
+  'a signal during start: before anything listens, or while another process migrates, or with no database: 0, and nobody was ever told it was ready',
+  async (t) => {
+    const starts: Array<[name: string, env: (t: Test) => Promise<Record<string, string>>, when: RegExp]> = [
+      ['before it listens', async () => ({ DATABASE_URL: '', ALLOWED_ORIGINS: '*' }), /ALLOWED_ORIGINS/],
+      [
+        'while another migrates',
+        async (t) => {
+          const databaseUrl = await createDatabase(t, { migrated: false })
+          const sql = postgres(databaseUrl, { max: 1, fetch_types: false })
+          t.teardown(() => sql.end({ timeout: 5 }))
+          await sql`select pg_advisory_lock(${0x52756e54}, ${0x4d696772})`
+          return { DATABASE_URL: databaseUrl }
+        },
+        /^listening$/
+      ],
+      [
+        'while there is no database',
+        async () => ({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }),
+        /^the database is not ready for use yet$/
+      ]
+    ]
+    for (const [name, env, when] of starts) {
+      await t.test(name, async (t) => {
+        const service = await startProcess(t, { ...(await env(t)), SHUTDOWN_DRAIN_DELAY: '60' }, { ready: false })
+        await service.line(({ message }) => when.test(message))
+        await stops(t, service, 0)
+        t.match(logged(service).at(-1), { message: 'stopped', extra: { exit_code: 0 } })
+        t.notOk(service.lines.some(({ message }) => message === 'the service is ready'))
+      })
+    }
   }
-})
+)
 
 t.test('with the database gone it ends as well: 0 when idle, 1 with work that waits for it', async (t) => {
   for (const busy of [false, true]) {
@@ -236,24 +283,39 @@ t.test('with the database gone it ends as well: 0 when idle, 1 with work that wa
   }
 })
 
-t.test('a configuration that is not valid: 78 before anything listens, every bad variable named, no secret told', async (t) => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  const secret = 'hunter2-hunter2'
-  const env = { NODE_ENV: 'production', PORT: String(port), LOG_LEVEL: 'loud', MAX_POOL_SIZE: '0', DATABASE_URL: `mysql://root:${secret}@db/x`, JWT_SECRET: secret }
-  const service = await startProcess(t, env, { ready: false })
-  const [code] = await once(service.child, 'close')
-  t.equal(code, 78)
-  t.notOk(await listening(port))
-  t.equal(service.lines.length, 1)
-  const [line] = service.lines
-  t.match(line, { level: 'CRITICAL', error_code: 'CONFIGURATION' })
-  t.same((line?.extra?.problems as Array<{ variable: string }>).map(({ variable }) => variable).sort(), ['DATABASE_URL', 'JWT_SECRET', 'LOG_LEVEL', 'MAX_POOL_SIZE'])
-  for (const name of ['DATABASE_URL', 'JWT_SECRET', 'LOG_LEVEL', 'MAX_POOL_SIZE']) t.match(service.stderr(), name)
-  t.notMatch(service.stderr() + JSON.stringify(service.lines), secret)
-})
+t.test(
+  'a configuration that is not valid: 78 before anything listens, every bad variable named, no secret told',
+  async (t) => {
+    const probe = createServer().listen(0, '127.0.0.1')
+    await once(probe, 'listening')
+    const { port } = probe.address() as AddressInfo
+    probe.close()
+    const secret = 'hunter2-hunter2'
+    const env = {
+      NODE_ENV: 'production',
+      PORT: String(port),
+      LOG_LEVEL: 'loud',
+      MAX_POOL_SIZE: '0',
+      DATABASE_URL: `mysql://root:${secret}@db/x`,
+      JWT_SECRET: secret
+    }
+    const service = await startProcess(t, env, { ready: false })
+    const [code] = await once(service.child, 'close')
+    t.equal(code, 78)
+    t.notOk(await listening(port))
+    t.equal(service.lines.length, 1)
+    const [line] = service.lines
+    t.match(line, { level: 'CRITICAL', error_code: 'CONFIGURATION' })
+    t.same((line?.extra?.problems as Array<{ variable: string }>).map(({ variable }) => variable).sort(), [
+      'DATABASE_URL',
+      'JWT_SECRET',
+      'LOG_LEVEL',
+      'MAX_POOL_SIZE'
+    ])
+    for (const name of ['DATABASE_URL', 'JWT_SECRET', 'LOG_LEVEL', 'MAX_POOL_SIZE']) t.match(service.stderr(), name)
+    t.notMatch(service.stderr() + JSON.stringify(service.lines), secret)
+  }
+)
 
 t.test('a folder for data that cannot be one: 78, with the reason in the log and on stderr', async (t) => {
   const service = await startProcess(t, { DATABASE_URL: '', DATA_DIR: '/dev/null' }, { ready: false })

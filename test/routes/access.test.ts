@@ -20,9 +20,11 @@ interface Operation {
   hasBody: boolean
 }
 
-const GPX = `<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/GPX/1/1"><trk><trkseg>${
-  Array.from({ length: 60 }, (_, i) => `<trkpt lat="${48 + i * 0.0001}" lon="2"><ele>35</ele><time>2026-01-05T07:00:${String(i).padStart(2, '0')}Z</time></trkpt>`).join('')
-}</trkseg></trk></gpx>`
+const GPX = `<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/GPX/1/1"><trk><trkseg>${Array.from(
+  { length: 60 },
+  (_, i) =>
+    `<trkpt lat="${48 + i * 0.0001}" lon="2"><ele>35</ele><time>2026-01-05T07:00:${String(i).padStart(2, '0')}Z</time></trkpt>`
+).join('')}</trkseg></trk></gpx>`
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
 const PHYSIOLOGY = { valid_from: '2026-01-05', max_heart_rate_bpm: 190 }
 const UPLOAD = { payload: GPX, headers: { 'content-type': 'application/gpx+xml' } }
@@ -38,7 +40,8 @@ const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   plan_id: async ({ call }) => made(await call('POST', '/plans', PLAN)).id,
   key_id: async ({ call }) => made(await call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).id,
   physiology_id: async ({ call }) => made(await call('POST', '/me/physiology', PHYSIOLOGY)).id,
-  activity_id: async ({ call }) => made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id
+  activity_id: async ({ call }) =>
+    made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id
 }
 
 /** What calls send that need a body or a query. */
@@ -61,21 +64,28 @@ function made ({ status, body }: Answer): Answer['body'] {
 const { app, runner } = await startService(t)
 
 const operations: Operation[] = Object.entries(app.swagger().paths ?? {}).flatMap(([path, item]) =>
-  Object.entries(item as Record<string, Record<string, unknown>>).map(([method, { parameters, responses, security, requestBody }]) => ({
-    method: method.toUpperCase() as Operation['method'],
-    path: path.length > 1 ? path.replace(/\/$/, '') : path,
-    parameters: (parameters ?? []) as Operation['parameters'],
-    responses: responses as Operation['responses'],
-    isPublic: Array.isArray(security) && security.length === 0,
-    hasBody: requestBody !== undefined
-  })))
+  Object.entries(item as Record<string, Record<string, unknown>>).map(
+    ([method, { parameters, responses, security, requestBody }]) => ({
+      method: method.toUpperCase() as Operation['method'],
+      path: path.length > 1 ? path.replace(/\/$/, '') : path,
+      parameters: (parameters ?? []) as Operation['parameters'],
+      responses: responses as Operation['responses'],
+      isPublic: Array.isArray(security) && security.length === 0,
+      hasBody: requestBody !== undefined
+    })
+  )
+)
 
 function nameOf ({ method, path }: Operation): string {
   return `${method} ${path}`
 }
 
 /** The call with these in the place of its path parameters. */
-async function call (operation: Operation, ids: Record<string, string>, authorization: string | undefined): Promise<Answer> {
+async function call (
+  operation: Operation,
+  ids: Record<string, string>,
+  authorization: string | undefined
+): Promise<Answer> {
   const { payload, headers, query } = CALLS[nameOf(operation)] ?? {}
   const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] as string)
   return await inject(app, {
@@ -109,9 +119,11 @@ const closed = operations.filter(({ isPublic }) => !isPublic)
 
 t.test('every route is known to this test: what its path names can be made, and its body is given', async (t) => {
   for (const operation of closed) {
-    for (const { name } of paramsOf(operation)) t.ok(name in MAKE, `${nameOf(operation)} names a ${name}: say in MAKE how a runner comes by one`)
-    const required = operation.parameters.some((parameter) => parameter.in === 'query' && parameter.required && parameter.schema?.default === undefined)
-    if (operation.hasBody || required) t.ok(nameOf(operation) in CALLS, `${nameOf(operation)} needs a body or a query: say in CALLS what it is sent`)
+    for (const { name } of paramsOf(operation)) { t.ok(name in MAKE, `${nameOf(operation)} names a ${name}: say in MAKE how a runner comes by one`) }
+    const required = operation.parameters.some(
+      (parameter) => parameter.in === 'query' && parameter.required && parameter.schema?.default === undefined
+    )
+    if (operation.hasBody || required) { t.ok(nameOf(operation) in CALLS, `${nameOf(operation)} needs a body or a query: say in CALLS what it is sent`) }
   }
   const names = new Set(operations.map(nameOf))
   for (const name of Object.keys(CALLS)) t.ok(names.has(name), `${name} is a route`)
@@ -147,7 +159,7 @@ for (const operation of closed) {
     const { body: { key } } = await ann.call('POST', '/api-keys', { name: 'Reads', scopes: ['read'] })
     const reading = await ask(`Bearer ${key}`)
     if (isRead) t.ok(reading.status < 300, `a key that may read reads: ${reading.status}`)
-    else t.match([reading.status, reading.body.error_code], [403, 'FORBIDDEN'], 'a key that may only read writes nothing')
+    else { t.match([reading.status, reading.body.error_code], [403, 'FORBIDDEN'], 'a key that may only read writes nothing') }
 
     for (const { name, schema } of paramsOf(operation)) {
       if (schema?.format !== 'uuid') continue

@@ -23,12 +23,22 @@ function as (token: string) {
 t.test('an account is read and changed, and knows who goes by an older state of it', async (t) => {
   const ann = await runner()
   const read = await ann.call('GET', '/me')
-  t.match(read.body, { id: ann.id, email: ann.email, name: null, timezone: 'UTC', first_weekday: 1, units: 'metric', created_at: String })
+  t.match(read.body, {
+    id: ann.id,
+    email: ann.email,
+    name: null,
+    timezone: 'UTC',
+    first_weekday: 1,
+    units: 'metric',
+    created_at: String
+  })
   t.equal(read.headers['cache-control'], 'private, no-cache')
   const etag = String(read.headers.etag)
   t.equal((await ann.call('GET', '/me', undefined, { 'if-none-match': etag })).status, 304)
   const change = { name: 'Änn', timezone: 'Europe/Berlin', first_weekday: 7, units: 'imperial' }
-  const answers = await Promise.all(Array.from({ length: 10 }, async () => await ann.call('PATCH', '/me', change, { 'if-match': etag })))
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, async () => await ann.call('PATCH', '/me', change, { 'if-match': etag }))
+  )
   t.equal(answers.filter(({ status }) => status === 200).length, 1)
   t.equal(answers.filter(({ status }) => status === 412).length, 9)
   const after = await ann.call('GET', '/me')
@@ -42,7 +52,9 @@ t.test('an account is read and changed, and knows who goes by an older state of 
 t.test('of changes at once none is lost where nobody says what it goes by', async (t) => {
   const ann = await runner()
   const changes = [{ name: 'Another' }, { timezone: 'Asia/Tokyo' }, { first_weekday: 3 }, { units: 'imperial' }]
-  const answers = await Promise.all(changes.flatMap((change) => [change, change]).map(async (change) => await ann.call('PATCH', '/me', change)))
+  const answers = await Promise.all(
+    changes.flatMap((change) => [change, change]).map(async (change) => await ann.call('PATCH', '/me', change))
+  )
   t.same(answers.map(({ status }) => status), Array.from({ length: 8 }, () => 200))
   t.match((await ann.call('GET', '/me')).body, Object.assign({}, ...changes))
 })
@@ -50,18 +62,33 @@ t.test('of changes at once none is lost where nobody says what it goes by', asyn
 t.test('what an account cannot be is refused', async (t) => {
   const ann = await runner()
   for (const change of [
-    {}, { timezone: '+02:00' }, { timezone: 'Mars/Olympus' }, { timezone: 'x'.repeat(65) }, { first_weekday: 0 }, { first_weekday: '1' }, { units: 'parsec' },
-    { name: '' }, { name: 'x'.repeat(101) }, { email: 'other@example.org' }, { id: randomUUID() }, { password: 'x' }, []
-  ]) t.equal((await ann.call('PATCH', '/me', change)).status, 422, JSON.stringify(change))
+    {},
+    { timezone: '+02:00' },
+    { timezone: 'Mars/Olympus' },
+    { timezone: 'x'.repeat(65) },
+    { first_weekday: 0 },
+    { first_weekday: '1' },
+    { units: 'parsec' },
+    { name: '' },
+    { name: 'x'.repeat(101) },
+    { email: 'other@example.org' },
+    { id: randomUUID() },
+    { password: 'x' },
+    []
+  ]) { t.equal((await ann.call('PATCH', '/me', change)).status, 422, JSON.stringify(change)) }
 })
 
 t.test('a new password ends all other sessions, and not the one it is changed from', async (t) => {
   const ann = await runner()
   const { body: phone } = await logIn(ann.email, PASSWORD)
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
-  const elsewhere = async (token: string) => (await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: as(token) })).status
+  const elsewhere = async (token: string) =>
+    (await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: as(token) })).status
   t.equal(await elsewhere(phone.access_token), 200)
-  t.equal((await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })).status, 204)
+  t.equal(
+    (await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })).status,
+    204
+  )
   t.equal((await ann.call('GET', '/me', undefined, as(phone.access_token))).status, 401)
   t.equal((await refresh(phone.refresh_token)).status, 401)
   t.equal((await ann.call('GET', '/me')).status, 200)
@@ -71,13 +98,21 @@ t.test('a new password ends all other sessions, and not the one it is changed fr
   t.equal(await elsewhere(ann.access_token), 200)
   t.equal((await logIn(ann.email, PASSWORD)).status, 401)
   const { body: again } = await logIn(ann.email, NEW_PASSWORD)
-  t.equal((await ann.call('GET', '/me', undefined, as(again.access_token))).status, 200, 'who logs in in the same second stays')
+  t.equal(
+    (await ann.call('GET', '/me', undefined, as(again.access_token))).status,
+    200,
+    'who logs in in the same second stays'
+  )
 })
 
 t.test('no login with the old password outlives the change, however close they come', async (t) => {
   const ann = await runner()
-  const change = async () => await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
-  const [changed, ...logins] = await Promise.all([change(), ...Array.from({ length: 15 }, async () => await logIn(ann.email, PASSWORD))])
+  const change = async () =>
+    await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
+  const [changed, ...logins] = await Promise.all([
+    change(),
+    ...Array.from({ length: 15 }, async () => await logIn(ann.email, PASSWORD))
+  ])
   t.equal(changed?.status, 204)
   for (const { status, body } of logins) {
     if (status !== 200) continue
@@ -90,7 +125,11 @@ t.test('no login with the old password outlives the change, however close they c
 t.test('of two new passwords at once one is it', async (t) => {
   const ann = await runner()
   const passwords = Array.from({ length: 5 }, (_, i) => `new password ${i}`)
-  const answers = await Promise.all(passwords.map(async (password) => await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: password })))
+  const answers = await Promise.all(
+    passwords.map(
+      async (password) => await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: password })
+    )
+  )
   t.equal(answers.filter(({ status }) => status === 204).length, 1)
   const logins = await Promise.all(passwords.map(async (password) => (await logIn(ann.email, password)).status))
   t.same(logins, answers.map(({ status }) => status === 204 ? 200 : 401))
@@ -98,11 +137,17 @@ t.test('of two new passwords at once one is it', async (t) => {
 
 t.test('a wrong current password changes nothing', async (t) => {
   const ann = await runner()
-  const { status, body } = await ann.call('PUT', '/me/password', { current_password: 'not the password', new_password: NEW_PASSWORD })
+  const { status, body } = await ann.call('PUT', '/me/password', {
+    current_password: 'not the password',
+    new_password: NEW_PASSWORD
+  })
   t.equal(status, 401)
   t.equal(body.error_code, 'INVALID_CREDENTIALS')
   t.equal((await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: 'short' })).status, 422)
-  t.equal((await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: 'x'.repeat(201) })).status, 422)
+  t.equal(
+    (await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: 'x'.repeat(201) })).status,
+    422
+  )
   t.equal((await logIn(ann.email, PASSWORD)).status, 200)
 })
 
@@ -111,10 +156,11 @@ t.test('an account is deleted by its password alone, for good, with everything t
   const bob = await runner()
   for (const one of [ann, bob]) await fill(one)
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
-  const elsewhere = async () => (await inject(other.app, { method: 'GET', url: '/api/v1/plans', headers: as(ann.access_token) })).status
+  const elsewhere = async () =>
+    (await inject(other.app, { method: 'GET', url: '/api/v1/plans', headers: as(ann.access_token) })).status
   t.equal(await elsewhere(), 200)
   const before = new Set(await traces(ann.id))
-  for (const table of await ownedTables()) t.ok(before.has(`${table}.user_id`), `there is something in ${table} to be found: fill it`)
+  for (const table of await ownedTables()) { t.ok(before.has(`${table}.user_id`), `there is something in ${table} to be found: fill it`) }
   t.equal((await ann.call('DELETE', '/me', { password: 'not the password' })).body.error_code, 'INVALID_CREDENTIALS')
   t.equal((await ann.call('DELETE', '/me', {})).status, 422)
   t.equal((await ann.call('DELETE', '/me')).status, 422)
@@ -142,13 +188,27 @@ t.test('an account is deleted as it was read, and not as somebody has made it si
       return isRight
     }
   }
-  const slow = await startService(t, { env: { DATABASE_URL: service.databaseUrl }, parts: { passwords: new Slow({ memoryKiB: 1024, passes: 1, parallelism: 1 }) } })
-  const leave = async (token: string, headers = {}) => await inject(slow.app, { method: 'DELETE', url: '/api/v1/me', headers: { ...as(token), ...headers }, payload: { password: PASSWORD } })
+  const slow = await startService(t, {
+    env: { DATABASE_URL: service.databaseUrl },
+    parts: { passwords: new Slow({ memoryKiB: 1024, passes: 1, parallelism: 1 }) }
+  })
+  const leave = async (token: string, headers = {}) =>
+    await inject(slow.app, {
+      method: 'DELETE',
+      url: '/api/v1/me',
+      headers: { ...as(token), ...headers },
+      payload: { password: PASSWORD }
+    })
   const ann = await runner()
   const etag = String((await ann.call('GET', '/me')).headers.etag)
   meanwhile = async () => { t.equal((await ann.call('PATCH', '/me', { name: 'Ann' })).status, 200) }
   t.equal((await leave(ann.access_token, { 'if-match': etag })).status, 412)
-  meanwhile = async () => { t.equal((await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })).status, 204) }
+  meanwhile = async () => {
+    t.equal(
+      (await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })).status,
+      204
+    )
+  }
   const late = await leave(ann.access_token)
   t.equal(late.status, 401)
   t.equal(late.body.error_code, 'INVALID_CREDENTIALS')
@@ -165,9 +225,12 @@ t.test('originals are deleted a bounded number at a time, and all of them', asyn
     insert into recordings (user_id, recording_id, format, sha256, size_bytes) values (${ann.id}, ${recording}, 'fit', sha256(${ann.id}::bytea), 1)
   `
   await database.sql`/* test */
-    insert into recording_chunks (user_id, recording_id, position, bytes) select ${ann.id}::uuid, ${recording}::uuid, n, '\\x00' from generate_series(0, 449) n
+    insert into recording_chunks (user_id, recording_id, position, gzip) select ${ann.id}::uuid, ${recording}::uuid, n, '\\x00' from generate_series(0, 449) n
   `
-  const counted = async () => Number(/^\S+_count\{.*query="deleteSomeOriginals".*\} (\d+)$/m.exec((await app.inject('/metrics')).payload)?.[1] ?? 0)
+  const counted = async () =>
+    Number(
+      /^\S+_count\{.*query="deleteSomeOriginals".*\} (\d+)$/m.exec((await app.inject('/metrics')).payload)?.[1] ?? 0
+    )
   const before = await counted()
   t.equal((await ann.call('DELETE', '/me', { password: PASSWORD })).status, 204)
   t.same(await database.sql`/* test */ select 1 from recording_chunks where user_id = ${ann.id}`, [])
@@ -177,7 +240,8 @@ t.test('originals are deleted a bounded number at a time, and all of them', asyn
 t.test('an account that is gone is nobody’s at an instance that has not heard of it', async (t) => {
   const ann = await runner()
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
-  const elsewhere = async () => (await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: as(ann.access_token) })).status
+  const elsewhere = async () =>
+    (await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: as(ann.access_token) })).status
   t.equal(await elsewhere(), 200)
   await ann.call('DELETE', '/me', { password: PASSWORD })
   t.equal(await elsewhere(), 401)
@@ -192,7 +256,7 @@ async function fill ({ id, call }: Runner): Promise<void> {
   await database.sql`/* test */
     insert into recordings (user_id, recording_id, format, sha256, size_bytes) values (${id}, ${recording}, 'fit', sha256(${id}::bytea), 1)
   `
-  await database.sql`/* test */ insert into recording_chunks (user_id, recording_id, position, bytes) values (${id}, ${recording}, 0, '\\x00')`
+  await database.sql`/* test */ insert into recording_chunks (user_id, recording_id, position, gzip) values (${id}, ${recording}, 0, '\\x00')`
   await database.sql`/* test */
     insert into activities (user_id, activity_id, sport, start_time, timezone, local_date, format, recording_id)
     values (${id}, ${randomUUID()}, 'running', now(), 'UTC', '2026-01-05', 'fit', ${recording})

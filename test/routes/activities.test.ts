@@ -17,8 +17,15 @@ const broken = new Set<object>()
 
 const example = (name: string) => readFileSync(join('examples', name))
 
-async function send (ann: Runner, bytes: Buffer, { query = '', headers = {} }: { query?: string, headers?: Record<string, string> } = {}): Promise<Answer> {
-  return await ann.call('POST', `/activities/import${query}`, bytes, { 'content-type': 'application/octet-stream', ...headers })
+async function send (
+  ann: Runner,
+  bytes: Buffer,
+  { query = '', headers = {} }: { query?: string; headers?: Record<string, string> } = {}
+): Promise<Answer> {
+  return await ann.call('POST', `/activities/import${query}`, bytes, {
+    'content-type': 'application/octet-stream',
+    ...headers
+  })
 }
 
 /** A form with one file, as browsers and curl send it, or with several. */
@@ -26,7 +33,10 @@ function form (name: string, bytes: Buffer, ...others: Buffer[]): { payload: Buf
   const boundary = 'a-boundary-of-the-tests'
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`
   const files = [bytes, ...others].flatMap((each) => [Buffer.from(head), each, Buffer.from('\r\n')])
-  return { payload: Buffer.concat([...files, Buffer.from(`--${boundary}--\r\n`)]), headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } }
+  return {
+    payload: Buffer.concat([...files, Buffer.from(`--${boundary}--\r\n`)]),
+    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` }
+  }
 }
 
 for (const name of EXAMPLES) {
@@ -40,10 +50,21 @@ for (const name of EXAMPLES) {
     t.ok(activity.distance_m > 1000 && activity.moving_s <= activity.elapsed_s && activity.average_heart_rate_bpm > 60)
     const read = await ann.call('GET', `/activities/${activity.id}`)
     t.same(read.body, activity)
-    t.equal((await ann.call('GET', `/activities/${activity.id}`, undefined, { 'if-none-match': String(read.headers.etag) })).status, 304)
+    t.equal(
+      (await ann.call('GET', `/activities/${activity.id}`, undefined, { 'if-none-match': String(read.headers.etag) }))
+        .status,
+      304
+    )
     const original = await ann.call('GET', `/activities/${activity.id}/file`)
     t.ok(original.raw.equals(bytes))
-    t.equal((await ann.call('GET', `/activities/${activity.id}/file`, undefined, { 'if-none-match': String(original.headers.etag) })).status, 304)
+    t.equal(
+      (
+        await ann.call('GET', `/activities/${activity.id}/file`, undefined, {
+          'if-none-match': String(original.headers.etag)
+        })
+      ).status,
+      304
+    )
     const head = await ann.call('HEAD', `/activities/${activity.id}/file`)
     t.equal(head.status, 200)
     t.equal(Number(head.headers['content-length']), bytes.length)
@@ -54,7 +75,11 @@ for (const name of EXAMPLES) {
 t.test('an import that met a conflict is stored whole when it is run again', async (t) => {
   const ann = await runner()
   // Of several pieces, and of no format that packs well.
-  const bytes = Buffer.from(example('park-run.gpx').toString().replace('<trk>', `<metadata><keywords>${randomBytes(500_000).toString('base64')}</keywords></metadata><trk>`))
+  const bytes = Buffer.from(
+    example('park-run.gpx')
+      .toString()
+      .replace('<trk>', `<metadata><keywords>${randomBytes(500_000).toString('base64')}</keywords></metadata><trk>`)
+  )
   t.ok(bytes.length > 600_000)
   const { sql } = database
   // A sequence is not rolled back: only the first run meets the conflict.
@@ -75,7 +100,11 @@ t.test('the same bytes again change nothing, however they are sent', async (t) =
   const bytes = example('easy-run.fit')
   const first = await send(ann, bytes)
   const { payload, headers } = form('again.fit', bytes)
-  for (const again of [await send(ann, bytes), await send(ann, gzipSync(bytes), { headers: { 'content-encoding': 'gzip' } }), await ann.call('POST', '/activities/import', payload, headers)]) {
+  for (const again of [
+    await send(ann, bytes),
+    await send(ann, gzipSync(bytes), { headers: { 'content-encoding': 'gzip' } }),
+    await ann.call('POST', '/activities/import', payload, headers)
+  ]) {
     t.equal(again.status, 200)
     t.equal(again.body.duplicate, true)
     t.equal(again.body.activity.id, first.body.activity.id)
@@ -104,10 +133,18 @@ t.test('a form with several files is refused, and nothing of it kept', async (t)
 t.test('a form with anything but the file is refused, and nothing of it kept', async (t) => {
   const ann = await runner()
   const { payload, headers } = form('run.gpx', example('park-run.gpx'))
-  const field = Buffer.from('--a-boundary-of-the-tests\r\nContent-Disposition: form-data; name="allow_duplicate"\r\n\r\ntrue\r\n')
+  const field = Buffer.from(
+    '--a-boundary-of-the-tests\r\nContent-Disposition: form-data; name="allow_duplicate"\r\n\r\ntrue\r\n'
+  )
   const end = payload.lastIndexOf('--a-boundary-of-the-tests--')
-  for (const body of [Buffer.concat([field, payload]), Buffer.concat([payload.subarray(0, end), field, payload.subarray(end)])]) {
-    t.match(await ann.call('POST', '/activities/import', body, headers), { status: 422, body: { error_code: 'REQUEST_VALIDATION_ERROR', details: { field: 'allow_duplicate' } } })
+  for (const body of [
+    Buffer.concat([field, payload]),
+    Buffer.concat([payload.subarray(0, end), field, payload.subarray(end)])
+  ]) {
+    t.match(await ann.call('POST', '/activities/import', body, headers), {
+      status: 422,
+      body: { error_code: 'REQUEST_VALIDATION_ERROR', details: { field: 'allow_duplicate' } }
+    })
   }
   t.same((await ann.call('GET', '/activities')).body.items, [])
   t.equal((await ann.call('POST', '/activities/import', payload, headers)).status, 201)
@@ -140,7 +177,7 @@ t.test('the same file is another activity for another runner, and each sees only
   const [hers, his] = [await send(ann, bytes), await send(bob, bytes)]
   t.equal(his.status, 201)
   t.not(his.body.activity.id, hers.body.activity.id)
-  for (const path of ['', '/file']) t.equal((await bob.call('GET', `/activities/${hers.body.activity.id}${path}`)).status, 404)
+  for (const path of ['', '/file']) { t.equal((await bob.call('GET', `/activities/${hers.body.activity.id}${path}`)).status, 404) }
   t.same((await bob.call('GET', '/activities')).body.items.map(({ id }: { id: string }) => id), [his.body.activity.id])
 })
 
@@ -151,7 +188,13 @@ t.test('what is no recording is refused with what is wrong, and nothing is kept'
     ['text', Buffer.from('hello'), {}, 422, 'UNREADABLE_FILE'],
     ['half a FIT header', example('easy-run.fit').subarray(0, 9), {}, 422, 'UNREADABLE_FILE'],
     ['no gzip', Buffer.from('hello'), { 'content-encoding': 'gzip' }, 422, 'UNREADABLE_FILE'],
-    ['gzip cut off', gzipSync(example('easy-run.fit')).subarray(0, 500), { 'content-encoding': 'gzip' }, 422, 'UNREADABLE_FILE'],
+    [
+      'gzip cut off',
+      gzipSync(example('easy-run.fit')).subarray(0, 500),
+      { 'content-encoding': 'gzip' },
+      422,
+      'UNREADABLE_FILE'
+    ],
     ['an encoding nobody knows', example('easy-run.fit'), { 'content-encoding': 'br' }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
     ['a bomb', gzipSync(Buffer.alloc(40 * 1024 * 1024)), { 'content-encoding': 'gzip' }, 413, 'PAYLOAD_TOO_LARGE'],
     ['33 MiB', Buffer.alloc(33 * 1024 * 1024), {}, 413, 'PAYLOAD_TOO_LARGE'],
@@ -170,7 +213,13 @@ t.test('a list is filtered by what it says', async (t) => {
   for (const name of EXAMPLES) await send(ann, example(name))
   const all = (await ann.call('GET', '/activities')).body.items
   t.equal(all.length, 3)
-  t.same(all.map(({ start_time }: { start_time: string }) => start_time), all.map(({ start_time }: { start_time: string }) => start_time).sort().reverse())
+  t.same(
+    all.map(({ start_time }: { start_time: string }) => start_time),
+    all
+      .map(({ start_time }: { start_time: string }) => start_time)
+      .sort()
+      .reverse()
+  )
   const count = async (query: string) => (await ann.call('GET', `/activities?${query}`)).body.items.length
   const [newest] = all
   t.equal(await count(`from=${newest.local_date}&to=${newest.local_date}`), 1)
@@ -189,7 +238,10 @@ t.test('an original that cannot be read to its end is our failure, and told as o
   const { body: { activity } } = await send(ann, example('easy-run.fit'))
   await database.sql`delete from recording_chunks where user_id = ${ann.id}`
   await ann.call('GET', `/activities/${activity.id}/file`).catch(() => {})
-  const find = () => lines.find(({ message, path }) => message === 'request completed' && path === `/api/v1/activities/${activity.id}/file`)
+  const find = () =>
+    lines.find(
+      ({ message, path }) => message === 'request completed' && path === `/api/v1/activities/${activity.id}/file`
+    )
   await until(() => find() !== undefined)
   const line = find() as LogLine
   t.match(line, { level: 'ERROR', status_code: 500, error_code: 'INTERNAL_ERROR', exception: /is not there/ })
@@ -198,7 +250,7 @@ t.test('an original that cannot be read to its end is our failure, and told as o
 
 t.test('imports are counted by format and outcome', async (t) => {
   const { body } = await app.inject('/metrics')
-  for (const format of ['fit', 'gpx', 'tcx']) t.match(body, new RegExp(`imports_total\\{format="${format}",outcome="imported"\\} [1-9]`))
+  for (const format of ['fit', 'gpx', 'tcx']) { t.match(body, new RegExp(`imports_total\\{format="${format}",outcome="imported"\\} [1-9]`)) }
   t.match(body, /imports_total\{format="unknown",outcome="failed"\} [1-9]/)
 })
 
@@ -206,7 +258,9 @@ t.test('imports are counted by format and outcome', async (t) => {
 function beginImport (t: Ending, port: number, ann: Runner, length: number, bytes: Buffer): Socket {
   const socket = connect(port, '127.0.0.1').on('error', () => {})
   t.teardown(() => socket.destroy())
-  socket.write(`POST /api/v1/activities/import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ann.access_token}\r\ncontent-type: application/octet-stream\r\ncontent-length: ${length}\r\n\r\n`)
+  socket.write(
+    `POST /api/v1/activities/import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ann.access_token}\r\ncontent-type: application/octet-stream\r\ncontent-length: ${length}\r\n\r\n`
+  )
   socket.write(bytes)
   return socket
 }
@@ -287,7 +341,11 @@ t.test('over a connection too, an original is given back byte for byte, however 
   const service = await startService(t)
   const address = await service.app.listen({ host: '127.0.0.1', port: 0 })
   // Of several pieces, and none like another.
-  const bytes = Buffer.from(example('park-run.gpx').toString().replace('</gpx>', `<!-- ${randomBytes(150_000).toString('hex')} --></gpx>`))
+  const bytes = Buffer.from(
+    example('park-run.gpx')
+      .toString()
+      .replace('</gpx>', `<!-- ${randomBytes(150_000).toString('hex')} --></gpx>`)
+  )
   const { payload, headers } = form('run.gpx', bytes)
   const ways: Array<[Buffer, Record<string, string>]> = [
     [bytes, { 'content-type': 'application/gpx+xml' }],
@@ -296,7 +354,11 @@ t.test('over a connection too, an original is given back byte for byte, however 
   ]
   for (const [body, headers] of ways) {
     const authorization = `Bearer ${(await service.runner()).access_token}`
-    const imported = await fetch(`${address}/api/v1/activities/import`, { method: 'POST', headers: { ...headers, authorization }, body: new Uint8Array(body) })
+    const imported = await fetch(`${address}/api/v1/activities/import`, {
+      method: 'POST',
+      headers: { ...headers, authorization },
+      body: new Uint8Array(body)
+    })
     t.equal(imported.status, 201)
     const { activity } = await imported.json() as { activity: { id: string } }
     const original = await fetch(`${address}/api/v1/activities/${activity.id}/file`, { headers: { authorization } })
@@ -322,29 +384,36 @@ t.test('with a key as well, an import is told once, when it is there', async (t)
   const service = await startService(t)
   const ann = await service.runner()
   const headers = { 'idempotency-key': 'one import' }
-  for (const name of ['easy-run.fit', 'easy-run.fit']) t.equal((await send(ann, example(name), { headers })).status, 201)
+  for (const name of ['easy-run.fit', 'easy-run.fit']) { t.equal((await send(ann, example(name), { headers })).status, 201) }
   const text = { 'idempotency-key': 'no import' }
-  for (const bytes of [Buffer.from('hello'), Buffer.from('hello')]) t.equal((await send(ann, bytes, { headers: text })).status, 422)
+  for (const bytes of [Buffer.from('hello'), Buffer.from('hello')]) { t.equal((await send(ann, bytes, { headers: text })).status, 422) }
   const { body } = await service.app.inject('/metrics')
-  t.same(body.match(/^imports_total.*/gm)?.sort(), ['imports_total{format="fit",outcome="imported"} 1', 'imports_total{format="unknown",outcome="failed"} 1'])
+  t.same(body.match(/^imports_total.*/gm)?.sort(), [
+    'imports_total{format="fit",outcome="imported"} 1',
+    'imports_total{format="unknown",outcome="failed"} 1'
+  ])
   t.equal(service.lines.filter(({ message }) => message === 'activity imported').length, 1)
 })
 
-t.test('real recordings give the figures of their README over HTTP', { skip: existsSync(SAMPLES) ? false : 'the samples are not beside the project' }, async (t) => {
-  const ann = await runner()
-  const figures = [
-    ['fit/run-bloemendaal.fit', 6458, 2195.998, 148],
-    ['fit/run-trosku.fit', 10_743.64, 2922, 160],
-    ['fit/run-treadmill.fit', 10_630.37, 3763.503, 145]
-  ] as const
-  for (const [name, distanceM, elapsedS, heartRateBpm] of figures) {
-    const { status, body } = await send(ann, readFileSync(join(SAMPLES, name)))
-    t.equal(status, 201, name)
-    t.equal(body.activity.distance_m, distanceM, name)
-    t.equal(body.activity.elapsed_s, elapsedS, name)
-    t.ok(Math.abs(body.activity.average_heart_rate_bpm - heartRateBpm) <= 1, name)
+t.test(
+  'real recordings give the figures of their README over HTTP',
+  { skip: existsSync(SAMPLES) ? false : 'the samples are not beside the project' },
+  async (t) => {
+    const ann = await runner()
+    const figures = [
+      ['fit/run-bloemendaal.fit', 6458, 2195.998, 148],
+      ['fit/run-trosku.fit', 10_743.64, 2922, 160],
+      ['fit/run-treadmill.fit', 10_630.37, 3763.503, 145]
+    ] as const
+    for (const [name, distanceM, elapsedS, heartRateBpm] of figures) {
+      const { status, body } = await send(ann, readFileSync(join(SAMPLES, name)))
+      t.equal(status, 201, name)
+      t.equal(body.activity.distance_m, distanceM, name)
+      t.equal(body.activity.elapsed_s, elapsedS, name)
+      t.ok(Math.abs(body.activity.average_heart_rate_bpm - heartRateBpm) <= 1, name)
+    }
   }
-})
+)
 
 t.test('nothing a runner sent is in the log: no position, no body, no address', async (t) => {
   const text = lines.map((line) => JSON.stringify(line)).join('\n')

@@ -15,13 +15,21 @@ t.test('a key is shown once, listed without, and lets in until it is deleted', a
   const ann = await runner()
   const made = await ann.call('POST', '/api-keys', { name: 'Watch', scopes: ['read', 'write'] })
   t.equal(made.status, 201)
-  t.match(made.body, { id: String, name: 'Watch', scopes: ['read', 'write'], expires_at: null, last_used_at: null, key: /^rt_[\w-]{80,}$/ })
+  t.match(made.body, {
+    id: String,
+    name: 'Watch',
+    scopes: ['read', 'write'],
+    expires_at: null,
+    last_used_at: null,
+    key: /^rt_[\w-]{80,}$/
+  })
   const { key, ...shown } = made.body
   const listed = await ann.call('GET', '/api-keys')
   t.same(listed.body, { items: [shown], next_cursor: null })
   t.match((await ann.call('GET', '/me', undefined, as(key))).body, { id: ann.id })
   t.equal((await ann.call('POST', '/plans', PLAN, as(key))).status, 201)
-  const rows = await database.sql`/* test */ select row_to_json(api_keys)::text as row from api_keys where user_id = ${ann.id}`
+  const rows =
+    await database.sql`/* test */ select row_to_json(api_keys)::text as row from api_keys where user_id = ${ann.id}`
   t.notOk(JSON.stringify(rows).includes(key.slice(-40)), 'only a hash is kept')
   t.equal((await ann.call('DELETE', `/api-keys/${made.body.id}`, undefined, { 'if-match': '"another"' })).status, 412)
   t.equal((await ann.call('DELETE', `/api-keys/${randomUUID()}`, undefined, { 'if-match': '"another"' })).status, 404)
@@ -34,8 +42,13 @@ t.test('a key that may only read writes nothing', async (t) => {
   const ann = await runner()
   const { body: { id } } = await ann.call('POST', '/plans', PLAN)
   const { body: { key } } = await ann.call('POST', '/api-keys', { name: 'Page', scopes: ['read'] })
-  for (const method of ['GET', 'HEAD'] as const) t.equal((await ann.call(method, `/plans/${id}`, undefined, as(key))).status, 200)
-  for (const [method, url, body] of [['POST', '/plans', PLAN], ['PATCH', `/plans/${id}`, { name: 'x' }], ['DELETE', `/plans/${id}`], ['PATCH', '/me', { name: 'x' }]] as const) {
+  for (const method of ['GET', 'HEAD'] as const) { t.equal((await ann.call(method, `/plans/${id}`, undefined, as(key))).status, 200) }
+  for (const [method, url, body] of [
+    ['POST', '/plans', PLAN],
+    ['PATCH', `/plans/${id}`, { name: 'x' }],
+    ['DELETE', `/plans/${id}`],
+    ['PATCH', '/me', { name: 'x' }]
+  ] as const) {
     const answer = await ann.call(method, url, body, as(key))
     t.equal(answer.status, 403, `${method} ${url}`)
     t.equal(answer.body.error_code, 'FORBIDDEN')
@@ -47,21 +60,29 @@ t.test('no key makes keys, changes the password or deletes the account', async (
   const ann = await runner()
   const { body: { key, id } } = await ann.call('POST', '/api-keys', { name: 'All', scopes: ['read', 'write'] })
   for (const [method, url, body] of [
-    ['POST', '/api-keys', { name: 'More', scopes: ['read', 'write'] }], ['DELETE', `/api-keys/${id}`],
-    ['PUT', '/me/password', { current_password: PASSWORD, new_password: 'another password' }], ['DELETE', '/me', { password: PASSWORD }]
-  ] as const) t.equal((await ann.call(method, url, body, as(key))).status, 403, `${method} ${url}`)
+    ['POST', '/api-keys', { name: 'More', scopes: ['read', 'write'] }],
+    ['DELETE', `/api-keys/${id}`],
+    ['PUT', '/me/password', { current_password: PASSWORD, new_password: 'another password' }],
+    ['DELETE', '/me', { password: PASSWORD }]
+  ] as const) { t.equal((await ann.call(method, url, body, as(key))).status, 403, `${method} ${url}`) }
   t.equal((await ann.call('GET', '/api-keys', undefined, as(key))).body.items.length, 1)
   t.equal((await ann.call('PATCH', '/me', { name: 'Ann' }, as(key))).status, 200)
 })
 
 t.test('a key past its time is refused, and one that would be is not made', async (t) => {
   const ann = await runner()
-  const { body: { key, id, expires_at } } = await ann.call('POST', '/api-keys', { name: 'Short', scopes: ['read'], expires_at: '2199-01-01T02:00:00+02:00' })
+  const {
+    body: { key, id, expires_at }
+  } = await ann.call('POST', '/api-keys', { name: 'Short', scopes: ['read'], expires_at: '2199-01-01T02:00:00+02:00' })
   t.equal(expires_at, '2199-01-01T00:00:00.000Z')
   t.equal((await ann.call('GET', '/me', undefined, as(key))).status, 200)
   await database.sql`/* test */ update api_keys set expires_at = now() where user_id = ${ann.id} and key_id = ${id}`
   t.equal((await ann.call('GET', '/me', undefined, as(key))).status, 401)
-  const past = await ann.call('POST', '/api-keys', { name: 'Past', scopes: ['read'], expires_at: '2020-01-01T00:00:00Z' })
+  const past = await ann.call('POST', '/api-keys', {
+    name: 'Past',
+    scopes: ['read'],
+    expires_at: '2020-01-01T00:00:00Z'
+  })
   t.equal(past.status, 400)
   t.match(past.body, { error_code: 'VALIDATION_ERROR', details: { field: 'expires_at' } })
 })
@@ -69,9 +90,22 @@ t.test('a key past its time is refused, and one that would be is not made', asyn
 t.test('scopes are read, or read and write', async (t) => {
   const ann = await runner()
   for (const [scopes, status] of [
-    [['read'], 201], [['read', 'write'], 201], [['write', 'read'], 201], [['write'], 422], [[], 422], [['read', 'read'], 422], [['read', 'admin'], 422], ['read', 422], [undefined, 422]
-  ] as const) t.equal((await ann.call('POST', '/api-keys', { name: 'Key', scopes })).status, status, JSON.stringify(scopes))
-  for (const body of [{ scopes: ['read'] }, { name: '', scopes: ['read'] }, { name: 'x'.repeat(101), scopes: ['read'] }, { name: 'Key', scopes: ['read'], expires_at: 'soon' }]) {
+    [['read'], 201],
+    [['read', 'write'], 201],
+    [['write', 'read'], 201],
+    [['write'], 422],
+    [[], 422],
+    [['read', 'read'], 422],
+    [['read', 'admin'], 422],
+    ['read', 422],
+    [undefined, 422]
+  ] as const) { t.equal((await ann.call('POST', '/api-keys', { name: 'Key', scopes })).status, status, JSON.stringify(scopes)) }
+  for (const body of [
+    { scopes: ['read'] },
+    { name: '', scopes: ['read'] },
+    { name: 'x'.repeat(101), scopes: ['read'] },
+    { name: 'Key', scopes: ['read'], expires_at: 'soon' }
+  ]) {
     t.equal((await ann.call('POST', '/api-keys', body)).status, 422, JSON.stringify(body))
   }
 })
@@ -81,7 +115,14 @@ t.test('a key is its owner’s alone, and no other secret opens it', async (t) =
   const { body: { id, key } } = await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })
   t.equal((await bob.call('DELETE', `/api-keys/${id}`)).status, 404)
   t.same((await bob.call('GET', '/api-keys')).body.items, [])
-  for (const wrong of [makeApiKey(ann.id, id).token, makeApiKey(bob.id, id).token, makeApiKey(randomUUID(), randomUUID()).token, key.slice(0, -4), `${key}AAAA`, key.replace('rt_', 'rtr_')]) {
+  for (const wrong of [
+    makeApiKey(ann.id, id).token,
+    makeApiKey(bob.id, id).token,
+    makeApiKey(randomUUID(), randomUUID()).token,
+    key.slice(0, -4),
+    `${key}AAAA`,
+    key.replace('rt_', 'rtr_')
+  ]) {
     t.equal((await ann.call('GET', '/me', undefined, as(wrong))).status, 401)
   }
   t.equal((await ann.call('GET', '/me', undefined, as(key))).status, 200)
@@ -108,7 +149,12 @@ t.test('the last use is noted behind the answer, once a minute', async (t) => {
 
 t.test('a runner has a hundred keys at the most, in pages, also when they are made at once', async (t) => {
   const ann = await runner()
-  const answers = await Promise.all(Array.from({ length: 103 }, async (_, i) => await ann.call('POST', '/api-keys', { name: `Key ${i}`, scopes: ['read'] })))
+  const answers = await Promise.all(
+    Array.from(
+      { length: 103 },
+      async (_, i) => await ann.call('POST', '/api-keys', { name: `Key ${i}`, scopes: ['read'] })
+    )
+  )
   t.equal(answers.filter(({ status }) => status === 201).length, 100)
   t.equal(answers.filter(({ status, body }) => status === 409 && body.error_code === 'CONFLICT').length, 3)
   const first = await ann.call('GET', '/api-keys?limit=60')

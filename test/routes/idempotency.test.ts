@@ -20,7 +20,8 @@ async function plansOf (who: Runner): Promise<number> {
 /** Asks until somebody waits for a lock in the database of this test. */
 async function untilSomebodyWaits (): Promise<void> {
   for (const deadline = performance.now() + 20_000; performance.now() < deadline;) {
-    const rows = await sql`select 1 from pg_locks where not granted and (database is null or database = (select oid from pg_database where datname = current_database()))`
+    const rows =
+      await sql`select 1 from pg_locks where not granted and (database is null or database = (select oid from pg_database where datname = current_database()))`
     if (rows.length > 0) return
   }
   throw new Error('Nobody waits')
@@ -36,7 +37,11 @@ async function withPlansLocked<T> (work: () => Promise<T>): Promise<T> {
 
 /** Asks a process that will be killed before it answers; one just started may say first that it is too busy. */
 async function askInVain (url: string, who: Runner, key: string): Promise<string> {
-  const headers = { authorization: `Bearer ${who.access_token}`, 'content-type': 'application/json', 'idempotency-key': key }
+  const headers = {
+    authorization: `Bearer ${who.access_token}`,
+    'content-type': 'application/json',
+    'idempotency-key': key
+  }
   for (;;) {
     try {
       const { status } = await fetch(`${url}/api/v1/plans`, { method: 'POST', body: JSON.stringify(PLAN), headers })
@@ -48,8 +53,14 @@ async function askInVain (url: string, who: Runner, key: string): Promise<string
 }
 
 function gpx (): Buffer {
-  const points = Array.from({ length: 120 }, (_, i) => `<trkpt lat="${50 + i * 0.00003}" lon="8"><ele>100</ele><time>${new Date(Date.UTC(2025, 2, 1, 6, 0, i)).toISOString()}</time></trkpt>`)
-  return Buffer.from(`<?xml version="1.0"?><gpx version="1.1" creator="${randomBytes(8).toString('hex')}" xmlns="http://www.topografix.com/GPX/1/1"><trk><type>running</type><trkseg>${points.join('')}</trkseg></trk></gpx>`)
+  const points = Array.from(
+    { length: 120 },
+    (_, i) =>
+      `<trkpt lat="${50 + i * 0.00003}" lon="8"><ele>100</ele><time>${new Date(Date.UTC(2025, 2, 1, 6, 0, i)).toISOString()}</time></trkpt>`
+  )
+  return Buffer.from(
+    `<?xml version="1.0"?><gpx version="1.1" creator="${randomBytes(8).toString('hex')}" xmlns="http://www.topografix.com/GPX/1/1"><trk><type>running</type><trkseg>${points.join('')}</trkseg></trk></gpx>`
+  )
 }
 
 t.test('the same request again gets the first answer and does nothing', async (t) => {
@@ -62,7 +73,7 @@ t.test('the same request again gets the first answer and does nothing', async (t
   t.equal(again.status, 201)
   t.equal(again.headers['idempotent-replayed'], 'true')
   t.same(again.raw, first.raw)
-  for (const name of ['location', 'etag', 'content-type', 'content-length']) t.equal(again.headers[name], first.headers[name], name)
+  for (const name of ['location', 'etag', 'content-type', 'content-length']) { t.equal(again.headers[name], first.headers[name], name) }
   t.not(again.headers['x-request-id'], first.headers['x-request-id'])
   t.equal(await plansOf(ann), 1)
 })
@@ -73,7 +84,12 @@ t.test('fifty at once with one key, in two processes, make one plan and get one 
   const key = randomUUID()
   const answers = await Promise.all(Array.from({ length: 50 }, async (_, i) => {
     for (;;) {
-      const answer = await inject(i % 2 === 0 ? app : other.app, { method: 'POST', url: '/api/v1/plans', payload: PLAN, headers: { authorization: `Bearer ${ann.access_token}`, 'idempotency-key': key } })
+      const answer = await inject(i % 2 === 0 ? app : other.app, {
+        method: 'POST',
+        url: '/api/v1/plans',
+        payload: PLAN,
+        headers: { authorization: `Bearer ${ann.access_token}`, 'idempotency-key': key }
+      })
       if (answer.status !== 409 || answer.body.error_code !== 'CONFLICT') return answer
     }
   }))
@@ -83,27 +99,35 @@ t.test('fifty at once with one key, in two processes, make one plan and get one 
   t.equal(await plansOf(ann), 1)
 })
 
-t.test('while the first still runs, the next is told so at once, by its own process and by another, and the first is not harmed', async (t) => {
-  const other = await startService(t, { env: { DATABASE_URL: databaseUrl } })
-  const ann = await runner()
-  const key = randomUUID()
-  let first: Promise<Answer> | undefined
-  await withPlansLocked(async () => {
-    first = post(ann, PLAN, key)
-    await untilSomebodyWaits()
-    for (const at of [app, other.app]) {
-      const { status, body, headers } = await inject(at, { method: 'POST', url: '/api/v1/plans', payload: PLAN, headers: { authorization: `Bearer ${ann.access_token}`, 'idempotency-key': key } })
-      t.equal(status, 409)
-      t.match(body, { error_code: 'CONFLICT' })
-      t.ok(headers['retry-after'])
-    }
-  })
-  t.equal((await first)?.status, 201)
-  const again = await post(ann, PLAN, key)
-  t.equal(again.headers['idempotent-replayed'], 'true')
-  t.equal(again.body.id, (await first)?.body.id)
-  t.equal(await plansOf(ann), 1)
-})
+t.test(
+  'while the first still runs, the next is told so at once, by its own process and by another, and the first is not harmed',
+  async (t) => {
+    const other = await startService(t, { env: { DATABASE_URL: databaseUrl } })
+    const ann = await runner()
+    const key = randomUUID()
+    let first: Promise<Answer> | undefined
+    await withPlansLocked(async () => {
+      first = post(ann, PLAN, key)
+      await untilSomebodyWaits()
+      for (const at of [app, other.app]) {
+        const { status, body, headers } = await inject(at, {
+          method: 'POST',
+          url: '/api/v1/plans',
+          payload: PLAN,
+          headers: { authorization: `Bearer ${ann.access_token}`, 'idempotency-key': key }
+        })
+        t.equal(status, 409)
+        t.match(body, { error_code: 'CONFLICT' })
+        t.ok(headers['retry-after'])
+      }
+    })
+    t.equal((await first)?.status, 201)
+    const again = await post(ann, PLAN, key)
+    t.equal(again.headers['idempotent-replayed'], 'true')
+    t.equal(again.body.id, (await first)?.body.id)
+    t.equal(await plansOf(ann), 1)
+  }
+)
 
 t.test('a key belongs to one body, one user, one path and one query', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
@@ -118,15 +142,24 @@ t.test('a key belongs to one body, one user, one path and one query', async (t) 
   t.equal(bobs.headers['idempotent-replayed'], undefined)
   t.not(bobs.body.id, first.body.id)
   const bytes = gpx()
-  const recording = await ann.call('POST', '/activities/import', bytes, { 'content-type': 'application/gpx+xml', 'idempotency-key': key })
+  const recording = await ann.call('POST', '/activities/import', bytes, {
+    'content-type': 'application/gpx+xml',
+    'idempotency-key': key
+  })
   t.equal(recording.status, 201)
-  const asked = await ann.call('POST', '/activities/import?allow_duplicate=true', bytes, { 'content-type': 'application/gpx+xml', 'idempotency-key': key })
+  const asked = await ann.call('POST', '/activities/import?allow_duplicate=true', bytes, {
+    'content-type': 'application/gpx+xml',
+    'idempotency-key': key
+  })
   t.match(asked.body, { error_code: 'IDEMPOTENCY_KEY_REUSED' })
 })
 
 t.test('a refusal is kept like any answer, and nothing it wrote is', async (t) => {
   const ann = await runner()
-  for (const [body, status] of [[{ ...PLAN, end_date: PLAN.start_date }, 400], [{ ...PLAN, unknown: 1 }, 422]] as const) {
+  for (const [body, status] of [
+    [{ ...PLAN, end_date: PLAN.start_date }, 400],
+    [{ ...PLAN, unknown: 1 }, 422]
+  ] as const) {
     const key = randomUUID()
     const first = await post(ann, body, key)
     t.equal(first.status, status)
@@ -136,8 +169,13 @@ t.test('a refusal is kept like any answer, and nothing it wrote is', async (t) =
     t.same(again.raw, first.raw)
     t.equal(again.headers['cache-control'], 'no-store')
     t.match((await post(ann, PLAN, key)).body, { error_code: 'IDEMPOTENCY_KEY_REUSED' })
-    const told = lines.filter(({ message, error_id }) => message === 'request completed' && error_id === first.body.error_id)
-    t.same(told.map(({ level, error_code }) => [level, error_code]), Array(2).fill(['WARNING', first.body.error_code]))
+    const told = lines.filter(
+      ({ message, error_id }) => message === 'request completed' && error_id === first.body.error_id
+    )
+    t.same(
+      told.map(({ level, error_code }) => [level, error_code]),
+      Array(2).fill(['WARNING', first.body.error_code])
+    )
   }
   t.equal(await plansOf(ann), 0)
 })
@@ -205,7 +243,8 @@ t.test('a key used a day ago is free again', async (t) => {
   const ann = await runner()
   const key = randomUUID()
   const first = await post(ann, PLAN, key)
-  const [kept] = await sql`select expires_at - created_at = interval '24 hours' as is_a_day from idempotency_keys where user_id = ${ann.id}`
+  const [kept] =
+    await sql`select expires_at - created_at = interval '24 hours' as is_a_day from idempotency_keys where user_id = ${ann.id}`
   t.equal(kept?.is_a_day, true)
   await sql`update idempotency_keys set expires_at = now() where user_id = ${ann.id}`
   const later = await post(ann, { ...PLAN, name: 'Another' }, key)
@@ -218,9 +257,19 @@ t.test('the file of a recording is what counts, not the form it came in', async 
   const ann = await runner()
   const key = randomUUID()
   const bytes = gpx()
-  const form = (boundary: string, bytes: Buffer) => ann.call('POST', '/activities/import', Buffer.concat([
-    Buffer.from(`--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="run.gpx"\r\ncontent-type: application/gpx+xml\r\n\r\n`), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)
-  ]), { 'content-type': `multipart/form-data; boundary=${boundary}`, 'idempotency-key': key })
+  const form = (boundary: string, bytes: Buffer) =>
+    ann.call(
+      'POST',
+      '/activities/import',
+      Buffer.concat([
+        Buffer.from(
+          `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="run.gpx"\r\ncontent-type: application/gpx+xml\r\n\r\n`
+        ),
+        bytes,
+        Buffer.from(`\r\n--${boundary}--\r\n`)
+      ]),
+      { 'content-type': `multipart/form-data; boundary=${boundary}`, 'idempotency-key': key }
+    )
   const first = await form('one', bytes)
   t.equal(first.status, 201)
   const again = await form('two', bytes)
@@ -230,7 +279,10 @@ t.test('the file of a recording is what counts, not the form it came in', async 
   t.match((await form('one', gpx())).body, { error_code: 'IDEMPOTENCY_KEY_REUSED' })
   const unreadable = randomUUID()
   for (const replayed of [undefined, 'true']) {
-    const { status, headers } = await ann.call('POST', '/activities/import', Buffer.from('no recording'), { 'content-type': 'application/octet-stream', 'idempotency-key': unreadable })
+    const { status, headers } = await ann.call('POST', '/activities/import', Buffer.from('no recording'), {
+      'content-type': 'application/octet-stream',
+      'idempotency-key': unreadable
+    })
     t.equal(status, 422)
     t.equal(headers['idempotent-replayed'], replayed)
   }
@@ -257,7 +309,13 @@ t.test('an API key that is shown once is shown again to who asks with the same k
 
 t.test('anonymous calls know no user a key could belong to, and ignore it', async (t) => {
   const email = `${randomUUID()}@example.org`
-  const register = () => inject(app, { method: 'POST', url: '/api/v1/auth/register', payload: { email, password: 'correct horse battery' }, headers: { 'idempotency-key': 'one' } })
+  const register = () =>
+    inject(app, {
+      method: 'POST',
+      url: '/api/v1/auth/register',
+      payload: { email, password: 'correct horse battery' },
+      headers: { 'idempotency-key': 'one' }
+    })
   t.equal((await register()).status, 201)
   t.equal((await register()).status, 409)
 })
@@ -266,39 +324,51 @@ t.test('the documentation names the header and what can come of it', async (t) =
   const { body } = await inject(app, { method: 'GET', url: '/docs/json' })
   for (const path of ['/api/v1/plans', '/api/v1/me/physiology', '/api/v1/activities/import']) {
     const { parameters, responses } = body.paths[path].post
-    t.match(parameters.find(({ name }: { name: string }) => name === 'idempotency-key'), { in: 'header', required: false })
+    t.match(
+      parameters.find(({ name }: { name: string }) => name === 'idempotency-key'),
+      { in: 'header', required: false }
+    )
     t.hasProps(responses, ['409', '422'])
   }
 })
 
-t.test('a process killed between commit and answer has done it once: who asks again gets the first answer', async (t) => {
-  const ann = await runner()
-  const key = randomUUID()
-  const doomed = await startProcess(t, { DATABASE_URL: databaseUrl, JWT_SECRET: 'a secret of the tests that is long enough' })
-  await sql`create function wait_here() returns trigger language plpgsql as 'begin perform pg_advisory_xact_lock(4242); return null; end'`
-  await sql`create constraint trigger wait_here after insert on idempotency_keys deferrable initially deferred for each row execute function wait_here()`
-  await sql.begin(async (sql) => {
-    await sql`select pg_advisory_xact_lock(4242)`
-    const lost = askInVain(doomed.url, ann, key)
-    await untilSomebodyWaits()
-    await doomed.stop('SIGKILL')
-    t.equal(await lost, 'no answer')
-    t.equal(await plansOf(ann), 0, 'the commit has begun and is not done')
-  })
-  let answer = await post(ann, PLAN, key)
-  while (answer.status === 409) answer = await post(ann, PLAN, key)
-  await sql`drop trigger wait_here on idempotency_keys`
-  t.equal(answer.status, 201)
-  t.equal(answer.headers['idempotent-replayed'], 'true')
-  const [row] = await sql`select plan_id from plans where user_id = ${ann.id}`
-  t.equal(answer.body.id, row?.plan_id)
-  t.equal(await plansOf(ann), 1)
-})
+t.test(
+  'a process killed between commit and answer has done it once: who asks again gets the first answer',
+  async (t) => {
+    const ann = await runner()
+    const key = randomUUID()
+    const doomed = await startProcess(t, {
+      DATABASE_URL: databaseUrl,
+      JWT_SECRET: 'a secret of the tests that is long enough'
+    })
+    await sql`create function wait_here() returns trigger language plpgsql as 'begin perform pg_advisory_xact_lock(4242); return null; end'`
+    await sql`create constraint trigger wait_here after insert on idempotency_keys deferrable initially deferred for each row execute function wait_here()`
+    await sql.begin(async (sql) => {
+      await sql`select pg_advisory_xact_lock(4242)`
+      const lost = askInVain(doomed.url, ann, key)
+      await untilSomebodyWaits()
+      await doomed.stop('SIGKILL')
+      t.equal(await lost, 'no answer')
+      t.equal(await plansOf(ann), 0, 'the commit has begun and is not done')
+    })
+    let answer = await post(ann, PLAN, key)
+    while (answer.status === 409) answer = await post(ann, PLAN, key)
+    await sql`drop trigger wait_here on idempotency_keys`
+    t.equal(answer.status, 201)
+    t.equal(answer.headers['idempotent-replayed'], 'true')
+    const [row] = await sql`select plan_id from plans where user_id = ${ann.id}`
+    t.equal(answer.body.id, row?.plan_id)
+    t.equal(await plansOf(ann), 1)
+  }
+)
 
 t.test('a process killed before the commit has done nothing, and its key is free again', async (t) => {
   const ann = await runner()
   const key = randomUUID()
-  const doomed = await startProcess(t, { DATABASE_URL: databaseUrl, JWT_SECRET: 'a secret of the tests that is long enough' })
+  const doomed = await startProcess(t, {
+    DATABASE_URL: databaseUrl,
+    JWT_SECRET: 'a secret of the tests that is long enough'
+  })
   await withPlansLocked(async () => {
     const lost = askInVain(doomed.url, ann, key)
     await untilSomebodyWaits()

@@ -13,7 +13,8 @@ interface Met extends Service {
 async function meet (t: Ending, alg?: string): Promise<Met> {
   const issuer = await startIssuer(t, alg)
   const service = await startService(t, { env: { OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience } })
-  const me = async (token: string) => await inject(service.app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })
+  const me = async (token: string) =>
+    await inject(service.app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })
   return { ...service, issuer, me }
 }
 
@@ -35,7 +36,12 @@ t.test('a token of the issuer lets in, and its subject has one account, made at 
 
 t.test('of twenty tokens of somebody new at once all are of one account', async (t) => {
   const { issuer, me, database } = await meet(t)
-  const tokens = await Promise.all(Array.from({ length: 20 }, async (_, i) => await issuer.token({ sub: 'new', email: 'new@example.org', email_verified: true, jti: String(i) })))
+  const tokens = await Promise.all(
+    Array.from(
+      { length: 20 },
+      async (_, i) => await issuer.token({ sub: 'new', email: 'new@example.org', email_verified: true, jti: String(i) })
+    )
+  )
   const answers = await Promise.all(tokens.map(me))
   t.same([...new Set(answers.map(({ status }) => status))], [200])
   t.equal(new Set(answers.map(({ body }) => body.id)).size, 1)
@@ -47,20 +53,35 @@ t.test('nobody gets into an account by an e-mail address, whoever vouches for it
   const { issuer, me, runner, app } = await meet(t)
   const ann = await runner()
   for (const verified of [undefined, false, 'true', true]) {
-    const { status, body } = await me(await issuer.token({ sub: `verified ${verified}`, email: ann.email.toUpperCase(), email_verified: verified }))
+    const { status, body } = await me(
+      await issuer.token({ sub: `verified ${verified}`, email: ann.email.toUpperCase(), email_verified: verified })
+    )
     t.equal(status, 200)
     t.not(body.id, ann.id)
     t.equal(body.email, null)
   }
   const free = `${randomUUID()}@example.org`
   t.equal((await me(await issuer.token({ sub: 'unverified', email: free }))).body.email, null)
-  t.equal((await inject(app, { method: 'POST', url: '/api/v1/auth/register', payload: { email: free, password: PASSWORD } })).status, 201, 'an address nobody checked is kept for nobody')
+  t.equal(
+    (await inject(app, { method: 'POST', url: '/api/v1/auth/register', payload: { email: free, password: PASSWORD } }))
+      .status,
+    201,
+    'an address nobody checked is kept for nobody'
+  )
   t.equal((await ann.call('GET', '/me')).status, 200)
 })
 
 t.test('what the issuer says of somebody is left out where it cannot be kept', async (t) => {
   const { issuer, me } = await meet(t)
-  const { status, body } = await me(await issuer.token({ sub: 'odd', email: 'no address', email_verified: true, name: 'x'.repeat(101), zoneinfo: 'Mars/Olympus' }))
+  const { status, body } = await me(
+    await issuer.token({
+      sub: 'odd',
+      email: 'no address',
+      email_verified: true,
+      name: 'x'.repeat(101),
+      zoneinfo: 'Mars/Olympus'
+    })
+  )
   t.equal(status, 200)
   t.match(body, { email: null, name: null, timezone: 'UTC' })
 })
@@ -127,23 +148,28 @@ t.test('whatever is wrong with a token, the answer is one and the same', async (
   t.equal((await me(good)).status, 200)
 })
 
-t.test('a new key is found when a token has it, and one that is gone is known for as long as the issuer has not said so', async (t) => {
-  const { issuer, me } = await meet(t)
-  const [first] = issuer.keys
-  t.equal((await me(await issuer.token())).status, 200)
-  await issuer.addKey('second', 'RS256')
-  t.equal((await me(await issuer.token())).status, 200)
-  t.same(issuer.asked, { discovery: 1, keys: 2 })
-  t.equal((await me(await issuer.token({ jti: 'old' }, {}, first))).status, 200)
-  issuer.keys.shift()
-  await issuer.addKey('third', 'EdDSA')
-  t.equal((await me(await issuer.token())).status, 200)
-  t.equal((await me(await issuer.token({ jti: 'gone' }, {}, first))).status, 401)
-})
+t.test(
+  'a new key is found when a token has it, and one that is gone is known for as long as the issuer has not said so',
+  async (t) => {
+    const { issuer, me } = await meet(t)
+    const [first] = issuer.keys
+    t.equal((await me(await issuer.token())).status, 200)
+    await issuer.addKey('second', 'RS256')
+    t.equal((await me(await issuer.token())).status, 200)
+    t.same(issuer.asked, { discovery: 1, keys: 2 })
+    t.equal((await me(await issuer.token({ jti: 'old' }, {}, first))).status, 200)
+    issuer.keys.shift()
+    await issuer.addKey('third', 'EdDSA')
+    t.equal((await me(await issuer.token())).status, 200)
+    t.equal((await me(await issuer.token({ jti: 'gone' }, {}, first))).status, 401)
+  }
+)
 
 t.test('keys that do not exist are not asked for without end', async (t) => {
   const { issuer, me } = await meet(t)
-  const tokens = await Promise.all(Array.from({ length: 50 }, async (_, i) => await issuer.token({}, { kid: `unknown ${i}` })))
+  const tokens = await Promise.all(
+    Array.from({ length: 50 }, async (_, i) => await issuer.token({}, { kid: `unknown ${i}` }))
+  )
   for (const token of tokens) t.equal((await me(token)).status, 401)
   t.ok(issuer.asked.keys < 10, `${issuer.asked.keys}`)
   t.equal((await me(await issuer.token())).status, 200)
@@ -160,7 +186,11 @@ t.test('an issuer that is down logs nobody out whose keys are known', async (t) 
   for (const minutes of [0, 11, 600]) {
     performance.now = () => real.call(performance) + minutes * 60_000
     t.equal((await me(before)).status, 200)
-    t.equal((await me(minutes === 0 ? after : await issuer.token({ jti: String(minutes) }))).status, 200, `${minutes} minutes later`)
+    t.equal(
+      (await me(minutes === 0 ? after : await issuer.token({ jti: String(minutes) }))).status,
+      200,
+      `${minutes} minutes later`
+    )
   }
 })
 
@@ -172,7 +202,11 @@ t.test('one that was never asked is 503, and nobody has to be restarted when it 
   t.equal(refused.status, 503)
   t.equal(refused.body.error_code, 'SERVICE_UNAVAILABLE')
   t.ok(Number(refused.headers['retry-after']) > 0)
-  t.equal((await me(await issuer.token({ iss: 'https://elsewhere.example' }))).status, 401, 'nobody is asked for what cannot be right')
+  t.equal(
+    (await me(await issuer.token({ iss: 'https://elsewhere.example' }))).status,
+    401,
+    'nobody is asked for what cannot be right'
+  )
   t.equal((await me(`${part({ alg: 'none' })}.${token.split('.')[1]}.`)).status, 401)
   const ann = await runner()
   t.equal((await ann.call('GET', '/me')).status, 200, 'tokens of our own need no issuer')
@@ -183,13 +217,23 @@ t.test('one that was never asked is 503, and nobody has to be restarted when it 
 t.test('an issuer that answers nonsense is one that does not answer', async (t) => {
   const { issuer, me } = await meet(t)
   for (const answers of [
-    { status: 500 }, { discovery: { issuer: 'https://elsewhere.example', jwks_uri: `${issuer.url}/keys` } }, { discovery: { issuer: issuer.url } }, { discovery: [] },
-    { discovery: 'x'.repeat(300_000) }, { silent: true }, { keys: {} }, { keys: { keys: 'none' } }
+    { status: 500 },
+    { discovery: { issuer: 'https://elsewhere.example', jwks_uri: `${issuer.url}/keys` } },
+    { discovery: { issuer: issuer.url } },
+    { discovery: [] },
+    { discovery: 'x'.repeat(300_000) },
+    { silent: true },
+    { keys: {} },
+    { keys: { keys: 'none' } }
   ]) {
     issuer.answers = answers
     const token = await issuer.token()
     const together = await Promise.all([me(token), me(token), me(token)])
-    t.same(together.map(({ status }) => status), [503, 503, 503], JSON.stringify(answers).slice(0, 100))
+    t.same(
+      together.map(({ status }) => status),
+      [503, 503, 503],
+      JSON.stringify(answers).slice(0, 100)
+    )
   }
   issuer.answers = {}
   t.equal((await me(await issuer.token())).status, 200)
@@ -197,15 +241,32 @@ t.test('an issuer that answers nonsense is one that does not answer', async (t) 
 
 t.test('an account without a password is deleted by the token, which makes no new one', async (t) => {
   const { issuer, me, app, databaseUrl, database } = await meet(t)
-  const other = await startService(t, { env: { DATABASE_URL: databaseUrl, OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience } })
-  const elsewhere = async (token: string) => (await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })).status
+  const other = await startService(t, {
+    env: { DATABASE_URL: databaseUrl, OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience }
+  })
+  const elsewhere = async (token: string) =>
+    (await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } }))
+      .status
   const past = Math.floor(Date.now() / 1000) - 60
   const [token, unseen] = [await issuer.token({ iat: past }), await issuer.token({ iat: past, jti: 'unseen' })]
   const { body: { id } } = await me(token)
   t.equal(await elsewhere(token), 200)
   const authorization = `Bearer ${token}`
-  t.equal((await inject(app, { method: 'PUT', url: '/api/v1/me/password', headers: { authorization }, payload: { current_password: 'any password', new_password: PASSWORD } })).status, 401)
-  t.equal((await inject(app, { method: 'DELETE', url: '/api/v1/me', headers: { authorization }, payload: {} })).status, 204)
+  t.equal(
+    (
+      await inject(app, {
+        method: 'PUT',
+        url: '/api/v1/me/password',
+        headers: { authorization },
+        payload: { current_password: 'any password', new_password: PASSWORD }
+      })
+    ).status,
+    401
+  )
+  t.equal(
+    (await inject(app, { method: 'DELETE', url: '/api/v1/me', headers: { authorization }, payload: {} })).status,
+    204
+  )
   await other.app.revocations.poll()
   for (const old of [token, unseen]) {
     t.equal((await me(old)).status, 401)
@@ -219,14 +280,27 @@ t.test('an account without a password is deleted by the token, which makes no ne
 
 t.test('a token of before makes no account either where nobody has heard of the deletion', async (t) => {
   const { issuer, me, app, databaseUrl, database } = await meet(t)
-  const other = await startService(t, { env: { DATABASE_URL: databaseUrl, OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience } })
-  const elsewhere = async (token: string) => await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })
+  const other = await startService(t, {
+    env: { DATABASE_URL: databaseUrl, OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience }
+  })
+  const elsewhere = async (token: string) =>
+    await inject(other.app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })
   const past = Math.floor(Date.now() / 1000) - 60
   const token = await issuer.token({ iat: past })
   t.equal((await me(token)).status, 200)
   // Read just now, the list is gone by for a while.
   await other.app.revocations.poll()
-  t.equal((await inject(app, { method: 'DELETE', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` }, payload: {} })).status, 204)
+  t.equal(
+    (
+      await inject(app, {
+        method: 'DELETE',
+        url: '/api/v1/me',
+        headers: { authorization: `Bearer ${token}` },
+        payload: {}
+      })
+    ).status,
+    204
+  )
   for (const claims of [{ iat: past }, { iat: undefined }, { iat: -1e300 }]) {
     const { status, headers } = await elsewhere(await issuer.token({ ...claims, jti: 'unseen' }))
     t.equal(status, 401, JSON.stringify(claims))
@@ -234,13 +308,21 @@ t.test('a token of before makes no account either where nobody has heard of the 
   }
   t.same(await database.sql`/* test */ select 1 from users`, [])
   t.same(await database.sql`/* test */ select 1 from identities`, [])
-  t.equal((await elsewhere(await issuer.token({ iat: Math.floor(Date.now() / 1000) + 2 }))).status, 200, 'who signs in anew begins anew')
+  t.equal(
+    (await elsewhere(await issuer.token({ iat: Math.floor(Date.now() / 1000) + 2 }))).status,
+    200,
+    'who signs in anew begins anew'
+  )
 })
 
 t.test('without an issuer its tokens are nobody’s', async (t) => {
   const issuer = await startIssuer(t)
   const { app } = await startService(t)
-  const answer = await inject(app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${await issuer.token()}` } })
+  const answer = await inject(app, {
+    method: 'GET',
+    url: '/api/v1/me',
+    headers: { authorization: `Bearer ${await issuer.token()}` }
+  })
   t.equal(answer.status, 401)
   t.same(issuer.asked, { discovery: 0, keys: 0 })
 })

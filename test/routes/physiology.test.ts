@@ -1,7 +1,14 @@
 import t from 'tap'
 import { startService } from '../harness/service.ts'
 
-const SETTINGS = { valid_from: '2025-01-01', sex: 'male', max_heart_rate_bpm: 190, resting_heart_rate_bpm: 50, threshold_heart_rate_bpm: 170, threshold_pace_s_per_km: 270.5 }
+const SETTINGS = {
+  valid_from: '2025-01-01',
+  sex: 'male',
+  max_heart_rate_bpm: 190,
+  resting_heart_rate_bpm: 50,
+  threshold_heart_rate_bpm: 170,
+  threshold_pace_s_per_km: 270.5
+}
 const { runner } = await startService(t)
 
 t.test('settings are made, listed with the latest day first and deleted', async (t) => {
@@ -10,7 +17,15 @@ t.test('settings are made, listed with the latest day first and deleted', async 
   t.equal(made.status, 201)
   t.match(made.body, SETTINGS)
   const older = await ann.call('POST', '/me/physiology', { valid_from: '2023-07-01', sex: 'male' })
-  t.same(older.body, { ...older.body, valid_from: '2023-07-01', sex: 'male', max_heart_rate_bpm: null, resting_heart_rate_bpm: null, threshold_heart_rate_bpm: null, threshold_pace_s_per_km: null })
+  t.same(older.body, {
+    ...older.body,
+    valid_from: '2023-07-01',
+    sex: 'male',
+    max_heart_rate_bpm: null,
+    resting_heart_rate_bpm: null,
+    threshold_heart_rate_bpm: null,
+    threshold_pace_s_per_km: null
+  })
   t.same((await ann.call('GET', '/me/physiology')).body, { items: [made.body, older.body], next_cursor: null })
   t.equal((await ann.call('DELETE', `/me/physiology/${older.body.id}`)).status, 204)
   t.equal((await ann.call('DELETE', `/me/physiology/${older.body.id}`)).status, 404)
@@ -19,7 +34,9 @@ t.test('settings are made, listed with the latest day first and deleted', async 
 
 t.test('for one day there is one, also when twenty say it at once', async (t) => {
   const ann = await runner()
-  const answers = await Promise.all(Array.from({ length: 20 }, async () => await ann.call('POST', '/me/physiology', SETTINGS)))
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async () => await ann.call('POST', '/me/physiology', SETTINGS))
+  )
   t.equal(answers.filter(({ status }) => status === 201).length, 1)
   t.equal(answers.filter(({ status, body }) => status === 409 && body.error_code === 'CONFLICT').length, 19)
 })
@@ -29,7 +46,10 @@ t.test('values that cannot be true together are refused, with the field', async 
   const cases: Array<[object, string]> = [
     [{ resting_heart_rate_bpm: 100, threshold_heart_rate_bpm: 100 }, 'threshold_heart_rate_bpm'],
     [{ threshold_heart_rate_bpm: 191 }, 'threshold_heart_rate_bpm'],
-    [{ resting_heart_rate_bpm: 110, threshold_heart_rate_bpm: undefined, max_heart_rate_bpm: 105 }, 'resting_heart_rate_bpm']
+    [
+      { resting_heart_rate_bpm: 110, threshold_heart_rate_bpm: undefined, max_heart_rate_bpm: 105 },
+      'resting_heart_rate_bpm'
+    ]
   ]
   for (const [change, field] of cases) {
     const { status, body } = await ann.call('POST', '/me/physiology', { ...SETTINGS, ...change })
@@ -62,7 +82,7 @@ t.test('what no body can do, and what says nothing, breaks the schema', async (t
 
 t.test('pages follow each other without a gap or a repetition', async (t) => {
   const ann = await runner()
-  for (const month of ['03', '01', '05', '02', '04']) await ann.call('POST', '/me/physiology', { valid_from: `2025-${month}-01`, sex: 'female' })
+  for (const month of ['03', '01', '05', '02', '04']) { await ann.call('POST', '/me/physiology', { valid_from: `2025-${month}-01`, sex: 'female' }) }
   const seen: string[] = []
   let cursor: string | null = ''
   while (cursor !== null) {
@@ -97,9 +117,14 @@ t.test('the load of a recording goes by what held on its day', async (t) => {
     const latitude = 50 + second * (1000 / 300) / 111_195.0802
     return `<trkpt lat="${latitude.toFixed(8)}" lon="8"><time>${new Date(Date.UTC(2025, 2, 1, 6, 0, second)).toISOString()}</time></trkpt>`
   })
-  const file = (name: string) => Buffer.from(`<?xml version="1.0"?><gpx version="1.1" creator="${name}" xmlns="http://www.topografix.com/GPX/1/1"><trk><type>running</type><trkseg>${points.join('')}</trkseg></trk></gpx>`)
+  const file = (name: string) =>
+    Buffer.from(
+      `<?xml version="1.0"?><gpx version="1.1" creator="${name}" xmlns="http://www.topografix.com/GPX/1/1"><trk><type>running</type><trkseg>${points.join('')}</trkseg></trk></gpx>`
+    )
   const imported = async (name: string) => {
-    const { status, body } = await ann.call('POST', '/activities/import?allow_duplicate=true', file(name), { 'content-type': 'application/gpx+xml' })
+    const { status, body } = await ann.call('POST', '/activities/import?allow_duplicate=true', file(name), {
+      'content-type': 'application/gpx+xml'
+    })
     t.equal(status, 201)
     return body.activity
   }

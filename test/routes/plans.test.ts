@@ -25,7 +25,11 @@ t.test('a plan that ends before or when it starts is refused, with the field', a
   for (const end_date of ['2026-01-05', '2026-01-04']) {
     const { status, body } = await ann.call('POST', '/plans', { ...PLAN, end_date })
     t.equal(status, 400)
-    t.match(body, { error_code: 'VALIDATION_ERROR', message: 'Plan end_date must be after start_date', details: { field: 'end_date' } })
+    t.match(body, {
+      error_code: 'VALIDATION_ERROR',
+      message: 'Plan end_date must be after start_date',
+      details: { field: 'end_date' }
+    })
   }
 })
 
@@ -65,7 +69,18 @@ t.test('pages follow each other without a gap or a repetition while plans are ad
   for (const name of ['One', 'Two']) await ann.call('POST', '/api-keys', { name, scopes: ['read'] })
   const { body: { next_cursor: ofKeys } } = await ann.call('GET', '/api-keys?limit=1')
   t.type(ofKeys, 'string')
-  for (const query of ['cursor=nonsense', `cursor=${ofKeys}`, 'limit=0', 'limit=201', 'limit=0x10', 'limit=%205', 'limit=1e1', 'status=odd', 'what=1', 'from=2026-02-30']) {
+  for (const query of [
+    'cursor=nonsense',
+    `cursor=${ofKeys}`,
+    'limit=0',
+    'limit=201',
+    'limit=0x10',
+    'limit=%205',
+    'limit=1e1',
+    'status=odd',
+    'what=1',
+    'from=2026-02-30'
+  ]) {
     t.equal((await ann.call('GET', `/plans?${query}`)).status, 422, query)
   }
 })
@@ -94,8 +109,16 @@ t.test('a plan is its owner’s alone', async (t) => {
 t.test('of changes at once none is lost where nobody says what it goes by', async (t) => {
   const ann = await runner()
   const { body: { id } } = await ann.call('POST', '/plans', PLAN)
-  const changes = [{ name: 'Another' }, { goal: 'Another' }, { notes: 'Another' }, { status: 'active' }, { start_date: '2020-01-01' }]
-  const answers = await Promise.all(changes.flatMap((change) => [change, change]).map(async (change) => await ann.call('PATCH', `/plans/${id}`, change)))
+  const changes = [
+    { name: 'Another' },
+    { goal: 'Another' },
+    { notes: 'Another' },
+    { status: 'active' },
+    { start_date: '2020-01-01' }
+  ]
+  const answers = await Promise.all(
+    changes.flatMap((change) => [change, change]).map(async (change) => await ann.call('PATCH', `/plans/${id}`, change))
+  )
   t.same(answers.map(({ status }) => status), Array.from({ length: 10 }, () => 200))
   t.match((await ann.call('GET', `/plans/${id}`)).body, Object.assign({}, ...changes))
   t.equal(new Set(answers.map(({ headers }) => headers.etag)).size, 10, 'each made a state of its own')
@@ -108,7 +131,9 @@ t.test('who goes by an older state of a plan is told so and overwrites nothing',
   const { body: { id }, headers: { etag } } = await ann.call('POST', '/plans', PLAN)
   const match = { 'if-match': String(etag) }
   t.equal((await ann.call('GET', `/plans/${id}`, undefined, { 'if-none-match': String(etag) })).status, 304)
-  const answers = await Promise.all(Array.from({ length: 10 }, async (_, i) => await ann.call('PATCH', `/plans/${id}`, { name: `Name ${i}` }, match)))
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, async (_, i) => await ann.call('PATCH', `/plans/${id}`, { name: `Name ${i}` }, match))
+  )
   t.equal(answers.filter(({ status }) => status === 200).length, 1)
   t.equal(answers.filter(({ status, body }) => status === 412 && body.error_code === 'PRECONDITION_FAILED').length, 9)
   t.equal((await ann.call('DELETE', `/plans/${id}`, undefined, match)).status, 412)

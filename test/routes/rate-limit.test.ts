@@ -22,7 +22,12 @@ async function limited (end: Parameters<typeof startService>[0], env: Record<str
 }
 
 async function logIn ({ app }: Service, email: string, address: string, password = PASSWORD): Promise<Answer> {
-  return await inject(app, { method: 'POST', url: '/api/v1/auth/login', payload: { email, password }, headers: { 'x-forwarded-for': address } })
+  return await inject(app, {
+    method: 'POST',
+    url: '/api/v1/auth/login',
+    payload: { email, password },
+    headers: { 'x-forwarded-for': address }
+  })
 }
 
 function told ({ headers }: Answer) {
@@ -40,9 +45,21 @@ function isRefusal (t: Test, answer: Answer, message = 'refused'): void {
 }
 
 t.test('where every proxy is believed, so is the address it tells', async (t) => {
-  for (const [proxies, remoteAddress] of [['0.0.0.0/0,::/0', '198.51.100.7'], ['0.0.0.0/0', '10.0.0.1'], ['::/0', '2001:db8::7']] as const) {
-    const { app } = await startService(t, { env: { TRUST_PROXY: proxies }, boot: (app) => { app.get('/who', async ({ ip }) => ip) } })
-    t.equal((await app.inject({ url: '/who', remoteAddress, headers: { 'x-forwarded-for': '203.0.113.9' } })).body, '203.0.113.9')
+  for (const [proxies, remoteAddress] of [
+    ['0.0.0.0/0,::/0', '198.51.100.7'],
+    ['0.0.0.0/0', '10.0.0.1'],
+    ['::/0', '2001:db8::7']
+  ] as const) {
+    const { app } = await startService(t, {
+      env: { TRUST_PROXY: proxies },
+      boot: (app) => {
+        app.get('/who', async ({ ip }) => ip)
+      }
+    })
+    t.equal(
+      (await app.inject({ url: '/who', remoteAddress, headers: { 'x-forwarded-for': '203.0.113.9' } })).body,
+      '203.0.113.9'
+    )
   }
 })
 
@@ -66,9 +83,16 @@ t.test('a flood of keys takes no more memory than there is for them', async (t) 
 
 t.test('an IPv6 client is its /64, an IPv4 client its address', async (t) => {
   for (const [address, network] of [
-    ['192.0.2.7', '192.0.2.7'], ['::ffff:192.0.2.7', '192.0.2.7'], ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'], ['2001:DB8:1:2::9', '2001:db8:1:2::/64'],
-    ['2001:db8::9', '2001:db8:0:0::/64'], ['::1', '0:0:0:0::/64'], ['fe80::1%eth0', 'fe80:0:0:0::/64'], ['2001:0db8:0001:0002::1', '2001:db8:1:2::/64'], ['', '']
-  ] as const) t.equal(networkOf(address), network, address)
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:DB8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:db8::9', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['2001:0db8:0001:0002::1', '2001:db8:1:2::/64'],
+    ['', '']
+  ] as const) { t.equal(networkOf(address), network, address) }
 })
 
 t.test('sign-in is limited by address, the right password included, before a password is looked at', async (t) => {
@@ -84,7 +108,16 @@ t.test('sign-in is limited by address, the right password included, before a pas
   isRefusal(t, await logIn(service, ann.email, '198.51.100.1'))
   isRefusal(t, await logIn(service, `${randomUUID()}@example.org`, '198.51.100.1'))
   for (const path of ['register', 'refresh', 'logout']) {
-    isRefusal(t, await inject(service.app, { method: 'POST', url: `/api/v1/auth/${path}`, payload: '{', headers: { 'x-forwarded-for': '198.51.100.1', 'content-type': 'application/json' } }), path)
+    isRefusal(
+      t,
+      await inject(service.app, {
+        method: 'POST',
+        url: `/api/v1/auth/${path}`,
+        payload: '{',
+        headers: { 'x-forwarded-for': '198.51.100.1', 'content-type': 'application/json' }
+      }),
+      path
+    )
   }
   t.equal(tried, before)
   t.equal((await service.app.inject('/health/live')).statusCode, 200)
@@ -112,7 +145,10 @@ t.test('who is signed in is counted as a user, wherever they come from', async (
   const [ann, bob] = [await service.runner(), await service.runner()]
   const { body: { key } } = await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })
   for (let left = 3; left >= 0; left--) {
-    const headers = { 'x-forwarded-for': `198.51.100.${left}`, ...(left % 2 === 0 ? {} : { authorization: `Bearer ${key}` }) }
+    const headers = {
+      'x-forwarded-for': `198.51.100.${left}`,
+      ...(left % 2 === 0 ? {} : { authorization: `Bearer ${key}` })
+    }
     const answer = await ann.call('GET', left === 2 ? '/plans?limit=0' : '/plans', undefined, headers)
     t.equal(answer.status, left === 2 ? 422 : 200)
     t.same(told(answer), [5, left])
@@ -122,31 +158,54 @@ t.test('who is signed in is counted as a user, wherever they come from', async (
   t.same(told(await bob.call('GET', '/plans')), [5, 4])
 })
 
-t.test('who is not let in is counted by address, and is at last refused before anybody is asked about the token', async (t) => {
-  const service = await limited(t, { RATE_LIMIT_MAX: '5' })
-  const ann = await service.runner()
-  const ask = async (authorization: string) => await ann.call('GET', '/plans', undefined, { authorization, 'x-forwarded-for': '2001:db8::1' })
-  for (const [i, authorization] of ['', 'Bearer x', `Bearer rt_${'A'.repeat(86)}`, 'Bearer', 'Bearer a.b.c'].entries()) {
-    const answer = await ask(authorization)
-    t.equal(answer.status, 401)
-    t.same(told(answer), [5, 4 - i])
+t.test(
+  'who is not let in is counted by address, and is at last refused before anybody is asked about the token',
+  async (t) => {
+    const service = await limited(t, { RATE_LIMIT_MAX: '5' })
+    const ann = await service.runner()
+    const ask = async (authorization: string) =>
+      await ann.call('GET', '/plans', undefined, { authorization, 'x-forwarded-for': '2001:db8::1' })
+    for (const [i, authorization] of [
+      '',
+      'Bearer x',
+      `Bearer rt_${'A'.repeat(86)}`,
+      'Bearer',
+      'Bearer a.b.c'
+    ].entries()) {
+      const answer = await ask(authorization)
+      t.equal(answer.status, 401)
+      t.same(told(answer), [5, 4 - i])
+    }
+    for (const authorization of ['', 'Bearer x', `Bearer rt_${'B'.repeat(86)}`]) isRefusal(t, await ask(authorization))
+    t.equal(
+      (await ann.call('GET', '/plans', undefined, { authorization: '', 'x-forwarded-for': '2001:db8:0:0:ffff::2' }))
+        .status,
+      429
+    )
+    t.equal(
+      (await ann.call('GET', '/plans', undefined, { authorization: '', 'x-forwarded-for': '2001:db8:0:1::1' })).status,
+      401
+    )
+    t.equal((await ann.call('GET', '/plans')).status, 200)
   }
-  for (const authorization of ['', 'Bearer x', `Bearer rt_${'B'.repeat(86)}`]) isRefusal(t, await ask(authorization))
-  t.equal((await ann.call('GET', '/plans', undefined, { authorization: '', 'x-forwarded-for': '2001:db8:0:0:ffff::2' })).status, 429)
-  t.equal((await ann.call('GET', '/plans', undefined, { authorization: '', 'x-forwarded-for': '2001:db8:0:1::1' })).status, 401)
-  t.equal((await ann.call('GET', '/plans')).status, 200)
-})
+)
 
 t.test('who is signed in is let in from an address that others have used up', async (t) => {
   const service = await limited(t, { RATE_LIMIT_MAX: '5' })
   const [ann, bob] = [await service.runner(), await service.runner()]
-  const makeKey = async () => (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.key as string
+  const makeKey = async () =>
+    (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.key as string
   const [used, unused] = [await makeKey(), await makeKey()]
-  const ask = async (token: string) => await ann.call('GET', '/plans', undefined, { authorization: `Bearer ${token}`, 'x-forwarded-for': '198.51.100.9' })
+  const ask = async (token: string) =>
+    await ann.call('GET', '/plans', undefined, { authorization: `Bearer ${token}`, 'x-forwarded-for': '198.51.100.9' })
   t.equal((await ask(used)).status, 200)
   for (let i = 0; i < 5; i++) t.equal((await ask('x')).status, 401)
   isRefusal(t, await ask('x'))
-  const { payload } = await service.app.inject({ method: 'GET', url: '/api/v1/plans', headers: { authorization: `Bearer ${bob.access_token}`, 'x-forwarded-for': '198.51.100.9' } })
+  const { payload } = await service.app.inject({
+    method: 'GET',
+    url: '/api/v1/plans',
+    headers: { authorization: `Bearer ${bob.access_token}`, 'x-forwarded-for': '198.51.100.9' }
+  })
   t.same(JSON.parse(payload).items, [], 'by a token that was never seen')
   t.equal((await ask(used)).status, 200, 'by a key that was good a moment ago')
   isRefusal(t, await ask(unused), 'a key nobody has used yet')

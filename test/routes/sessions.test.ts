@@ -24,7 +24,13 @@ t.test('a refresh token gives a new pair, in the shape of a login, and is used u
   const ann = await runner()
   const { status, body, headers } = await post('refresh', { refresh_token: ann.refresh_token })
   t.equal(status, 200)
-  t.match(body, { user: { id: ann.id, email: ann.email }, token_type: 'Bearer', expires_in: 900, access_token: String, refresh_token: /^rtr_/ })
+  t.match(body, {
+    user: { id: ann.id, email: ann.email },
+    token_type: 'Bearer',
+    expires_in: 900,
+    access_token: String,
+    refresh_token: /^rtr_/
+  })
   t.equal(headers['cache-control'], 'no-store')
   t.not(body.refresh_token, ann.refresh_token)
   t.equal(await meStatus(body.access_token), 200)
@@ -48,7 +54,9 @@ t.test('a used token that comes again ends its session for everybody, and no oth
 
 t.test('of twenty who use one refresh token at once one gets tokens', async (t) => {
   const ann = await runner()
-  const answers = await Promise.all(Array.from({ length: 20 }, async () => await post('refresh', { refresh_token: ann.refresh_token })))
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async () => await post('refresh', { refresh_token: ann.refresh_token }))
+  )
   t.equal(answers.filter(({ status }) => status === 200).length, 1)
   t.equal(answers.filter(({ status, body }) => status === 401 && body.error_code === 'UNAUTHENTICATED').length, 19)
   t.same(await database.sql`/* test */ select 1 from sessions where user_id = ${ann.id}`, [])
@@ -56,20 +64,34 @@ t.test('of twenty who use one refresh token at once one gets tokens', async (t) 
 
 t.test('whatever is no living refresh token is answered alike', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
-  const tokenId = (await database.sql<{ token_id: string }>`/* test */ select token_id from refresh_tokens where user_id = ${ann.id}`)[0]?.token_id as string
+  const tokenId = (
+    await database.sql<{ token_id: string }>`/* test */ select token_id from refresh_tokens where user_id = ${ann.id}`
+  )[0]?.token_id as string
   const late = await runner()
   await database.sql`/* test */ update refresh_tokens set expires_at = now() where user_id = ${late.id}`
   const seen = new Set<string>()
   for (const token of [
-    'x', ann.access_token, `${ann.refresh_token}A`, ann.refresh_token.slice(0, -4), `rtr_${'A'.repeat(86)}`, 'rtr_ä',
-    makeRefreshToken(ann.id, tokenId).token, makeRefreshToken(bob.id, tokenId).token, makeRefreshToken(randomUUID(), randomUUID()).token, late.refresh_token
+    'x',
+    ann.access_token,
+    `${ann.refresh_token}A`,
+    ann.refresh_token.slice(0, -4),
+    `rtr_${'A'.repeat(86)}`,
+    'rtr_ä',
+    makeRefreshToken(ann.id, tokenId).token,
+    makeRefreshToken(bob.id, tokenId).token,
+    makeRefreshToken(randomUUID(), randomUUID()).token,
+    late.refresh_token
   ]) {
     const { status, body } = await post('refresh', { refresh_token: token })
     t.equal(status, 401, token)
     seen.add(`${body.error_code} ${body.message} ${JSON.stringify(body.details)}`)
   }
   t.equal(seen.size, 1)
-  t.equal((await post('refresh', { refresh_token: ann.refresh_token })).status, 200, 'a guess at its secret has not used it up')
+  t.equal(
+    (await post('refresh', { refresh_token: ann.refresh_token })).status,
+    200,
+    'a guess at its secret has not used it up'
+  )
   t.equal((await post('refresh', {})).status, 422)
   t.equal((await post('refresh', { refresh_token: 5 })).status, 422)
 })
@@ -77,7 +99,12 @@ t.test('whatever is no living refresh token is answered alike', async (t) => {
 t.test('a logout ends the session with its access token, as often as it is asked for', async (t) => {
   const ann = await runner()
   const { body: other } = await post('login', { email: ann.email, password: PASSWORD })
-  for (const token of [ann.refresh_token, ann.refresh_token, 'no token', makeRefreshToken(ann.id, randomUUID()).token]) {
+  for (const token of [
+    ann.refresh_token,
+    ann.refresh_token,
+    'no token',
+    makeRefreshToken(ann.id, randomUUID()).token
+  ]) {
     t.equal((await post('logout', { refresh_token: token })).status, 204)
   }
   t.equal((await post('refresh', { refresh_token: ann.refresh_token })).status, 401)
@@ -141,8 +168,14 @@ t.test('all secrets are accepted, the first signs', async (t) => {
   const during = await startService(t, { env: { ...env, JWT_SECRET: `${fresh},${old}` } })
   const after = await startService(t, { env: { ...env, JWT_SECRET: fresh } })
   const [ann, bob] = [await before.runner(), await during.runner()]
-  t.same(await Promise.all([before, during, after].map(async ({ app }) => await meStatus(ann.access_token, app))), [200, 200, 401])
-  t.same(await Promise.all([before, during, after].map(async ({ app }) => await meStatus(bob.access_token, app))), [401, 200, 200])
+  t.same(
+    await Promise.all([before, during, after].map(async ({ app }) => await meStatus(ann.access_token, app))),
+    [200, 200, 401]
+  )
+  t.same(
+    await Promise.all([before, during, after].map(async ({ app }) => await meStatus(bob.access_token, app))),
+    [401, 200, 200]
+  )
 })
 
 t.test('an access token is checked without the database', async (t) => {
@@ -163,11 +196,23 @@ t.test('a token that is not ours, changed or out of date is refused, all alike',
   const foreign = await new AccessTokens(['another secret, as long as it has to be']).issue(ann.id, String(claims.sid))
   const seen = new Set<string>()
   for (const token of [
-    foreign, `${header}.${part({ ...claims, sub: randomUUID() })}.${signature}`, `${part({ alg: 'none' })}.${payload}.`,
+    foreign,
+    `${header}.${part({ ...claims, sub: randomUUID() })}.${signature}`,
+    `${part({ alg: 'none' })}.${payload}.`,
     `${part({ alg: 'none', kid: JSON.parse(Buffer.from(header, 'base64url').toString()).kid, typ: 'at+jwt' })}.${payload}.`,
-    `${header}.${payload}.`, `${header}.${payload}`, 'a.b.c', 'x', 'rt_', `rt_${'A'.repeat(86)}`, '.'.repeat(5000)
+    `${header}.${payload}.`,
+    `${header}.${payload}`,
+    'a.b.c',
+    'x',
+    'rt_',
+    `rt_${'A'.repeat(86)}`,
+    '.'.repeat(5000)
   ]) {
-    const { status, body, headers } = await inject(app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })
+    const { status, body, headers } = await inject(app, {
+      method: 'GET',
+      url: '/api/v1/me',
+      headers: { authorization: `Bearer ${token}` }
+    })
     t.equal(status, 401, token.slice(0, 100))
     seen.add(`${body.message} ${headers['www-authenticate']} ${headers['cache-control']}`)
   }
@@ -179,8 +224,15 @@ t.test('a token that is not ours, changed or out of date is refused, all alike',
 
 t.test('of twenty who register one address at once, spelt in all its ways, one gets it', async (t) => {
   const id = randomUUID()
-  const spellings = [`zoë.${id}@münchen.example`, `ZOË.${id}@MÜNCHEN.example`, `zoe\u0308.${id}@mu\u0308nchen.example`, `zoë.${id}@xn--mnchen-3ya.example`]
-  const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => await post('register', { email: spellings[i % 4], password: PASSWORD })))
+  const spellings = [
+    `zoë.${id}@münchen.example`,
+    `ZOË.${id}@MÜNCHEN.example`,
+    `zoe\u0308.${id}@mu\u0308nchen.example`,
+    `zoë.${id}@xn--mnchen-3ya.example`
+  ]
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async (_, i) => await post('register', { email: spellings[i % 4], password: PASSWORD }))
+  )
   t.equal(answers.filter(({ status }) => status === 201).length, 1)
   t.equal(answers.filter(({ status, body }) => status === 409 && body.error_code === 'CONFLICT').length, 19)
   for (const email of spellings) t.equal((await post('login', { email, password: PASSWORD })).status, 200, email)
@@ -189,26 +241,56 @@ t.test('of twenty who register one address at once, spelt in all its ways, one g
 t.test('an address has one @ and 254 characters at the most, however it is written', async (t) => {
   const long = `${'a'.repeat(60)}@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.`
   for (const [email, status] of [
-    [`${long}${'e'.repeat(254 - long.length)}`, 201], [`${long}${'e'.repeat(255 - long.length)}`, 422], ['a＠b@c.example', 422], [`${'\ufdfa'.repeat(10)}@c.example`, 422],
-    ['a b@c.example', 422], ['@c.example', 422], ['a@', 422], ['a@b@c.example', 422], ['a\u0000@c.example', 400], [`${'x'.repeat(65)}@c.example`, 422]
-  ] as const) t.equal((await post('register', { email, password: PASSWORD })).status, status, email)
+    [`${long}${'e'.repeat(254 - long.length)}`, 201],
+    [`${long}${'e'.repeat(255 - long.length)}`, 422],
+    ['a＠b@c.example', 422],
+    [`${'\ufdfa'.repeat(10)}@c.example`, 422],
+    ['a b@c.example', 422],
+    ['@c.example', 422],
+    ['a@', 422],
+    ['a@b@c.example', 422],
+    ['a\u0000@c.example', 400],
+    [`${'x'.repeat(65)}@c.example`, 422]
+  ] as const) { t.equal((await post('register', { email, password: PASSWORD })).status, status, email) }
   t.equal(canonicalAddress('İ@EXAMPLE.org'), canonicalAddress(canonicalAddress('İ@EXAMPLE.org')))
 })
 
 t.test('time zones are those the runtime has, and no offsets', async (t) => {
-  for (const [timezone, status] of [['Europe/Berlin', 201], ['Asia/Calcutta', 201], ['UTC', 201], ['+02:00', 422], ['Europe/Nowhere', 422], ['', 422], ['GMT+2', 422]] as const) {
-    t.equal((await post('register', { email: `${randomUUID()}@example.org`, password: PASSWORD, timezone })).status, status, timezone)
+  for (const [timezone, status] of [
+    ['Europe/Berlin', 201],
+    ['Asia/Calcutta', 201],
+    ['UTC', 201],
+    ['+02:00', 422],
+    ['Europe/Nowhere', 422],
+    ['', 422],
+    ['GMT+2', 422]
+  ] as const) {
+    t.equal(
+      (await post('register', { email: `${randomUUID()}@example.org`, password: PASSWORD, timezone })).status,
+      status,
+      timezone
+    )
   }
 })
 
 t.test('a password is hashed anew at login when a hash costs more than it did', async (t) => {
   const ann = await runner()
-  const hashOf = async () => (await database.sql<{ password_hash: string }>`/* test */ select password_hash from users where user_id = ${ann.id}`)[0]?.password_hash
+  const hashOf = async () =>
+    (
+      await database.sql<{
+        password_hash: string
+      }>`/* test */ select password_hash from users where user_id = ${ann.id}`
+    )[0]?.password_hash
   const before = await hashOf()
-  const dearer = await startService(t, { env: { DATABASE_URL: service.databaseUrl }, parts: { passwords: new Passwords({ memoryKiB: 2048, passes: 2, parallelism: 1 }) } })
+  const dearer = await startService(t, {
+    env: { DATABASE_URL: service.databaseUrl },
+    parts: { passwords: new Passwords({ memoryKiB: 2048, passes: 2, parallelism: 1 }) }
+  })
   t.equal((await post('login', { email: ann.email, password: 'wrong password' }, dearer.app)).status, 401)
   t.equal(await hashOf(), before)
-  const answers = await Promise.all(Array.from({ length: 5 }, async () => await post('login', { email: ann.email, password: PASSWORD }, dearer.app)))
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, async () => await post('login', { email: ann.email, password: PASSWORD }, dearer.app))
+  )
   t.same(answers.map(({ status }) => status), [200, 200, 200, 200, 200])
   t.match(await hashOf(), /m=2048,t=2,p=1/)
   t.equal((await post('login', { email: ann.email, password: PASSWORD })).status, 200, 'and not made cheaper again')
@@ -216,32 +298,50 @@ t.test('a password is hashed anew at login when a hash costs more than it did', 
 })
 
 t.test('a flood of logins waits in a bounded queue', async (t) => {
-  const own = await startService(t, { parts: { passwords: new Passwords({ memoryKiB: 1024, passes: 1, parallelism: 1 }, { atOnce: 1, waiting: 2 }) } })
+  const own = await startService(t, {
+    parts: { passwords: new Passwords({ memoryKiB: 1024, passes: 1, parallelism: 1 }, { atOnce: 1, waiting: 2 }) }
+  })
   const ann = await own.runner()
-  const answers = await Promise.all(Array.from({ length: 30 }, async () => await post('login', { email: ann.email, password: PASSWORD }, own.app)))
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, async () => await post('login', { email: ann.email, password: PASSWORD }, own.app))
+  )
   t.ok(answers.some(({ status }) => status === 200))
   const refused = answers.filter(({ status }) => status !== 200)
   t.ok(refused.length > 0)
-  t.ok(refused.every(({ status, body, headers }) => status === 503 && body.error_code === 'SERVICE_UNAVAILABLE' && headers['retry-after'] !== undefined))
+  t.ok(
+    refused.every(
+      ({ status, body, headers }) =>
+        status === 503 && body.error_code === 'SERVICE_UNAVAILABLE' && headers['retry-after'] !== undefined
+    )
+  )
   t.equal((await post('login', { email: ann.email, password: PASSWORD }, own.app)).status, 200)
 })
 
-t.test('the answer to an unknown address and to a wrong password is the same, and costs a hash both times', async (t) => {
-  const ann = await runner()
-  let hashes = 0
-  class Counting extends Passwords {
-    override async verify (hash: string | null | undefined, password: string) {
-      hashes++
-      return await super.verify(hash, password)
+t.test(
+  'the answer to an unknown address and to a wrong password is the same, and costs a hash both times',
+  async (t) => {
+    const ann = await runner()
+    let hashes = 0
+    class Counting extends Passwords {
+      override async verify (hash: string | null | undefined, password: string) {
+        hashes++
+        return await super.verify(hash, password)
+      }
     }
+    const own = await startService(t, {
+      env: { DATABASE_URL: service.databaseUrl },
+      parts: { passwords: new Counting({ memoryKiB: 1024, passes: 1, parallelism: 1 }) }
+    })
+    const wrong = await post('login', { email: ann.email, password: 'not the password' }, own.app)
+    const unknown = await post('login', { email: `${randomUUID()}@example.org`, password: 'not the password' }, own.app)
+    t.equal(hashes, 2)
+    t.same(
+      [wrong.status, wrong.body.error_code, wrong.body.message],
+      [unknown.status, unknown.body.error_code, unknown.body.message]
+    )
+    t.equal(wrong.body.error_code, 'INVALID_CREDENTIALS')
   }
-  const own = await startService(t, { env: { DATABASE_URL: service.databaseUrl }, parts: { passwords: new Counting({ memoryKiB: 1024, passes: 1, parallelism: 1 }) } })
-  const wrong = await post('login', { email: ann.email, password: 'not the password' }, own.app)
-  const unknown = await post('login', { email: `${randomUUID()}@example.org`, password: 'not the password' }, own.app)
-  t.equal(hashes, 2)
-  t.same([wrong.status, wrong.body.error_code, wrong.body.message], [unknown.status, unknown.body.error_code, unknown.body.message])
-  t.equal(wrong.body.error_code, 'INVALID_CREDENTIALS')
-})
+)
 
 t.test('what is out of date is cleared away, and nothing else', async (t) => {
   const own = await startService(t)
@@ -271,7 +371,18 @@ t.test('nothing secret is in any line', async (t) => {
   app.logger.warning(`somebody logs ${body.refresh_token} and ${made.body.key}`, { note: body.refresh_token })
   const text = JSON.stringify(lines)
   t.ok(lines.length > 50)
-  for (const secret of [ann.email, PASSWORD, 'a wrong password', ann.access_token, ann.refresh_token, body.access_token, body.refresh_token, made.body.key, 'rt_wrong', '$argon2id']) {
+  for (const secret of [
+    ann.email,
+    PASSWORD,
+    'a wrong password',
+    ann.access_token,
+    ann.refresh_token,
+    body.access_token,
+    body.refresh_token,
+    made.body.key,
+    'rt_wrong',
+    '$argon2id'
+  ]) {
     t.notOk(text.includes(secret), secret.slice(0, 12))
   }
 })

@@ -20,6 +20,11 @@ export function failed (name: string, message: string, remedy: string): Check {
 }
 
 /** What must be so in production and merely should elsewhere. */
-export function must (production: boolean, holds: boolean, name: string, { good, bad, remedy }: { good: string, bad: string, remedy: string }): Check {
+export function must (
+  production: boolean,
+  holds: boolean,
+  name: string,
+  { good, bad, remedy }: { good: string; bad: string; remedy: string }
+): Check {
   return holds ? ok(name, good) : (production ? failed : warning)(name, bad, remedy)
 }

@@ -20,7 +20,12 @@ interface Answer { status: number, headers: IncomingHttpHeaders, body: string }
 /** What a running service says of itself, if one listens at HOST:PORT. */
 export async function checkService (config: Config): Promise<Check[]> {
   const { host, port } = config.server
-  if (port === 0) return notChecked('PORT=0: the port of a running service is not known from here', 'Set PORT to what its log says, and check again.')
+  if (port === 0) {
+    return notChecked(
+      'PORT=0: the port of a running service is not known from here',
+      'Set PORT to what its log says, and check again.'
+    )
+  }
   const at = { host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port }
   const ask = (path: string, headers: Record<string, string> = {}) => get({ ...at, path, headers })
 
@@ -29,22 +34,33 @@ export async function checkService (config: Config): Promise<Check[]> {
     live = await ask('/health/live')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    if (code === 'ECONNREFUSED') return notChecked(`nothing listens at ${at.host}:${port}`, 'Start the service, and check again.')
-    return [failed('liveness', `what listens at ${at.host}:${port} does not answer (${code})`, 'See its log; restart it.')]
+    if (code === 'ECONNREFUSED') { return notChecked(`nothing listens at ${at.host}:${port}`, 'Start the service, and check again.') }
+    return [
+      failed('liveness', `what listens at ${at.host}:${port} does not answer (${code})`, 'See its log; restart it.')
+    ]
   }
   if (live.status !== 200 || parsed(live)?.['status'] !== 'alive') {
-    return [failed('liveness', `what listens at ${at.host}:${port} is not this service: /health/live answers ${live.status}`, 'End it, or set PORT to another port.')]
+    return [
+      failed(
+        'liveness',
+        `what listens at ${at.host}:${port} is not this service: /health/live answers ${live.status}`,
+        'End it, or set PORT to another port.'
+      )
+    ]
   }
-  const authorization = config.metrics.token === undefined ? undefined : { authorization: `Bearer ${config.metrics.token}` }
+  const authorization =
+    config.metrics.token === undefined ? undefined : { authorization: `Bearer ${config.metrics.token}` }
   return [
     ok('liveness', '/health/live answers 200'),
-    ...await Promise.all([
+    ...(await Promise.all([
       tell('readiness', async () => checkReadiness(await ask('/health/ready'))),
       tell('health', async () => checkHealth(await ask('/health', { accept: 'application/json' }))),
       tell('error_tracking', async () => checkErrorTracking(await ask('/api/v1/no-such-path'))),
-      tell('security_headers', async () => checkSecurityHeaders(await ask('/api/v1/no-such-path'), config.security.hsts)),
+      tell('security_headers', async () =>
+        checkSecurityHeaders(await ask('/api/v1/no-such-path'), config.security.hsts)
+      ),
       tell('monitoring', async () => checkMonitoring(await ask('/metrics', authorization)))
-    ])
+    ]))
   ]
 }
 
@@ -57,29 +73,48 @@ async function tell (name: string, check: () => Promise<Check>): Promise<Check> 
   try {
     return await check()
   } catch (error) {
-    return failed(name, `the service gave no answer: ${error instanceof Error ? error.message : String(error)}`, 'See its log.')
+    return failed(
+      name,
+      `the service gave no answer: ${error instanceof Error ? error.message : String(error)}`,
+      'See its log.'
+    )
   }
 }
 
 function checkReadiness (answer: Answer): Check {
   if (answer.status === 200) return ok('readiness', '/health/ready answers 200')
   const { reason } = parsed(answer) ?? {}
-  return failed('readiness', `/health/ready answers ${answer.status}${reason === undefined ? '' : `: ${String(reason)}`}`, 'See the checks of the database and the lines of app.health in the log.')
+  return failed(
+    'readiness',
+    `/health/ready answers ${answer.status}${reason === undefined ? '' : `: ${String(reason)}`}`,
+    'See the checks of the database and the lines of app.health in the log.'
+  )
 }
 
 function checkHealth (answer: Answer): Check {
   const { status, checks } = parsed(answer) ?? {}
-  const ill = Object.entries(checks ?? {}).filter(([, check]) => check?.status !== 'healthy').map(([name, check]) => `${name} is ${check?.status}`)
+  const ill = Object.entries(checks ?? {})
+    .filter(([, check]) => check?.status !== 'healthy')
+    .map(([name, check]) => `${name} is ${check?.status}`)
   const state = `/health answers ${answer.status}, ${String(status)}${ill.length > 0 ? `: ${ill.join(', ')}` : ''}`
   if (answer.status === 200 && status === 'healthy') return ok('health', state)
-  return (answer.status === 200 ? warning : failed)('health', state, 'See /health and the lines of app.health in the log.')
+  return (answer.status === 200 ? warning : failed)(
+    'health',
+    state,
+    'See /health and the lines of app.health in the log.'
+  )
 }
 
 function checkErrorTracking (answer: Answer): Check {
   const { error_id: id, error_code: code, message, timestamp } = parsed(answer) ?? {}
-  const whole = /^[0-9a-f-]{36}$/.test(String(id)) && [code, message, timestamp].every((value) => typeof value === 'string')
-  if (answer.status === 404 && whole && answer.headers['x-request-id']) return ok('error_tracking', 'an error answer has its error_id and X-Request-ID')
-  return failed('error_tracking', `an unknown path is answered ${answer.status} without error_id or X-Request-ID`, 'See what stands between: a proxy may answer in the place of the service.')
+  const whole =
+    /^[0-9a-f-]{36}$/.test(String(id)) && [code, message, timestamp].every((value) => typeof value === 'string')
+  if (answer.status === 404 && whole && answer.headers['x-request-id']) { return ok('error_tracking', 'an error answer has its error_id and X-Request-ID') }
+  return failed(
+    'error_tracking',
+    `an unknown path is answered ${answer.status} without error_id or X-Request-ID`,
+    'See what stands between: a proxy may answer in the place of the service.'
+  )
 }
 
 function checkSecurityHeaders ({ headers }: Answer, hsts: boolean): Check {
@@ -92,13 +127,21 @@ function checkSecurityHeaders ({ headers }: Answer, hsts: boolean): Check {
   }
   const wrong = Object.entries(wanted).filter(([name, value]) => !headers[name]?.includes(value)).map(([name]) => name)
   if (wrong.length === 0) return ok('security_headers', 'the security headers are on every answer asked for')
-  return failed('security_headers', `missing or different: ${wrong.join(', ')}`, 'See whether it runs with the same NODE_ENV as this check; otherwise report it.')
+  return failed(
+    'security_headers',
+    `missing or different: ${wrong.join(', ')}`,
+    'See whether it runs with the same NODE_ENV as this check; otherwise report it.'
+  )
 }
 
 /** Whether somebody scrapes `/metrics`, told from the service's own count of such requests. */
 function checkMonitoring (answer: Answer): Check {
   if (answer.status !== 200) {
-    return failed('monitoring', `/metrics answers ${answer.status}`, 'See whether the service runs with the same METRICS_TOKEN as this check.')
+    return failed(
+      'monitoring',
+      `/metrics answers ${answer.status}`,
+      'See whether the service runs with the same METRICS_TOKEN as this check.'
+    )
   }
   const startedS = Number(/^process_start_time_seconds(?:\{[^}]*\})? (\S+)$/m.exec(answer.body)?.[1])
   const counts = answer.body.matchAll(/^http_request_duration_seconds_count\{[^}]*route="\/metrics"[^}]*\} (\S+)$/gm)
@@ -106,7 +149,11 @@ function checkMonitoring (answer: Answer): Check {
   const upS = Math.max(0, Math.round(Date.now() / 1000 - startedS))
   const state = `/metrics was asked ${scrapes} times in ${upS} s`
   if (scrapes >= 2 && scrapes * SCRAPE_EVERY_S >= upS) return ok('monitoring', state)
-  return warning('monitoring', `${state}: nobody seems to watch`, 'Let Prometheus scrape /metrics, and load the alert rules of deploy/prometheus.')
+  return warning(
+    'monitoring',
+    `${state}: nobody seems to watch`,
+    'Let Prometheus scrape /metrics, and load the alert rules of deploy/prometheus.'
+  )
 }
 
 type Body = Record<string, unknown> & { checks?: Record<string, { status?: string } | null> }

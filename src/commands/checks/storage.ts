@@ -25,10 +25,21 @@ export async function checkStorage (config: Config): Promise<Check[]> {
   ]
 }
 
-async function checkDirectory (name: string, variable: string, path: string, unwritable: typeof failed): Promise<Check> {
+async function checkDirectory (
+  name: string,
+  variable: string,
+  path: string,
+  unwritable: typeof failed
+): Promise<Check> {
   const { exists, writable, freeBytes = Infinity, error } = await inspectDirectory(path)
   const remedy = `Let the service's user write to it, or set ${variable} to another folder.`
-  if (!writable) return unwritable(name, `${variable} ${exists ? 'cannot be written to' : 'cannot be made'} (${error}): ${path}`, remedy)
+  if (!writable) {
+    return unwritable(
+      name,
+      `${variable} ${exists ? 'cannot be written to' : 'cannot be made'} (${error}): ${path}`,
+      remedy
+    )
+  }
   const room = freeBytes === Infinity ? 'unknown room' : `${Math.floor(freeBytes / MIB)} MiB free`
   const state = `${variable} ${exists ? 'can be written to' : 'will be made'}, ${room}: ${path}`
   if (freeBytes < TOO_LITTLE_BYTES) return failed(name, state, 'Make room on this disk.')
@@ -43,12 +54,16 @@ async function checkLogFile (path: string): Promise<Check> {
     lines = await lastLines(path)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : String(error)
-    if (code === 'ENOENT') return warning('log_file', `there is no log yet: ${path}`, 'Start the service, and check again.')
+    if (code === 'ENOENT') { return warning('log_file', `there is no log yet: ${path}`, 'Start the service, and check again.') }
     return warning('log_file', `the log cannot be read (${code}): ${path}`, 'Let this user read it.')
   }
   const bad = lines.filter((line) => !isLogLine(line)).length
   if (bad > 0) {
-    return failed('log_file', `${bad} of the last ${lines.length} lines are not JSON log lines: ${path}`, 'See what else writes to this file; searches and aggregators go by its form.')
+    return failed(
+      'log_file',
+      `${bad} of the last ${lines.length} lines are not JSON log lines: ${path}`,
+      'See what else writes to this file; searches and aggregators go by its form.'
+    )
   }
   return ok('log_file', `the last ${lines.length} lines are JSON: ${path}`)
 }

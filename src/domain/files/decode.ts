@@ -10,16 +10,21 @@ import { counted, unreadable } from './unreadable.ts'
 export { formatOf }
 export type { FileFormat }
 
-const DECODERS: Record<FileFormat, (bytes: Uint8Array) => Recording[]> = { fit: decodeFit, gpx: decodeGpx, tcx: decodeTcx }
+const DECODERS: Record<FileFormat, (bytes: Uint8Array) => Recording[]> = {
+  fit: decodeFit,
+  gpx: decodeGpx,
+  tcx: decodeTcx
+}
 
 /** So many kinds of trouble are told of one recording; more would only bury the first. */
 const MAX_WARNINGS = 20
 
 /**
- * The activities recorded in a FIT, GPX or TCX file, one at least, in the file's order. The format is told from the bytes.
+ * The activities recorded in a FIT, GPX or TCX file, one at least, in the file's order. The format is told from the
+ * bytes.
  *
- * Damage that leaves something usable is named in the recording's `warnings`. Whatever else is wrong, foreseen or not, is thrown as
- * UNREADABLE_FILE with a message for the file's owner and the cause for the log.
+ * Damage that leaves something usable is named in the recording's `warnings`. Whatever else is wrong, foreseen or not,
+ * is thrown as UNREADABLE_FILE with a message for the file's owner and the cause for the log.
  */
 export function decode (bytes: Uint8Array): Recording[] {
   const format = formatOf(bytes)
@@ -27,7 +32,7 @@ export function decode (bytes: Uint8Array): Recording[] {
   try {
     const recordings = withoutRepeats(DECODERS[format](bytes))
     for (const { warnings } of recordings) {
-      if (warnings.length > MAX_WARNINGS) warnings.splice(MAX_WARNINGS, Infinity, `and ${warnings.length - MAX_WARNINGS} more`)
+      if (warnings.length > MAX_WARNINGS) { warnings.splice(MAX_WARNINGS, Infinity, `and ${warnings.length - MAX_WARNINGS} more`) }
     }
     return recordings
   } catch (error) {
@@ -50,7 +55,9 @@ function withoutRepeats (recordings: Recording[]): Recording[] {
     for (const repeat of recordings) {
       if (!different.includes(repeat)) first.warnings.push(...repeat.warnings)
     }
-    first.warnings.push(`${counted(recordings.length - different.length, 'recording')} left out that the file holds already`)
+    first.warnings.push(
+      `${counted(recordings.length - different.length, 'recording')} left out that the file holds already`
+    )
   }
   return different
 }

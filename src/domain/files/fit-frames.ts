@@ -2,9 +2,10 @@ import { CrcCalculator } from '@garmin/fitsdk'
 import { counted, unreadable } from './unreadable.ts'
 
 /**
- * The frames of a FIT file: where its messages begin and end, nothing of what they say. The official decoder says what they mean, and is
- * given only the messages and fields that are wanted, in portions: it reads a third of the bytes, keeps no more than a portion in memory,
- * and gets what it cannot read itself, compressed time stamps and damaged tails, in a form it can.
+ * The frames of a FIT file: where its messages begin and end, nothing of what they say. The official decoder says what
+ * they mean, and is given only the messages and fields that are wanted, in portions: it reads a third of the bytes,
+ * keeps no more than a portion in memory, and gets what it cannot read itself, compressed time stamps and damaged
+ * tails, in a form it can.
  */
 export interface FitFile {
   portions: Generator<ArrayBuffer, void, void>
@@ -52,7 +53,9 @@ export function isFit (bytes: Uint8Array): boolean {
   return bytes.length >= 12 && bytes[8] === 0x2e && bytes[9] === 0x46 && bytes[10] === 0x49 && bytes[11] === 0x54
 }
 
-/** The FIT files chained in `bytes`, the first hundred of them, each to be read in full before the next is asked for. */
+/**
+ * The FIT files chained in `bytes`, the first hundred of them, each to be read in full before the next is asked for.
+ */
 export function * fitFiles (bytes: Uint8Array, wanted: Wanted): Generator<FitFile, void, void> {
   let at = 0
   for (let number = 1; at < bytes.length && number <= MAX_PARTS; number++) {
@@ -130,8 +133,8 @@ class FitReader implements FitFile {
         inPortion = 0
       }
     }
-    if (this.#unterminated > 0) this.warn(`${counted(this.#unterminated, 'text')} in it not ended as the format asks: read up to their length`)
-    if (this.#redeclared) this.warn('it declares its developer fields more than once, against the format: they were not read')
+    if (this.#unterminated > 0) { this.warn(`${counted(this.#unterminated, 'text')} in it not ended as the format asks: read up to their length`) }
+    if (this.#redeclared) { this.warn('it declares its developer fields more than once, against the format: they were not read') }
     yield this.#portion()
   }
 
@@ -155,7 +158,7 @@ class FitReader implements FitFile {
     }
     this.end = Math.min(bytes.length, end + 2)
     if (end + 2 > bytes.length) this.warn('cut off: its checksum is missing')
-    else if (this.#view.getUint16(end, true) !== CrcCalculator.calculateCRC(bytes, 0, end)) this.warn('its checksum is wrong: parts of it may be damaged')
+    else if (this.#view.getUint16(end, true) !== CrcCalculator.calculateCRC(bytes, 0, end)) { this.warn('its checksum is wrong: parts of it may be damaged') }
     const rest = bytes.subarray(this.end)
     if (rest.length > 0 && !isFit(rest)) this.warn(`${counted(rest.length, 'byte')} after its end left out`)
     return { start, end }
@@ -176,7 +179,15 @@ class FitReader implements FitFile {
     const littleEndian = bytes[at + 2] === 0
     const global = this.#view.getUint16(at + 3, littleEndian)
     const wanted = this.#wanted.get(global)
-    const definition: Definition = { littleEndian, size: 0, timestampAt: -1, developerAt: -1, kept: [], bytes: null, stamped: false }
+    const definition: Definition = {
+      littleEndian,
+      size: 0,
+      timestampAt: -1,
+      developerAt: -1,
+      kept: [],
+      bytes: null,
+      stamped: false
+    }
     const fields: number[] = []
     for (let field = at + 6; field < at + 6 + 3 * bytes[at + 5]!; field += 3) {
       const number = bytes[field]!
@@ -198,7 +209,15 @@ class FitReader implements FitFile {
     if (wanted) {
       definition.stamped = local < 4 && definition.timestampAt < 0
       if (definition.stamped) fields.push(TIMESTAMP, 4, UINT32)
-      definition.bytes = Uint8Array.of(0x40 | local, 0, bytes[at + 2]!, bytes[at + 3]!, bytes[at + 4]!, fields.length / 3, ...fields)
+      definition.bytes = Uint8Array.of(
+        0x40 | local,
+        0,
+        bytes[at + 2]!,
+        bytes[at + 3]!,
+        bytes[at + 4]!,
+        fields.length / 3,
+        ...fields
+      )
       this.#append(definition.bytes)
     }
     this.#definitions[local] = definition
@@ -229,12 +248,19 @@ class FitReader implements FitFile {
       if (kept[i + 2] === STRING && output[this.#length - 1] !== 0) this.#unterminated++
     }
     if (definition.stamped) {
-      new DataView(output.buffer).setUint32(this.#length, compressed ? this.#time : NO_TIMESTAMP, definition.littleEndian)
+      new DataView(output.buffer).setUint32(
+        this.#length,
+        compressed ? this.#time : NO_TIMESTAMP,
+        definition.littleEndian
+      )
       this.#length += 4
     }
   }
 
-  /** One number of a developer stands for one set of fields in a file: declared again, what its fields mean depends on where they are. */
+  /**
+   * One number of a developer stands for one set of fields in a file: declared again, what its fields mean depends on
+   * where they are.
+   */
   #declare (developer: number): void {
     if (this.#developers.has(developer)) this.#redeclared = true
     this.#developers.add(developer)

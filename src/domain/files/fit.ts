@@ -12,9 +12,11 @@ const { FILE_ID, SPORT, SESSION, LAP, RECORD, EVENT, DEVICE_INFO } = Profile.Mes
 const WANTED = new Map<number, ReadonlySet<number>>([
   [FILE_ID!, new Set([0, 1, 2, 4, 8])], // type, manufacturer, product, time_created, product_name
   [SPORT!, new Set([0, 1, 3])], // sport, sub_sport, name
-  [SESSION!, new Set([253, 2, 5, 6, 7, 8, 9, 16, 17, 18, 22, 110])], // time stamp, start, sport, sub-sport, elapsed, timer, distance, heart rates, cadence, ascent, profile name
+  // time stamp, start, sport, sub-sport, elapsed, timer, distance, heart rates, cadence, ascent, profile name
+  [SESSION!, new Set([253, 2, 5, 6, 7, 8, 9, 16, 17, 18, 22, 110])],
   [LAP!, new Set([253, 2, 7, 8, 9, 15, 16, 21])], // time stamp, start, elapsed, timer, distance, heart rates, ascent
-  [RECORD!, new Set([253, 0, 1, 2, 3, 4, 5, 6, 7, 8, 53, 73, 78])], // time stamp, position, altitude, heart rate, cadence, distance, speed, power, both in one, the enhanced ones
+  // time stamp, position, altitude, heart rate, cadence, distance, speed, power, both in one, the enhanced ones
+  [RECORD!, new Set([253, 0, 1, 2, 3, 4, 5, 6, 7, 8, 53, 73, 78])],
   [EVENT!, new Set([253, 0, 1])], // time stamp, event, type
   [DEVICE_INFO!, new Set([0, 2, 4, 27])] // index, manufacturer, product, product_name
 ])
@@ -43,7 +45,8 @@ interface Contents {
 }
 
 /**
- * The activities of a FIT file: one for each session, of each file chained in it. Damage that leaves something usable becomes a warning.
+ * The activities of a FIT file: one for each session, of each file chained in it. Damage that leaves something usable
+ * becomes a warning.
  *
  * Throws UNREADABLE_FILE for one that holds no activity, and says what it is instead.
  */
@@ -64,14 +67,21 @@ export function decodeFit (bytes: Uint8Array): Recording[] {
     }
   }
   if (recordings.length === 0) throw refused[0] ?? unreadable('The FIT file is empty')
-  if (refused.length > 0) notes.push(`${counted(refused.length, 'part')} of the file left out: ${(refused[0] as Error).message}`)
+  if (refused.length > 0) { notes.push(`${counted(refused.length, 'part')} of the file left out: ${(refused[0] as Error).message}`) }
   recordings[0]!.warnings.push(...notes)
   return recordings
 }
 
 function contentsOf (file: FitFile): Contents {
   const contents: Contents = {
-    fileId: undefined, sport: undefined, creator: undefined, sessions: [], laps: [], events: [], points: new PointBuffer(), warnings: file.warnings
+    fileId: undefined,
+    sport: undefined,
+    creator: undefined,
+    sessions: [],
+    laps: [],
+    events: [],
+    points: new PointBuffer(),
+    warnings: file.warnings
   }
   const { warnings } = file
   // Old devices count distance in 12 bits of 1/16 m; the decoder adds up within a portion, this from one to the next.
@@ -97,9 +107,16 @@ function contentsOf (file: FitFile): Contents {
   for (const portion of file.portions) {
     begins = true
     const decoder = new Decoder(Stream.fromArrayBuffer(portion))
-    // Of the other fields there is nothing to take apart that is not said twice then, as altitude is: a sixth of what an import costs.
+    // Of the other fields there is nothing to take apart that is not said twice then, as altitude is: a sixth of what
+    // an import costs.
     const expandComponents = file.has(RECORD!, COMPRESSED_SPEED_DISTANCE)
-    const { errors } = decoder.read({ dataOnly: true, mergeHeartRates: false, convertDateTimesToDates: false, expandComponents, mesgListener: listen })
+    const { errors } = decoder.read({
+      dataOnly: true,
+      mergeHeartRates: false,
+      convertDateTimesToDates: false,
+      expandComponents,
+      mesgListener: listen
+    })
     if (refusal !== undefined) throw refusal
     if (errors.length > 0) warnings.push(`A part that the decoder refused was left out (${errors[0]!.message})`)
   }
@@ -160,9 +177,13 @@ function refuseOtherThanActivity (contents: Contents): void {
 
 function recordingsOf (contents: Contents): Recording[] {
   const { points, warnings } = contents
-  const sessions = contents.sessions.filter((session) => Number.isFinite(startOf(session))).sort((a, b) => startOf(a) - startOf(b))
+  const sessions = contents.sessions
+    .filter((session) => Number.isFinite(startOf(session)))
+    .sort((a, b) => startOf(a) - startOf(b))
   if (sessions.length === 0) {
-    warnings.push('The summary that a device writes at the end is missing: the figures are computed from what was recorded')
+    warnings.push(
+      'The summary that a device writes at the end is missing: the figures are computed from what was recorded'
+    )
     return [recordingOf(points, { ...frameOf(contents, {}), warnings: [...warnings] })]
   }
   if (sessions.length === 1) {
@@ -179,7 +200,9 @@ function recordingsOf (contents: Contents): Recording[] {
     const toMs = i + 1 < sessions.length ? startOf(sessions[i + 1]!) : Number.POSITIVE_INFINITY
     const part = points.between(fromMs, toMs)
     try {
-      recordings.push(recordingOf(part, { ...frameOf(contents, session, fromMs, toMs), startMs, distanceBaseM, warnings: [] }))
+      recordings.push(
+        recordingOf(part, { ...frameOf(contents, session, fromMs, toMs), startMs, distanceBaseM, warnings: [] })
+      )
     } catch (error) {
       empty.push((error as Error).message)
     }
@@ -194,13 +217,21 @@ function recordingsOf (contents: Contents): Recording[] {
 }
 
 /** What the messages beside the records say of one session; laps and pauses are those that began in it. */
-function frameOf (contents: Contents, session: Message, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY) {
+function frameOf (
+  contents: Contents,
+  session: Message,
+  fromMs = Number.NEGATIVE_INFINITY,
+  toMs = Number.POSITIVE_INFINITY
+) {
   const within = (ms: number): boolean => ms >= fromMs && ms < toMs
   const stated = session.sport ?? contents.sport?.sport
   return {
     ...sportOfFit(stated ?? 'running', session.subSport ?? contents.sport?.subSport),
     name: tidyText(session.sportProfileName) ?? (contents.sessions.length < 2 ? tidyText(contents.sport?.name) : null),
-    laps: contents.laps.filter((lap) => within(startOf(lap))).map(lapOf).sort((a, b) => a.startMs - b.startMs),
+    laps: contents.laps
+      .filter((lap) => within(startOf(lap)))
+      .map(lapOf)
+      .sort((a, b) => a.startMs - b.startMs),
     pausesMs: pausesOf(contents.events).filter((pause) => within(pause.startMs)),
     device: figuresOf(session),
     deviceMeans: meansOf(session),
@@ -240,7 +271,9 @@ function meansOf (session: Message): DeviceMeans {
 /** Stretches from a stop of the timer to its next start. A stop that nothing follows is the end. */
 function pausesOf (events: Message[]): Array<{ startMs: number, endMs: number }> {
   const pauses: Array<{ startMs: number, endMs: number }> = []
-  const ordered = events.filter(({ timestamp }) => Number.isFinite(timeMs(timestamp))).sort((a, b) => timeMs(a.timestamp) - timeMs(b.timestamp))
+  const ordered = events
+    .filter(({ timestamp }) => Number.isFinite(timeMs(timestamp)))
+    .sort((a, b) => timeMs(a.timestamp) - timeMs(b.timestamp))
   let stopped: number | undefined
   for (const { eventType, timestamp } of ordered) {
     if (eventType === 'start') {
@@ -267,7 +300,9 @@ function deviceNameOf ({ fileId, creator }: Contents): string | null {
 /** When a session or lap began, in ms; where it does not say, its end less its length. NaN when there is neither. */
 function startOf (message: Message): number {
   const start = timeMs(message.startTime)
-  return Number.isNaN(start) ? timeMs(message.timestamp) - (numeric(message.totalElapsedTime) ?? Number.NaN) * 1000 : start
+  return Number.isNaN(start)
+    ? timeMs(message.timestamp) - (numeric(message.totalElapsedTime) ?? Number.NaN) * 1000
+    : start
 }
 
 /** FIT counts seconds from the end of 1989. */

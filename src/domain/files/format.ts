@@ -19,12 +19,16 @@ export function formatOf (bytes: Uint8Array): FileFormat | undefined {
 export function refusalOf (bytes: Uint8Array): Error {
   if (bytes.length === 0) return unreadable('The file is empty')
   const starts = (...signature: number[]): boolean => signature.every((byte, i) => bytes[i] === byte)
-  if (starts(0x1f, 0x8b)) return unreadable('The file is compressed with gzip: send it with "Content-Encoding: gzip", or unpacked')
-  if (starts(0x50, 0x4b, 3, 4) || starts(0x50, 0x4b, 5, 6)) return unreadable('The file is a ZIP archive: send it to /imports, or the recordings in it one by one')
-  if (bytes.length < 12 && (starts(14) || starts(12))) return unreadable('The file is cut off: it ends within the header of a FIT file')
+  if (starts(0x1f, 0x8b)) { return unreadable('The file is compressed with gzip: send it with "Content-Encoding: gzip", or unpacked') }
+  if (starts(0x50, 0x4b, 3, 4) || starts(0x50, 0x4b, 5, 6)) { return unreadable('The file is a ZIP archive: send it to /imports, or the recordings in it one by one') }
+  if (bytes.length < 12 && (starts(14) || starts(12))) { return unreadable('The file is cut off: it ends within the header of a FIT file') }
   const root = rootOf(bytes)
-  if (root !== undefined) return unreadable(`The file is XML, but its root element is <${localName(root).slice(0, 40)}>: neither <gpx> nor <TrainingCenterDatabase>`)
-  if (xmlEncodingOf(bytes) && textHead(bytes).trimStart().startsWith('<')) return unreadable('The file begins like XML, but has no root element')
+  if (root !== undefined) {
+    return unreadable(
+      `The file is XML, but its root element is <${localName(root).slice(0, 40)}>: neither <gpx> nor <TrainingCenterDatabase>`
+    )
+  }
+  if (xmlEncodingOf(bytes) && textHead(bytes).trimStart().startsWith('<')) { return unreadable('The file begins like XML, but has no root element') }
   return unreadable('The file is neither FIT nor GPX nor TCX')
 }
 
@@ -33,7 +37,10 @@ export function localName (name: string): string {
   return name.slice(name.indexOf(':') + 1)
 }
 
-/** The encoding of text by its byte order mark, the shape of its first bytes or its XML declaration, in that order; UTF-8 otherwise. */
+/**
+ * The encoding of text by its byte order mark, the shape of its first bytes or its XML declaration, in that order;
+ * UTF-8 otherwise.
+ */
 export function xmlEncodingOf (bytes: Uint8Array): string {
   const [a, b, c, d] = bytes
   if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf-8'
@@ -41,7 +48,9 @@ export function xmlEncodingOf (bytes: Uint8Array): string {
   if (a === 0xfe && b === 0xff) return 'utf-16be'
   if (a === 0x3c && b === 0 && c !== 0 && d === 0) return 'utf-16le'
   if (a === 0 && b === 0x3c && c === 0 && d !== 0) return 'utf-16be'
-  const declared = /^\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']/.exec(new TextDecoder('latin1').decode(bytes.subarray(0, 512)))?.[1]
+  const declared = /^\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']/.exec(
+    new TextDecoder('latin1').decode(bytes.subarray(0, 512))
+  )?.[1]
   // In one byte a letter it cannot be the UTF-16 that it says it is.
   return declared === undefined || /^utf-?16/i.test(declared) ? 'utf-8' : declared.toLowerCase()
 }

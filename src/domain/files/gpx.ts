@@ -16,7 +16,10 @@ interface Track {
 /** More tracks than this in one file are a collection of something else. */
 const MAX_TRACKS = 1000
 
-/** What stands in a point or its extensions (Garmin's TrackPointExtension, Strava's and others' power), by the element's name. */
+/**
+ * What stands in a point or its extensions (Garmin's TrackPointExtension, Strava's and others' power), by the element's
+ * name.
+ */
 const FIGURES: Record<string, keyof Point> = {
   ele: 'altitudeM',
   hr: 'heartRateBpm',
@@ -91,12 +94,15 @@ function addPoint (track: Track, point: Point, newSegment: boolean): void {
   points.push(point)
 }
 
-function recordingsOf (tracks: Track[], { creator, routes, warnings }: { creator: string | null, routes: number, warnings: string[] }): Recording[] {
+function recordingsOf (
+  tracks: Track[],
+  { creator, routes, warnings }: { creator: string | null; routes: number; warnings: string[] }
+): Recording[] {
   const timed = tracks.filter(({ points }) => points.length > 0)
   if (timed.length === 0) {
     // A file that breaks off before its first point is damaged before it is anything else.
     if (warnings.length > 0) throw unreadable(warnings.at(-1)!)
-    if (tracks.some(({ points }) => points.untimed > 0)) throw unreadable('The track has no time stamps: it is a route, not a run')
+    if (tracks.some(({ points }) => points.untimed > 0)) { throw unreadable('The track has no time stamps: it is a route, not a run') }
     if (routes > 0) throw unreadable('The file holds a route and no track: a route is not a run')
     throw unreadable('The GPX file holds no track with points')
   }
@@ -106,13 +112,15 @@ function recordingsOf (tracks: Track[], { creator, routes, warnings }: { creator
     const notes: string[] = []
     if (type === null) notes.push('The file does not name the sport: taken as running')
     try {
-      recordings.push(recordingOf(points, {
-        ...sportOfText(type ?? 'running'),
-        name,
-        pausesMs: breaksMs,
-        deviceName: creator,
-        warnings: notes
-      }))
+      recordings.push(
+        recordingOf(points, {
+          ...sportOfText(type ?? 'running'),
+          name,
+          pausesMs: breaksMs,
+          deviceName: creator,
+          warnings: notes
+        })
+      )
     } catch (error) {
       refused.push((error as Error).message)
     }

@@ -120,7 +120,8 @@ export interface Frame {
 }
 
 /**
- * Makes a recording of the points: in order of time, no two at one moment, what nobody can have measured left out, and says what it did.
+ * Makes a recording of the points: in order of time, no two at one moment, what nobody can have measured left out, and
+ * says what it did.
  *
  * Throws UNREADABLE_FILE where nothing is left that took any time, or where the clock was plainly wrong.
  */
@@ -134,7 +135,8 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   const startTime = frame.startMs === undefined ? firstMs : Math.min(frame.startMs, firstMs ?? frame.startMs)
   if (startTime === undefined) throw unreadable('The file holds no point with a time stamp')
   if (!(startTime >= EARLIEST_MS && startTime < LATEST_MS)) {
-    const date = Math.abs(startTime) <= 8.64e15 ? new Date(startTime).toISOString().slice(0, 10) : 'a time that does not exist'
+    const date =
+      Math.abs(startTime) <= 8.64e15 ? new Date(startTime).toISOString().slice(0, 10) : 'a time that does not exist'
     throw unreadable(`The recording is dated ${date}: the clock of the device was wrong`)
   }
   const lastMs = rows.length > 0 ? points.timeMsAt(rows.at(-1)!) : startTime
@@ -145,7 +147,9 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   const columns = columnsOf(points, rows, startTime)
   believable(columns, warnings)
   const seconds = (timeMs: number): number => (timeMs - startTime) / 1000
-  let pauses = tidyPauses((frame.pausesMs ?? []).map(({ startMs, endMs }) => ({ startS: seconds(startMs), endS: seconds(endMs) })))
+  let pauses = tidyPauses(
+    (frame.pausesMs ?? []).map(({ startMs, endMs }) => ({ startS: seconds(startMs), endS: seconds(endMs) }))
+  )
   const limit = PLAUSIBLE_SPEED_M_PER_S[frame.sport]
   if (columns.distanceM.every(Number.isNaN)) {
     const gaps = interruptions(columns.timeS)
@@ -193,7 +197,10 @@ function inOrder (points: PointBuffer, startMs: number | undefined, warnings: st
   return usable
 }
 
-/** The columns of the points in that order: one row for each different time, a later twin filling what the earlier left open. */
+/**
+ * The columns of the points in that order: one row for each different time, a later twin filling what the earlier left
+ * open.
+ */
 function columnsOf (points: PointBuffer, order: Uint32Array, startTime: number): Columns {
   let length = 0
   for (let i = 0; i < order.length; i++) {
@@ -201,8 +208,14 @@ function columnsOf (points: PointBuffer, order: Uint32Array, startTime: number):
   }
   const columns = emptyColumns(length)
   const targets: Array<[number, Float64Array]> = [
-    [LATITUDE, columns.latitudeDeg], [LONGITUDE, columns.longitudeDeg], [ALTITUDE, columns.altitudeM], [HEART_RATE, columns.heartRateBpm],
-    [CADENCE, columns.cadenceSpm], [SPEED, columns.speedMPerS], [POWER, columns.powerW], [DISTANCE, columns.distanceM]
+    [LATITUDE, columns.latitudeDeg],
+    [LONGITUDE, columns.longitudeDeg],
+    [ALTITUDE, columns.altitudeM],
+    [HEART_RATE, columns.heartRateBpm],
+    [CADENCE, columns.cadenceSpm],
+    [SPEED, columns.speedMPerS],
+    [POWER, columns.powerW],
+    [DISTANCE, columns.distanceM]
   ]
   let at = -1
   for (let i = 0; i < order.length; i++) {
@@ -220,7 +233,9 @@ function columnsOf (points: PointBuffer, order: Uint32Array, startTime: number):
 /** Pauses in order and apart; those that last no time are none. */
 function tidyPauses (pauses: Pause[]): Pause[] {
   const tidy: Pause[] = []
-  const sorted = pauses.filter(({ startS, endS }) => Number.isFinite(startS) && endS > Math.max(0, startS)).sort((a, b) => a.startS - b.startS)
+  const sorted = pauses
+    .filter(({ startS, endS }) => Number.isFinite(startS) && endS > Math.max(0, startS))
+    .sort((a, b) => a.startS - b.startS)
   for (const { startS, endS } of sorted) {
     const last = tidy.at(-1)
     if (last && startS <= last.endS) last.endS = Math.max(last.endS, endS)
@@ -234,9 +249,9 @@ const INTERRUPTION_S = 30
 const INTERRUPTION_STEPS = 10
 
 /**
- * Pauses that the file does not name: gaps of at least 30 s and ten times the usual step. Where the distance comes from positions the
- * straight line across is not counted, as the watch itself would not have; but it ran up to a step on after the last record, and up to
- * one before the next.
+ * Pauses that the file does not name: gaps of at least 30 s and ten times the usual step. Where the distance comes from
+ * positions the straight line across is not counted, as the watch itself would not have; but it ran up to a step on
+ * after the last record, and up to one before the next.
  */
 function interruptions (timeS: Float64Array): { pauses: Pause[], breaks: Map<number, number> } {
   const steps = new Float64Array(Math.max(0, timeS.length - 1)).map((_, i) => timeS[i + 1]! - timeS[i]!).sort()

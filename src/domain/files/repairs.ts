@@ -11,7 +11,10 @@ const RANGES = {
   distanceM: [0, 5_000_000]
 } as const satisfies Partial<Record<keyof Columns, readonly [number, number]>>
 
-/** Makes gaps of what cannot have been measured. Devices write 0 for a lost heart rate or position: that is a gap without a word. */
+/**
+ * Makes gaps of what cannot have been measured. Devices write 0 for a lost heart rate or position: that is a gap
+ * without a word.
+ */
 export function believable (columns: Columns, warnings: string[]): void {
   let misplaced = 0
   const { latitudeDeg, longitudeDeg } = columns
@@ -34,7 +37,7 @@ export function believable (columns: Columns, warnings: string[]): void {
       if (!Number.isNaN(value) && value !== 0) refused++
       column[i] = Number.NaN
     }
-    if (refused > 0) warnings.push(`${counted(refused, 'value')} of ${WORDS[name as keyof typeof RANGES]} out of all bounds left out`)
+    if (refused > 0) { warnings.push(`${counted(refused, 'value')} of ${WORDS[name as keyof typeof RANGES]} out of all bounds left out`) }
   }
 }
 
@@ -53,12 +56,15 @@ export interface Cumulation {
   limitMPerS: number
 }
 
-/** A first distance up to this is what was covered before the first record; a larger one is a count that began elsewhere. */
+/**
+ * A first distance up to this is what was covered before the first record; a larger one is a count that began
+ * elsewhere.
+ */
 const HEAD_START_M = 100
 
 /**
- * Makes the device's distance a count from the start that never decreases. Increments faster than anybody moves, and decreases (spikes, or
- * a count begun anew in each lap), add nothing; the count goes on from the new value.
+ * Makes the device's distance a count from the start that never decreases. Increments faster than anybody moves, and
+ * decreases (spikes, or a count begun anew in each lap), add nothing; the count goes on from the new value.
  */
 export function cumulate (columns: Columns, { baseM, limitMPerS }: Cumulation, warnings: string[]): void {
   const { timeS, distanceM } = columns
@@ -74,7 +80,8 @@ export function cumulate (columns: Columns, { baseM, limitMPerS }: Cumulation, w
       total = head >= 0 && head <= HEAD_START_M ? head : 0
     } else {
       const step = raw - lastRaw
-      // Devices make up for what they missed, a tunnel say, in one record: twice the limit, and never under 50 m, is let through.
+      // Devices make up for what they missed, a tunnel say, in one record: twice the limit, and never under 50 m, is
+      // let through.
       if (step > Math.max(50, 2 * limitMPerS * (timeS[i]! - timeS[last]!))) leaps++
       else if (step > 0) total += step
     }

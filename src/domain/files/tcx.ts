@@ -33,7 +33,8 @@ const FIGURES: Record<string, keyof Point> = {
 }
 
 /**
- * The activities of a TCX file, one for each `<Activity>`, those of a multisport session included. A new track within a lap is a pause.
+ * The activities of a TCX file, one for each `<Activity>`, those of a multisport session included. A new track within a
+ * lap is a pause.
  *
  * Throws UNREADABLE_FILE for courses and workouts, which are no runs.
  */
@@ -63,7 +64,15 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
           tooMany = true
           return
         }
-        activity = { sport: tidyText(attributes.Sport), notes: null, deviceName: null, idMs: Number.NaN, laps: [], points: new PointBuffer(), pausesMs: [] }
+        activity = {
+          sport: tidyText(attributes.Sport),
+          notes: null,
+          deviceName: null,
+          idMs: Number.NaN,
+          laps: [],
+          points: new PointBuffer(),
+          pausesMs: []
+        }
         activities.push(activity)
       } else if (name === 'Course' || name === 'Workout') {
         seen.add(name)
@@ -140,7 +149,11 @@ function recordingsOf (activities: Activity[], seen: ReadonlySet<string>, warnin
   for (const activity of activities) {
     const { points, laps, sport, notes, deviceName, pausesMs, idMs } = activity
     try {
-      if (points.length === 0 && points.untimed > 0 && !laps.some(({ startMs, timerS }) => timerS !== null && Number.isFinite(startMs))) {
+      if (
+        points.length === 0 &&
+        points.untimed > 0 &&
+        !laps.some(({ startMs, timerS }) => timerS !== null && Number.isFinite(startMs))
+      ) {
         throw unreadable('The track has no time stamps: it is a route, not a run')
       }
       const timed = laps.filter(({ startMs }) => Number.isFinite(startMs))
@@ -161,12 +174,15 @@ function recordingsOf (activities: Activity[], seen: ReadonlySet<string>, warnin
   }
   // A file that breaks off before its first point is damaged before it is anything else.
   if (recordings.length === 0) throw unreadable(warnings.at(-1) ?? refused[0]!)
-  if (refused.length > 0) warnings.push(`${refused.length === 1 ? '1 activity' : `${refused.length} activities`} left out: ${refused[0]!}`)
+  if (refused.length > 0) { warnings.push(`${refused.length === 1 ? '1 activity' : `${refused.length} activities`} left out: ${refused[0]!}`) }
   recordings[0]!.warnings.unshift(...warnings)
   return recordings
 }
 
-/** The laps' totals added up; what no lap states is unknown. TCX says how long the timer ran, and elapsed time only by its points. */
+/**
+ * The laps' totals added up; what no lap states is unknown. TCX says how long the timer ran, and elapsed time only by
+ * its points.
+ */
 function figuresOf (laps: TcxLap[], withoutPoints: boolean): DeviceFigures {
   const sum = (value: (lap: TcxLap) => number | null): number | null => {
     let total = 0
@@ -174,11 +190,24 @@ function figuresOf (laps: TcxLap[], withoutPoints: boolean): DeviceFigures {
     return total > 0 ? total : null
   }
   const timer = sum(({ timerS }) => timerS)
-  return { distance_m: sum(({ distanceM }) => distanceM), elapsed_s: withoutPoints ? timer : null, timer_s: timer, elevation_gain_m: null }
+  return {
+    distance_m: sum(({ distanceM }) => distanceM),
+    elapsed_s: withoutPoints ? timer : null,
+    timer_s: timer,
+    elevation_gain_m: null
+  }
 }
 
 function emptyLap (startMs: number): TcxLap {
-  return { startMs, elapsedS: null, timerS: null, distanceM: null, elevationGainM: null, averageHeartRateBpm: null, maxHeartRateBpm: null }
+  return {
+    startMs,
+    elapsedS: null,
+    timerS: null,
+    distanceM: null,
+    elevationGainM: null,
+    averageHeartRateBpm: null,
+    maxHeartRateBpm: null
+  }
 }
 
 function positive (text: string): number | null {

@@ -16,5 +16,11 @@ export function tidyText (text: unknown): string | null {
   // eslint-disable-next-line no-control-regex
   const tidy = text.slice(0, 1000).replaceAll(/[\u0000-\u001f\u007f-\u009f\ufffd\s]+/g, ' ').trim()
   // By whole characters: half of a pair of surrogates is no text that a database takes.
-  return Array.from(tidy).filter((character) => !/^[\ud800-\udfff]$/.test(character)).slice(0, 200).join('').trim() || null
+  return (
+    Array.from(tidy)
+      .filter((character) => !/^[\ud800-\udfff]$/.test(character))
+      .slice(0, 200)
+      .join('')
+      .trim() || null
+  )
 }

@@ -6,7 +6,10 @@ import { unreadable } from './unreadable.ts'
 /** Who listens to the elements of a document. Names come without their prefix. */
 export interface XmlListener {
   open (name: string, attributes: Record<string, string>): void
-  /** `text` is what stood in the element after its last child, so all of it for one without children; at most 64 Ki characters. */
+  /**
+   * `text` is what stood in the element after its last child, so all of it for one without children; at most 64 Ki
+   * characters.
+   */
   close (name: string, text: string): void
 }
 
@@ -18,9 +21,9 @@ const MAX_TEXT = 1 << 16
 const MAX_ATTRIBUTES = 256
 
 /**
- * Reads a document from its bytes, element by element, never the whole of it at once. Entities are not expanded: a document that declares
- * any is refused, as is one nested too deeply. Where the document breaks off or is not well-formed, reading ends; what was heard until then
- * stands, and the answer says what was wrong.
+ * Reads a document from its bytes, element by element, never the whole of it at once. Entities are not expanded: a
+ * document that declares any is refused, as is one nested too deeply. Where the document breaks off or is not
+ * well-formed, reading ends; what was heard until then stands, and the answer says what was wrong.
  *
  * Throws UNREADABLE_FILE for what is not to be read at all.
  */
@@ -37,11 +40,11 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
     trouble.message ??= error.message.replace(/\.$/, '')
   })
   parser.on('doctype', (doctype) => {
-    if (/<!ENTITY/i.test(doctype)) throw unreadable('The file declares XML entities, which are never expanded here: refused')
+    if (/<!ENTITY/i.test(doctype)) { throw unreadable('The file declares XML entities, which are never expanded here: refused') }
   })
   let attributes = 0
   parser.on('attribute', () => {
-    if (++attributes > MAX_ATTRIBUTES) throw unreadable(`An element of the file has more than ${MAX_ATTRIBUTES} attributes`)
+    if (++attributes > MAX_ATTRIBUTES) { throw unreadable(`An element of the file has more than ${MAX_ATTRIBUTES} attributes`) }
   })
   parser.on('opentag', (tag) => {
     attributes = 0
@@ -115,7 +118,10 @@ const MOMENT = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d
 /** The farthest from UTC that a clock may be, by XML Schema. */
 const MAX_ZONE_MINUTES = 14 * 60
 
-/** A moment of XML Schema in ms since 1970, NaN where the text is none. Without a zone it is UTC, as both formats prescribe. */
+/**
+ * A moment of XML Schema in ms since 1970, NaN where the text is none. Without a zone it is UTC, as both formats
+ * prescribe.
+ */
 export function momentOf (text: string): number {
   if (text.length > 64) return Number.NaN
   const match = MOMENT.exec(text.trim())
@@ -124,10 +130,19 @@ export function momentOf (text: string): number {
   const date = Date.UTC(Number(year), Number(month) - 1, Number(day))
   const found = new Date(date)
   // The 31st of a month of thirty days is not the first of the next, and the year 96 is not 1996.
-  if (found.getUTCDate() !== Number(day) || found.getUTCFullYear() !== Number(year) || Number(month) > 12) return Number.NaN
+  if (found.getUTCDate() !== Number(day) || found.getUTCFullYear() !== Number(year) || Number(month) > 12) {
+    return Number.NaN
+  }
   // 24:00:00 is the end of the day, which XML Schema has, and the second 60 a leap second.
-  if (Number(hour) > 24 || Number(minute) > 59 || Number(second) > 60 || (Number(hour) === 24 && /[1-9]/.test(`${minute}${second}${fraction}`))) return Number.NaN
-  if (Number(zoneHour ?? 0) * 60 + Number(zoneMinute ?? 0) > MAX_ZONE_MINUTES || Number(zoneMinute ?? 0) > 59) return Number.NaN
+  if (
+    Number(hour) > 24 ||
+    Number(minute) > 59 ||
+    Number(second) > 60 ||
+    (Number(hour) === 24 && /[1-9]/.test(`${minute}${second}${fraction}`))
+  ) { return Number.NaN }
+  if (Number(zoneHour ?? 0) * 60 + Number(zoneMinute ?? 0) > MAX_ZONE_MINUTES || Number(zoneMinute ?? 0) > 59) {
+    return Number.NaN
+  }
   const zone = sign === undefined ? 0 : (Number(zoneHour) * 60 + Number(zoneMinute)) * (sign === '-' ? -60_000 : 60_000)
   const ms = fraction === undefined ? 0 : Math.round(Number(`0.${fraction}`) * 1000)
   return date + (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000 + ms - zone

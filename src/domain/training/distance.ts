@@ -8,12 +8,20 @@ const RADIANS = Math.PI / 180
  *
  *     a = sin²(Δφ/2) + cos φ1 · cos φ2 · sin²(Δλ/2),   d = 2R · asin(√a)
  *
- * `a` is held to 1, so that antipodes give half the circumference and not NaN. The Earth is a sphere here: up to 0.5 % off.
+ * `a` is held to 1, so that antipodes give half the circumference and not NaN. The Earth is a sphere here: up to 0.5 %
+ * off.
  */
-export function haversineM (latitude1Deg: number, longitude1Deg: number, latitude2Deg: number, longitude2Deg: number): number {
-  const halfLatitude = Math.sin((latitude2Deg - latitude1Deg) * RADIANS / 2)
-  const halfLongitude = Math.sin((longitude2Deg - longitude1Deg) * RADIANS / 2)
-  const a = halfLatitude * halfLatitude + Math.cos(latitude1Deg * RADIANS) * Math.cos(latitude2Deg * RADIANS) * halfLongitude * halfLongitude
+export function haversineM (
+  latitude1Deg: number,
+  longitude1Deg: number,
+  latitude2Deg: number,
+  longitude2Deg: number
+): number {
+  const halfLatitude = Math.sin(((latitude2Deg - latitude1Deg) * RADIANS) / 2)
+  const halfLongitude = Math.sin(((longitude2Deg - longitude1Deg) * RADIANS) / 2)
+  const a =
+    halfLatitude * halfLatitude +
+    Math.cos(latitude1Deg * RADIANS) * Math.cos(latitude2Deg * RADIANS) * halfLongitude * halfLongitude
   return 2 * EARTH_RADIUS_M * Math.asin(Math.sqrt(Math.min(1, a)))
 }
 
@@ -27,13 +35,19 @@ export interface Positions {
 const REFUSALS = 5
 
 /**
- * Distance since the first position, in metres, at each position; NaN where there is none, and everywhere if there are none.
+ * Distance since the first position, in metres, at each position; NaN where there is none, and everywhere if there are
+ * none.
  *
- * A position that nobody could have reached since the last good one (faster than `limitMPerS`) is a spike and adds nothing; after five in
- * a row the track goes on from there, the leap between left out. `breaks` says after which rows the recording was interrupted, and for how
- * many seconds of the break the last speed is to be counted; the rest of what lies across was not run.
+ * A position that nobody could have reached since the last good one (faster than `limitMPerS`) is a spike and adds
+ * nothing; after five in a row the track goes on from there, the leap between left out. `breaks` says after which rows
+ * the recording was interrupted, and for how many seconds of the break the last speed is to be counted; the rest of
+ * what lies across was not run.
  */
-export function trackDistanceM (positions: Positions, limitMPerS: number, breaks: ReadonlyMap<number, number>): Float64Array<ArrayBuffer> {
+export function trackDistanceM (
+  positions: Positions,
+  limitMPerS: number,
+  breaks: ReadonlyMap<number, number>
+): Float64Array<ArrayBuffer> {
   const { timeS, latitudeDeg, longitudeDeg } = positions
   const distanceM = new Float64Array(timeS.length).fill(Number.NaN)
   let total = 0

@@ -9,8 +9,9 @@ export interface Elevation {
 }
 
 /**
- * Heights freed of the sensor's unrest: each the mean of those within `SMOOTHING_S` on either side, a window that narrows towards both ends
- * so that the first and last height stay what they were, and a climb stays a climb. Gaps stay gaps.
+ * Heights freed of the sensor's unrest: each the mean of those within `SMOOTHING_S` on either side, a window that
+ * narrows towards both ends so that the first and last height stay what they were, and a climb stays a climb. Gaps stay
+ * gaps.
  */
 export function smoothAltitude (timeS: Float64Array, altitudeM: Float64Array): Float64Array<ArrayBuffer> {
   const known: number[] = []
@@ -35,8 +36,9 @@ export function smoothAltitude (timeS: Float64Array, altitudeM: Float64Array): F
 /**
  * Metres climbed and descended, null where fewer than two heights are known.
  *
- * The smoothed heights are cut at their turning points, and a turn is one only when the way back from it is at least `HYSTERESIS_M`:
- * noise of ±0.3 m on the flat gives 0, a climb without a descent its end less its start, and the way back swaps gain and loss.
+ * The smoothed heights are cut at their turning points, and a turn is one only when the way back from it is at least
+ * `HYSTERESIS_M`: noise of ±0.3 m on the flat gives 0, a climb without a descent its end less its start, and the way
+ * back swaps gain and loss.
  */
 export function elevationOf (timeS: Float64Array, altitudeM: Float64Array): Elevation | null {
   let known = 0

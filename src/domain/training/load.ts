@@ -14,25 +14,36 @@ const WEIGHTS = { male: { a: 0.64, b: 1.92 }, female: { a: 0.86, b: 1.67 }, unkn
 
 /** Values farther apart than this, in seconds, have a gap between them. */
 const LONGEST_GAP_S = 60
-/** Of watches, which count whole beats, means are exact so; of what else a file may say they are off by no more than a quarter of a beat. */
+/**
+ * Of watches, which count whole beats, means are exact so; of what else a file may say they are off by no more than a
+ * quarter of a beat.
+ */
 const RATES_PER_BPM = 2
 const HIGHEST_BPM = 250
-/** Our own convention: an hour at this effort, of 10, is a load of 100, as an hour at threshold is for the other models. */
+/**
+ * Our own convention: an hour at this effort, of 10, is a load of 100, as an hour at threshold is for the other models.
+ */
 const EFFORT_OF_100 = 7
 
-/** How much a minute at `heartRateBpm` counts: x·a·e^(b·x), x = (hr − rest) / (max − rest) held to 0…1, so that one bad reading cannot carry the sum. */
+/**
+ * How much a minute at `heartRateBpm` counts: x·a·e^(b·x), x = (hr − rest) / (max − rest) held to 0…1, so that one bad
+ * reading cannot carry the sum.
+ */
 function weight (heartRateBpm: number, { resting, max }: HeartRateRange, sex: string | null): number {
   const { a, b } = WEIGHTS[sex === 'male' || sex === 'female' ? sex : 'unknown']
   const x = Math.max(0, Math.min(1, (heartRateBpm - resting) / (max - resting)))
   return x * a * Math.exp(b * x)
 }
 
-/** Seconds at each heart rate, by half beats per minute from 0 to 250: all that a training impulse needs of a recording, whatever that holds. */
+/**
+ * Seconds at each heart rate, by half beats per minute from 0 to 250: all that a training impulse needs of a recording,
+ * whatever that holds.
+ */
 export type HeartRateTimes = Float64Array<ArrayBuffer>
 
 /**
- * How long the heart beat at which rate, in time on the running timer, `activeS`. The heart rate between two values is their mean. Gaps, of over a minute, are
- * skipped; 0 everywhere where nothing was measured for any time.
+ * How long the heart beat at which rate, in time on the running timer, `activeS`. The heart rate between two values is
+ * their mean. Gaps, of over a minute, are skipped; 0 everywhere where nothing was measured for any time.
  */
 export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Array): HeartRateTimes {
   const times = new Float64Array(HIGHEST_BPM * RATES_PER_BPM + 1)
@@ -50,7 +61,8 @@ export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Arra
 }
 
 /**
- * Training impulse (TRIMP) in Banister's arbitrary units: Σ Δt · x · a · e^(b·x), Δt in minutes at a heart rate; null where none was measured.
+ * Training impulse (TRIMP) in Banister's arbitrary units: Σ Δt · x · a · e^(b·x), Δt in minutes at a heart rate; null
+ * where none was measured.
  *
  * Banister, E. W. (1991), in: Physiological Testing of Elite Athletes.
  */
@@ -63,13 +75,23 @@ export function trainingImpulse (times: HeartRateTimes, range: HeartRateRange, s
 }
 
 /** The same of `seconds` at one heart rate: of what has a mean and no samples. */
-export function steadyImpulse (seconds: number, heartRateBpm: number, range: HeartRateRange, sex: string | null): number {
-  return seconds / 60 * weight(heartRateBpm, range, sex)
+export function steadyImpulse (
+  seconds: number,
+  heartRateBpm: number,
+  range: HeartRateRange,
+  sex: string | null
+): number {
+  return (seconds / 60) * weight(heartRateBpm, range, sex)
 }
 
 /** Heart-rate stress: the impulse in hundredths of that of an hour at threshold heart rate. */
-export function heartRateStress (impulse: number, thresholdBpm: number, range: HeartRateRange, sex: string | null): number {
-  return 100 * impulse / steadyImpulse(3600, thresholdBpm, range, sex)
+export function heartRateStress (
+  impulse: number,
+  thresholdBpm: number,
+  range: HeartRateRange,
+  sex: string | null
+): number {
+  return (100 * impulse) / steadyImpulse(3600, thresholdBpm, range, sex)
 }
 
 /** Running stress: hours · IF² · 100, IF being normalized graded speed over threshold speed, both in m/s. */
@@ -95,12 +117,22 @@ export interface Exertion {
 }
 
 /**
- * The load of one activity and which model gave it, by what held of the runner's body on its day: running stress where there are a speed and a
- * threshold pace, else heart-rate stress, else session RPE, else null. Threshold pace is of running and says nothing of another sport.
+ * The load of one activity and which model gave it, by what held of the runner's body on its day: running stress where
+ * there are a speed and a threshold pace, else heart-rate stress, else session RPE, else null. Threshold pace is of
+ * running and says nothing of another sport.
  */
-export function loadOf (exertion: Exertion, settings: BodySettings): { load: number | null, load_model: LoadModel | null } {
+export function loadOf (
+  exertion: Exertion,
+  settings: BodySettings
+): { load: number | null; load_model: LoadModel | null } {
   const { sport, seconds, gradedSpeedMPerS, impulse, perceivedEffort } = exertion
-  const { sex, max_heart_rate_bpm: max, resting_heart_rate_bpm: resting, threshold_heart_rate_bpm: threshold, threshold_pace_s_per_km: pace } = settings
+  const {
+    sex,
+    max_heart_rate_bpm: max,
+    resting_heart_rate_bpm: resting,
+    threshold_heart_rate_bpm: threshold,
+    threshold_pace_s_per_km: pace
+  } = settings
   if (sport === 'running' && seconds !== null && gradedSpeedMPerS !== null && pace !== null) {
     return { load: runningStress(seconds, gradedSpeedMPerS, METRES_PER_KM / pace), load_model: 'rtss' }
   }
@@ -110,6 +142,6 @@ export function loadOf (exertion: Exertion, settings: BodySettings): { load: num
     const sum = impulse(range, sex)
     if (sum !== null) return { load: heartRateStress(sum, threshold, range, sex), load_model: 'hrtss' }
   }
-  if (seconds !== null && perceivedEffort !== null) return { load: sessionStress(seconds, perceivedEffort), load_model: 'session_rpe' }
+  if (seconds !== null && perceivedEffort !== null) { return { load: sessionStress(seconds, perceivedEffort), load_model: 'session_rpe' } }
   return { load: null, load_model: null }
 }

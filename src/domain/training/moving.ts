@@ -23,10 +23,13 @@ export function activeTimeS (timeS: Float64Array, pauses: readonly Pause[]): Flo
 }
 
 /**
- * Seconds of standing while the timer ran, a stop being at least 10 s below 0.5 m/s by the distance. Null where the distance does not tell:
- * known at fewer than two records, or never more than 0.
+ * Seconds of standing while the timer ran, a stop being at least 10 s below 0.5 m/s by the distance. Null where the
+ * distance does not tell: known at fewer than two records, or never more than 0.
  */
-export function standingTimeS ({ timeS, distanceM }: Pick<Columns, 'timeS' | 'distanceM'>, activeS: Float64Array): number | null {
+export function standingTimeS (
+  { timeS, distanceM }: Pick<Columns, 'timeS' | 'distanceM'>,
+  activeS: Float64Array
+): number | null {
   let standingS = 0
   let stopS = 0
   let last = -1
@@ -55,10 +58,14 @@ export interface TimedMean {
 }
 
 /**
- * The mean of a column weighted by time on the running timer, over stretches between values at most `longestGapS` apart. Gaps are skipped
- * and never count as zero, nor do values under `from`.
+ * The mean of a column weighted by time on the running timer, over stretches between values at most `longestGapS`
+ * apart. Gaps are skipped and never count as zero, nor do values under `from`.
  */
-export function meanOverTime (activeS: Float64Array, column: Float64Array, { longestGapS = 60, from = Number.NEGATIVE_INFINITY } = {}): TimedMean {
+export function meanOverTime (
+  activeS: Float64Array,
+  column: Float64Array,
+  { longestGapS = 60, from = Number.NEGATIVE_INFINITY } = {}
+): TimedMean {
   let weighted = 0
   let seconds = 0
   let last = -1
@@ -68,7 +75,7 @@ export function meanOverTime (activeS: Float64Array, column: Float64Array, { lon
     if (last >= 0) {
       const stepS = activeS[i]! - activeS[last]!
       if (stepS <= longestGapS) {
-        weighted += (value + column[last]!) / 2 * stepS
+        weighted += ((value + column[last]!) / 2) * stepS
         seconds += stepS
       }
     }

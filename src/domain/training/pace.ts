@@ -12,19 +12,26 @@ const FLAT_COST = 3.6
  *
  *     C(i) = 155.4i⁵ − 30.4i⁴ − 43.3i³ + 46.3i² + 19.5i + 3.6,   i held to ±0.45
  *
- * Minetti et al. (2002), Energy cost of walking and running at extreme uphill and downhill slopes. J. Appl. Physiol. 93.
+ * Minetti et al. (2002), Energy cost of walking and running at extreme uphill and downhill slopes. J. Appl. Physiol.
+ * 93.
  */
 export function minettiCost (grade: number): number {
   const i = Math.max(-STEEPEST, Math.min(STEEPEST, grade))
   return ((((155.4 * i - 30.4) * i - 43.3) * i + 46.3) * i + 19.5) * i + FLAT_COST
 }
 
-/** How much faster the same effort would have been on the flat: C(i)/3.6, so 1 on the flat, 1.6578 at +10 %, 0.5977 at −10 %. */
+/**
+ * How much faster the same effort would have been on the flat: C(i)/3.6, so 1 on the flat, 1.6578 at +10 %, 0.5977 at
+ * −10 %.
+ */
 export function gradeFactor (grade: number): number {
   return minettiCost(grade) / FLAT_COST
 }
 
-/** The grade at a place is the rise over so many metres around it, of smoothed heights: shorter and it is the sensor's unrest. */
+/**
+ * The grade at a place is the rise over so many metres around it, of smoothed heights: shorter and it is the sensor's
+ * unrest.
+ */
 export const GRADE_WINDOW_M = 60
 
 export interface Course {
@@ -34,8 +41,9 @@ export interface Course {
 }
 
 /**
- * Distance since the start as it would have been run on the flat at the same cost, in metres, at each record with a distance (NaN at the
- * others). Where the altitude is not known the grade is taken for 0; null where it is known at fewer than half of the records with a distance.
+ * Distance since the start as it would have been run on the flat at the same cost, in metres, at each record with a
+ * distance (NaN at the others). Where the altitude is not known the grade is taken for 0; null where it is known at
+ * fewer than half of the records with a distance.
  */
 export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffer> | null {
   const { timeS, distanceM } = course
@@ -69,7 +77,10 @@ export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffe
   return adjustedM
 }
 
-/** Rise over run between two records; flat where they are too near to tell or so far apart that the heights between are missing. */
+/**
+ * Rise over run between two records; flat where they are too near to tell or so far apart that the heights between are
+ * missing.
+ */
 function gradeBetween (distanceM: Float64Array, altitudeM: Float64Array, from: number, to: number): number {
   const runM = distanceM[to]! - distanceM[from]!
   if (!(runM >= GRADE_WINDOW_M / 4) || runM > GRADE_WINDOW_M * 10) return 0
@@ -80,11 +91,12 @@ function gradeBetween (distanceM: Float64Array, altitudeM: Float64Array, from: n
 const ROLLING_S = 30
 
 /**
- * Normalized graded speed in m/s: the 4th-power mean of the 30 s rolling grade-adjusted speed. Null where nothing moved or no time passed.
+ * Normalized graded speed in m/s: the 4th-power mean of the 30 s rolling grade-adjusted speed. Null where nothing moved
+ * or no time passed.
  *
- * `activeS` is time on the running timer, so that pauses do not count, and `adjustedM` the grade-adjusted distance, both at the same
- * records and never decreasing; records without a distance are left out. The first 30 s have no full window before them and share that of
- * the 30th second.
+ * `activeS` is time on the running timer, so that pauses do not count, and `adjustedM` the grade-adjusted distance,
+ * both at the same records and never decreasing; records without a distance are left out. The first 30 s have no full
+ * window before them and share that of the 30th second.
  */
 export function normalizedGradedSpeed (activeS: Float64Array, adjustedM: Float64Array): number | null {
   const times: number[] = []
@@ -114,7 +126,10 @@ export function normalizedGradedSpeed (activeS: Float64Array, adjustedM: Float64
   return (sum / (count + 1)) ** (1 / 4) || null
 }
 
-/** The normalized graded speed of a recording, in m/s; by its plain distance where the altitude is not known. Null where it has no distance. */
+/**
+ * The normalized graded speed of a recording, in m/s; by its plain distance where the altitude is not known. Null where
+ * it has no distance.
+ */
 export function gradedSpeedOf (columns: Columns, pauses: readonly Pause[]): number | null {
   return normalizedGradedSpeed(activeTimeS(columns.timeS, pauses), gradeAdjustedDistanceM(columns) ?? columns.distanceM)
 }

@@ -30,7 +30,10 @@ export interface ActivitySummary {
   laps_count: number
 }
 
-/** A device that says its recording took less than half of the time that its own records span, or more than a fortnight, is wrong. */
+/**
+ * A device that says its recording took less than half of the time that its own records span, or more than a fortnight,
+ * is wrong.
+ */
 const LEAST_SHARE = 0.5
 const LONGEST_S = 14 * 86_400
 
@@ -38,7 +41,8 @@ const LONGEST_S = 14 * 86_400
  * The figures of a recording.
  *
  * - Distance and elapsed time are the device's own where it gave them and they can be true, else those of the records.
- * - Moving time is that on the running timer less the stops; see `standingTimeS`. In water nothing tells a stop from a turn: the timer counts.
+ * - Moving time is that on the running timer less the stops; see `standingTimeS`. In water nothing tells a stop from a
+ *   turn: the timer counts.
  * - Heart rate and cadence are means over time, gaps skipped, the device's own only where the samples
  *   cover less than half of its time; cadence leaves standing out.
  * - Grade-adjusted pace is that of legs: null for a sport without steps.
@@ -55,7 +59,10 @@ export function summaryOf (recording: Recording): ActivitySummary {
   const adjusted = hasSteps(sport) ? gradeAdjustedDistanceM(columns) : null
   const recordedM = lastOf(columns.distanceM)
   // Records and device may differ in the distance; what the grades add to it is in proportion.
-  const adjustedM = adjusted && distanceM !== null && recordedM !== null && recordedM > 0 ? distanceM * lastOf(adjusted)! / recordedM : null
+  const adjustedM =
+    adjusted && distanceM !== null && recordedM !== null && recordedM > 0
+      ? (distanceM * lastOf(adjusted)!) / recordedM
+      : null
   const legs = hasSteps(sport) ? 2 : 1
   return {
     sport,
@@ -67,9 +74,15 @@ export function summaryOf (recording: Recording): ActivitySummary {
     moving_s: rounded(movingS, 3)!,
     elevation_gain_m: rounded(elevation ? elevation.gainM : device.elevation_gain_m, 1),
     elevation_loss_m: rounded(elevation && elevation.lossM, 1),
-    average_heart_rate_bpm: rounded(meanOf(meanOverTime(activeS, columns.heartRateBpm), deviceMeans.averageHeartRateBpm, activeS), 0),
+    average_heart_rate_bpm: rounded(
+      meanOf(meanOverTime(activeS, columns.heartRateBpm), deviceMeans.averageHeartRateBpm, activeS),
+      0
+    ),
     max_heart_rate_bpm: rounded(highestOf(columns.heartRateBpm, deviceMeans.maxHeartRateBpm), 0),
-    average_cadence_spm: rounded(meanOverTime(activeS, columns.cadenceSpm, { from: 1 }).mean ?? deviceCadence(deviceMeans.averageCadenceSpm, legs), 1),
+    average_cadence_spm: rounded(
+      meanOverTime(activeS, columns.cadenceSpm, { from: 1 }).mean ?? deviceCadence(deviceMeans.averageCadenceSpm, legs),
+      1
+    ),
     average_pace_s_per_km: rounded(paceOf(distanceM, movingS), 2),
     grade_adjusted_pace_s_per_km: rounded(paceOf(adjustedM, movingS), 2),
     device: {
@@ -83,7 +96,8 @@ export function summaryOf (recording: Recording): ActivitySummary {
 }
 
 function elapsedOf ({ elapsed_s: stated, timer_s: timer }: DeviceFigures, recordedS: number): number {
-  const believed = (seconds: number | null): seconds is number => seconds !== null && seconds >= recordedS * LEAST_SHARE && seconds <= LONGEST_S
+  const believed = (seconds: number | null): seconds is number =>
+    seconds !== null && seconds >= recordedS * LEAST_SHARE && seconds <= LONGEST_S
   if (believed(stated)) return stated
   // The timer may have run on after the last record; time cannot have been shorter than it.
   return believed(timer) ? Math.max(recordedS, timer) : recordedS
@@ -92,7 +106,9 @@ function elapsedOf ({ elapsed_s: stated, timer_s: timer }: DeviceFigures, record
 function distanceOf ({ sport, columns, device }: Recording, elapsedS: number): number | null {
   const recordedM = lastOf(columns.distanceM)
   const stated = device.distance_m
-  if (stated === null || stated > PLAUSIBLE_SPEED_M_PER_S[sport] * elapsedS) return recordedM !== null && recordedM > 0 ? recordedM : null
+  if (stated === null || stated > PLAUSIBLE_SPEED_M_PER_S[sport] * elapsedS) {
+    return recordedM !== null && recordedM > 0 ? recordedM : null
+  }
   return stated
 }
 
@@ -105,7 +121,10 @@ function movingOf ({ sport, columns, pauses, device }: Recording, elapsedS: numb
   return standingS < timerS ? timerS - standingS : timerS
 }
 
-/** The mean of the samples where they cover at least half of the time, else the device's own, else that of what there is. */
+/**
+ * The mean of the samples where they cover at least half of the time, else the device's own, else that of what there
+ * is.
+ */
 function meanOf ({ mean, seconds }: TimedMean, stated: number | null, activeS: Float64Array): number | null {
   return stated !== null && seconds * 2 < (activeS.at(-1) ?? 0) ? stated : mean ?? stated
 }
