@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { NewPlan, Plan, PlanPage, PlanParams, PlanQuery } from '../dist/schemas/plans.js'
 import { Alive, Welcome } from '../dist/schemas/operations.js'
 
-const sql = postgres(process.env.DATABASE_URL, { max: 20, onnotice: () => {} })
+const sql = postgres(process.env.DATABASE_URL, { max: Number(process.env.POOL_SIZE ?? 20), onnotice: () => {} })
 const app = fastify()
 
 app.get('/', { schema: { response: { 200: Welcome } } }, async () => ({

@@ -38,7 +38,7 @@ export const ROUTES = {
   },
   insert: {
     title: 'insert',
-    target: 0.88,
+    target: 0.85,
     requests: ({ runners }) =>
       runners.map((runner) => ({
         method: 'POST',
