@@ -31,7 +31,9 @@ const { route, rounds, processes, seconds, warmup, age, pool, connections, keep 
 const routes = Object.fromEntries(
   Object.entries(ROUTES).filter(([name]) => route === 'all' || route.split(',').includes(name))
 )
-if (Object.keys(routes).length === 0) { throw new Error(`There is no such route: ${route}. There are ${Object.keys(ROUTES).join(', ')}`) }
+if (Object.keys(routes).length === 0) {
+  throw new Error(`There is no such route: ${route}. There are ${Object.keys(ROUTES).join(', ')}`)
+}
 const RUNNERS = 1000
 const PLANS = 100_000
 const SIGNED_IN = 50
@@ -176,12 +178,16 @@ function report (measured) {
       `|${' --- |'.repeat(titles.length + 1)}`,
       row('requests a second, bare fresh', (name) => range(figures[name].ratio)),
       row(`the same, bare after ${age} s`, (name) => range(figures[name].ratioToAged)),
-      row('asked, bare fresh', (name) => ROUTES[name].target === undefined ? '–' : `≥ ${fixed(ROUTES[name].target, 2)}`),
+      row('asked, bare fresh', (name) =>
+        ROUTES[name].target === undefined ? '–' : `≥ ${fixed(ROUTES[name].target, 2)}`
+      ),
       row('by CPU alone', (name) => range(figures[name].cpuRatio)),
       row('p99', (name) => range(figures[name].p99Ratio)),
       row('CPU µs a request: service / bare / bare aged', micros),
-      row('bare, requests a second: fresh / aged', (name) =>
-        `${fixed(figures[name].bareRate.median, 0)} / ${fixed(figures[name].agedRate.median, 0)}`),
+      row(
+        'bare, requests a second: fresh / aged',
+        (name) => `${fixed(figures[name].bareRate.median, 0)} / ${fixed(figures[name].agedRate.median, 0)}`
+      ),
       ''
     ].join('\n')
   )
