@@ -185,7 +185,8 @@ export class RollingFile {
       stream.file = next ?? stream.file
       this.#adopt(stream.fd)
     }
-    stream.emit('write', this.#size)
+    // Never that it is full: pino-roll would roll by itself, and count what `#roll` tells it towards the next file.
+    stream.emit('write', Math.min(this.#size, this.#options.maxBytes - 1))
     this.#stream = stream
   }
 

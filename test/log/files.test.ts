@@ -66,6 +66,28 @@ t.test('app.log is the file being written, full ones are numbered, a larger numb
   t.ok(Math.min(...sizes(directory).slice(0, -1)) > LIMIT * 0.95, 'and they are well filled')
 })
 
+t.test('a file that is full, or larger than the limit, when the service starts is rotated once', async (t) => {
+  for (const size of [LIMIT - 1, LIMIT, LIMIT + 1, LIMIT * 3]) {
+    for (const isOpen of [true, false]) {
+      const directory = join(t.testdir(), `full-${++last}`)
+      mkdirSync(directory, { recursive: true })
+      const line = JSON.stringify({ message: 'old', pad: '' })
+      writeFileSync(join(directory, 'app.log'), `${line.replace('""', `"${'x'.repeat(size - line.length - 1)}"`)}\n`)
+      const { sink, write } = start(t, { directory })
+      if (isOpen) await sink.ready
+      for (const n of range(0, 10)) {
+        write(n, n + 1)
+        sink.flushSync()
+        await new Promise(setImmediate)
+      }
+      await sink.close()
+      t.equal(logFiles(directory).length, 2, `${size} bytes, ${isOpen ? 'after' : 'while'} it is opened`)
+      t.equal(sizes(directory)[0], size)
+      t.same(numbersIn(readLog(directory)), range(0, 10))
+    }
+  }
+})
+
 t.test(
   'lines of any length, written in bursts of any length, are all there once, whole and in order, and the bounds hold',
   async (t) => {
