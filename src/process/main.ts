@@ -1,3 +1,4 @@
+import inspector from 'node:inspector'
 import { startEmbedded } from '../../db/embedded/start.ts'
 import { migrate, pending } from '../../db/migrate.ts'
 import { createDatabase } from '../../db/database.ts'
@@ -41,17 +42,18 @@ export async function main (signals: StopSignals): Promise<void> {
   const logger = createLogger({ level: config.log.level, sink })
   const closers: Closers = []
   const stop = new AbortController()
-  signals.on(
-    (signal) => {
+  signals.on({
+    stop: (signal) => {
       logger.info('stopping', { signal })
       stop.abort()
     },
-    (signal) => {
+    stopAgain: (signal) => {
       logger.warning('stopped at once by a second signal', { signal })
       sink.flushSync()
       process.exit(1)
-    }
-  )
+    },
+    debug: (signal) => openInspector(config, logger, signal)
+  })
   installCrashHandlers(logger, sink)
   await sink.ready
   let code = 0
@@ -93,6 +95,12 @@ function configure (): Config {
     process.stderr.write(`${describeProblems(error)}\n`)
     process.exit(EXIT_CONFIG)
   }
+}
+
+/** Outside production SIGUSR1 opens the inspector, as Node does by itself. */
+function openInspector ({ env }: Config, logger: RootLogger, signal: NodeJS.Signals): void {
+  if (env === 'production') logger.warning('the inspector is not opened in production', { signal })
+  else if (inspector.url() === undefined) inspector.open()
 }
 
 /** Prepares what the workers share, and lets them serve; answers the exit code. */

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startProcess, type LogLine, type ServiceProcess } from '../harness/service.ts'
 
+t.setTimeout(120_000)
+
 const WORKERS = 2
 
 /** Each on a connection of its own, so that they are spread over the workers. Answers their ids. */
@@ -105,6 +107,22 @@ t.test('a worker that dies is replaced, and the others go on meanwhile', async (
   t.ok(after.includes(other))
   t.notOk(after.includes(victim))
   t.equal((await service.stop('SIGINT')).code, 0)
+})
+
+t.test('SIGUSR1 opens no inspector in production, in the primary or in a worker; SIGHUP stops them all', async (t) => {
+  const service = await startProcess(t, {
+    NODE_ENV: 'production',
+    JWT_SECRET: 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa',
+    SHUTDOWN_DRAIN_DELAY: '0',
+    WORKERS: String(WORKERS)
+  })
+  await times(service, WORKERS, isReady)
+  const pids = [service.child.pid as number, ...await workersOf(service)]
+  for (const pid of pids) process.kill(pid, 'SIGUSR1')
+  await times(service, pids.length, ({ message }) => message === 'the inspector is not opened in production')
+  t.match(await service.stop('SIGHUP'), { code: 0 })
+  t.notMatch(service.stderr(), 'Debugger')
+  t.notOk(pids.some(alive))
 })
 
 t.test('what a worker has counted stays in the sum when it dies', async (t) => {

@@ -63,7 +63,7 @@ async function halfSent (port: number, text: string): Promise<{ socket: Socket, 
   return { socket, closed: once(socket, 'close').then(() => answer) }
 }
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
   t.test(
     `${signal}: an idle service closes idle connections at once, ends with 0, and its last words are in the file`,
     async (t) => {
@@ -202,7 +202,7 @@ t.test('a signal that comes while the service is still being loaded is heard onc
   const program = `
     const { StopSignals } = await import(${JSON.stringify(new URL('../../src/process/stop-signals.js', import.meta.url).href)})
     const signals = new StopSignals()
-    process.once('SIGTERM', () => signals.on((signal) => { console.log('heard ' + signal) }, () => {}))
+    process.once('SIGTERM', () => signals.on({ stop: (signal) => { console.log('heard ' + signal) } }))
     process.kill(process.pid, 'SIGTERM')
     setTimeout(() => {}, ${PROMPT_MS})
   `
@@ -214,6 +214,26 @@ t.test('a signal that comes while the service is still being loaded is heard onc
   })
   await once(child, 'exit')
   t.match(output, 'heard SIGTERM')
+})
+
+t.test('SIGUSR1 opens the inspector in development, and never in production', async (t) => {
+  const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }
+  const production = { NODE_ENV: 'production', JWT_SECRET: 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa' }
+  const isRefused = ({ message }: LogLine) => message === 'the inspector is not opened in production'
+
+  const closed = await startProcess(t, { ...env, ...production }, { ready: false })
+  await closed.line(({ message }) => message === 'listening')
+  closed.child.kill('SIGUSR1')
+  t.match(await closed.line(isRefused), { level: 'WARNING', extra: { signal: 'SIGUSR1' } })
+  t.match(await closed.stop(), { code: 0 })
+  t.notMatch(closed.stderr(), 'Debugger')
+
+  const open = await startProcess(t, env, { ready: false })
+  await open.line(({ message }) => message === 'listening')
+  open.child.kill('SIGUSR1')
+  // The second where another process has the port of inspectors.
+  while (!/Debugger listening on|Starting inspector .* failed/.test(open.stderr())) await once(open.child.stderr!, 'data')
+  t.notOk(open.lines.some(isRefused))
 })
 
 t.test('a second signal ends it at once, with 1, and that is the last line', async (t) => {
