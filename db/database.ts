@@ -53,10 +53,13 @@ export interface Database {
 
 /** Connects when the first statement comes. @throws TypeError for a URL that cannot be read, without quoting it */
 export function createDatabase (options: DatabaseOptions): Database {
-  const { poolSize, acquireTimeoutMs, connectTimeoutMs, queryTimeoutMs, pooler } = options
+  const { poolSize, acquireTimeoutMs, queryTimeoutMs, pooler } = options
+  const address = parseAddress(options.url)
+  // The shorter of the two: `connect_timeout` of the URL, and the setting.
+  const connectTimeoutMs = Math.min(options.connectTimeoutMs, address.connectTimeoutMs ?? Infinity)
   const log = options.log.named('app.db')
   const connectionOptions: ConnectionOptions = {
-    address: parseAddress(options.url),
+    address,
     pooler,
     applicationName: options.applicationName ?? 'running-trainer',
     connectTimeoutMs,

@@ -1,12 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import postgres from 'postgres'
-import { driverAddress, parseAddress } from './driver/address.ts'
+import type postgres from 'postgres'
+import { parseAddress } from './driver/address.ts'
+import { connectDirectly } from './driver/direct.ts'
+import { failureOf } from './failure.ts'
+import type { Failure } from './failure.ts'
+import { findTarget, grantOf, refuseTarget } from './migration-target.ts'
+import type { MigrationTarget } from './migration-target.ts'
 import { pending } from './migrate.ts'
 
 /** How a database looks from outside: for `npm run check`, which must get an answer whatever state it is in. */
 export type Inspection = Unreachable | Reachable
 
-export interface Unreachable {
+export interface Unreachable extends Failure {
   reachable: false
   /** What the system or the server said; never a password. */
   error: string
@@ -30,10 +35,16 @@ export interface Reachable {
   /** Connections that ordinary roles may open altogether, and how many clients have one now, this one included. */
   max_connections: number
   connections: number
-  /** Migrations that are not applied; undefined if that could not be told, for `pending_error`. */
-  pending?: string[]
-  pending_error?: string
+  /** `UTF8`, or an encoding that cannot store every name and note. */
+  encoding: string
+  database: string
+  migrations: Migrations
 }
+
+/** How it stands with the migrations: those to be applied, or why that cannot be told. */
+export type Migrations =
+  | { pending: string[], missing_grant: string | undefined }
+  | { error: string, remedy: string }
 
 const LATENCY_SAMPLES = 5
 
@@ -42,41 +53,26 @@ const LATENCY_SAMPLES = 5
  * a second.
  */
 export async function inspectDatabase (url: string, { timeoutMs }: { timeoutMs: number }): Promise<Inspection> {
-  let sql: postgres.Sql
-  try {
-    sql = connect(url, timeoutMs)
-  } catch (error) {
-    return unreachable(error)
-  }
   const given = new AbortController()
+  let sql: postgres.Sql | undefined
+  const look = async () => {
+    // Without prepared statements, so that it works behind PgBouncer too.
+    sql = await connectDirectly(parseAddress(url), timeoutMs, { onnotice: () => {} })
+    return await lookAt(sql, url)
+  }
+  const late = async (): Promise<Inspection> => {
+    await delay(timeoutMs, undefined, given)
+    return unreachable(Object.assign(new Error(`No answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' }), url)
+  }
   try {
-    return await Promise.race([
-      look(sql),
-      delay(timeoutMs, undefined, given).then((): Inspection => ({
-        reachable: false,
-        error: `no answer within ${timeoutMs} ms`,
-        code: 'ETIMEDOUT'
-      }))
-    ])
+    return await Promise.race([look(), late()])
   } catch (error) {
-    return unreachable(error)
+    return unreachable(error, url)
   } finally {
     given.abort()
     // `end` may never come back from a server that is frozen.
-    await Promise.race([sql.end({ timeout: 0 }), delay(1000, undefined, { ref: false })])
+    if (sql !== undefined) await Promise.race([sql.end({ timeout: 0 }), delay(1000, undefined, { ref: false })])
   }
-}
-
-/** Without prepared statements, so that it works behind PgBouncer too. */
-function connect (url: string, timeoutMs: number): postgres.Sql {
-  return postgres({
-    ...driverAddress(parseAddress(url)),
-    max: 1,
-    prepare: false,
-    fetch_types: false,
-    connect_timeout: timeoutMs / 1000,
-    onnotice: () => {}
-  })
 }
 
 interface Row {
@@ -89,7 +85,7 @@ interface Row {
   connections: number
 }
 
-async function look (sql: postgres.Sql): Promise<Reachable> {
+async function lookAt (sql: postgres.Sql, url: string): Promise<Reachable> {
   const [row] = await sql<Row[]>`
     /* inspectDatabase */ select
       current_setting('server_version') as version,
@@ -109,26 +105,43 @@ async function look (sql: postgres.Sql): Promise<Reachable> {
     latenciesMs.push(performance.now() - began)
   }
   const median = latenciesMs.sort((a, b) => a - b)[LATENCY_SAMPLES >> 1] as number
+  const target = await findTarget((strings) => sql<MigrationTarget[]>(strings))
   return {
     reachable: true,
     ...rest,
     major: Math.trunc(number / 10_000),
     latency_ms: Math.round(median * 100) / 100,
-    ...(await lookAtMigrations(sql))
+    encoding: target.encoding,
+    database: target.database,
+    migrations: await lookAtMigrations(sql, target, url)
   }
 }
 
-async function lookAtMigrations (sql: postgres.Sql): Promise<{ pending: string[] } | { pending_error: string }> {
+async function lookAtMigrations (sql: postgres.Sql, target: MigrationTarget, url: string): Promise<Migrations> {
   try {
-    return { pending: await pending(sql) }
+    refuseTarget(target)
+    return { pending: await pending(sql), missing_grant: target.may_create ? undefined : grantOf(target) }
   } catch (error) {
-    return { pending_error: unreachable(error).error }
+    return { error: messageOf(error), remedy: failureOf(error, url).remedy }
+  }
+}
+
+function unreachable (error: unknown, url: string): Unreachable {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
+  return { reachable: false, error: messageOf(error), code, ...explained(error, url) }
+}
+
+/** Of a URL that cannot be read there is nothing more to say than that. */
+function explained (error: unknown, url: string): Failure {
+  try {
+    return failureOf(error, url)
+  } catch {
+    return { reason: 'DATABASE_URL cannot be read', remedy: 'Correct DATABASE_URL.', lasting: true }
   }
 }
 
 /** Errors of several addresses tried at once have a code and no message. */
-function unreachable (error: unknown): Unreachable {
+function messageOf (error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  const message = error instanceof Error ? error.message : String(error)
-  return { reachable: false, error: message || code || 'unknown error', code }
+  return (error instanceof Error ? error.message : String(error)) || code || 'unknown error'
 }

@@ -2,17 +2,16 @@ import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
-import postgres from 'postgres'
-import { driverAddress, parseAddress } from './driver/address.ts'
+import { connectDirectly } from './driver/direct.ts'
+import { parseAddress } from './driver/address.ts'
+import { sqlState } from './driver/errors.ts'
 import type { DatabaseLog } from './embedded/error.ts'
+import { MigrationError } from './failure.ts'
+import {
+  findTarget, foreignTable, grantOf, refuseReadOnly, refuseTarget, refuseUnprivileged, type MigrationTarget
+} from './migration-target.ts'
 
-/** Why the database is not in the form the code expects, and what to do. */
-export class MigrationError extends Error {
-  constructor (message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.name = 'MigrationError'
-  }
-}
+export { MigrationError } from './failure.ts'
 
 /** One step of the schema: `0007-best-efforts.sql` is version 7, named `best-efforts`. */
 export interface Migration {
@@ -37,10 +36,13 @@ export interface MigrateOptions {
   /** How long one migration waits for the locks it needs, in ms, and how often it is tried. */
   lockMs?: number
   attempts?: number
+  /** Called when a step begins: a migration, by its name, or the wait for another process. */
+  onStep?: (step: string) => void
 }
 
 const OWN = new URL('./migrations/', import.meta.url)
-const OLDEST_MAJOR = 15
+/** How long a connection may take to be made. */
+const CONNECT_MS = 10_000
 /** The advisory lock: "running-trainer migrations" in two numbers of no other meaning. */
 const LOCK = [0x52756e54, 0x4d696772] as const
 
@@ -79,12 +81,13 @@ export async function pending (sql: Query, dir: string | URL = OWN): Promise<str
   const migrations = await reading
   let applied: Set<number>
   try {
-    const rows = (await sql`/* listAppliedVersions */ select version from schema_migrations`) as Array<{
-      version: number
-    }>
+    const rows =
+      await sql`/* listAppliedVersions */ select version, checksum from schema_migrations` as Array<{ version: number }>
     applied = new Set(rows.map(({ version }) => version))
   } catch (error) {
-    if (codeOf(error) !== '42P01') throw error
+    // Undefined column: the table is not the one that `migrate` makes.
+    if (sqlState(error) === '42703') throw foreignTable()
+    if (sqlState(error) !== '42P01') throw error
     applied = new Set()
   }
   return migrations.filter(({ version }) => !applied.has(version)).map(label)
@@ -97,20 +100,21 @@ export async function pending (sql: Query, dir: string | URL = OWN): Promise<str
  *
  * @param url where to connect, past any pooler: an advisory lock belongs to one session.
  * @throws MigrationError when a migration fails or was changed after it was applied, when another process migrates for
- *   too long, or for a
- *   server older than PostgreSQL 15. What prevents connecting comes through as it is.
+ *   too long, for a server older than PostgreSQL 15, where the role may not create tables, and where the table
+ *   `schema_migrations` belongs to another program. What prevents connecting comes through as it is.
  */
 export async function migrate (
   url: string,
-  { log, dir = OWN, waitMs = 60_000, lockMs = 5000, attempts = 5 }: MigrateOptions
+  { log, dir = OWN, waitMs = 60_000, lockMs = 5000, attempts = 5, onStep = () => {} }: MigrateOptions
 ): Promise<{ applied: string[] }> {
   const migrations = await readMigrations(dir)
-  const session = connect(url, log)
+  const session = await connect(url, log)
   try {
-    await refuseOld(session)
-    await take(session, waitMs, log)
+    const target = await findTarget((strings) => session.sql(strings))
+    refuseTarget(target)
+    await take(session, waitMs, log, onStep)
     try {
-      return { applied: await apply(session, migrations, { log, lockMs, attempts }) }
+      return { applied: await apply(session, target, migrations, { log, lockMs, attempts, onStep }) }
     } finally {
       // A session that was lost has freed its lock already.
       await session.sql`/* unlockMigrations */ select pg_advisory_unlock(${LOCK[0]}::int, ${LOCK[1]}::int)`.catch(
@@ -130,28 +134,17 @@ interface Session {
   end (): Promise<void>
 }
 
-/**
- * One connection and never a second: the driver would replace a lost one unasked, by one that has neither the lock nor
- * the transaction.
- */
-function connect (url: string, log: DatabaseLog): Session {
+async function connect (url: string, log: DatabaseLog): Promise<Session> {
   let isLost = false
   let lose: (error: Error) => void = () => {}
   const lost = new Promise<never>((_resolve, reject) => { lose = reject })
   lost.catch(() => {})
-  const driver = postgres({
-    ...driverAddress(parseAddress(url)),
-    max: 1,
-    fetch_types: false,
-    prepare: false,
-    idle_timeout: 0,
-    max_lifetime: null,
-    connect_timeout: 10,
+  const driver = await connectDirectly(parseAddress(url), CONNECT_MS, {
     onnotice: (notice) => log.debug('notice of a migration', { notice: notice['message'] }),
     onclose: () => {
       isLost = true
       // The driver's own error says more, where there is one.
-      setTimeout(lose, 50, new Error('the connection to the database was lost'))
+      setTimeout(lose, 50, new Error('The connection to the database was lost'))
     }
   })
   const guarded = async <T>(run: () => PromiseLike<T>): Promise<T> => isLost ? lost : Promise.race([run(), lost])
@@ -168,24 +161,16 @@ function label ({ version, name }: { version: number, name: string }): string {
   return `${String(version).padStart(4, '0')}-${name}`
 }
 
-function codeOf (error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
-}
-
-async function refuseOld ({ sql }: Session): Promise<void> {
-  const [row] = await sql<{ number: number, version: string }>`
-    /* findServerVersion */ select current_setting('server_version_num')::int as number, current_setting('server_version') as version
-  `
-  if (row !== undefined && row.number < OLDEST_MAJOR * 10_000) {
-    throw new MigrationError(`The database server is PostgreSQL ${row.version}; ${OLDEST_MAJOR} or newer is needed.`)
-  }
-}
-
 /**
  * Takes the lock. It is asked for again and again, rather than waited for in the server, so that a `create index
  * concurrently` of the holder does not wait for us.
  */
-async function take ({ sql }: Session, waitMs: number, log: DatabaseLog): Promise<void> {
+async function take (
+  { sql }: Session,
+  waitMs: number,
+  log: DatabaseLog,
+  onStep: (step: string) => void
+): Promise<void> {
   const deadline = performance.now() + waitMs
   for (let told = false; ; told = true) {
     const [row] = await sql<{
@@ -194,31 +179,33 @@ async function take ({ sql }: Session, waitMs: number, log: DatabaseLog): Promis
     if (row?.taken === true) return
     if (performance.now() > deadline) {
       throw new MigrationError(
-        `Another process has been migrating the database for more than ${Math.round(waitMs / 1000)} s. Wait for it, or end its session, and start again.`
+        `Another process has been migrating the database for more than ${Math.round(waitMs / 1000)} s. ` +
+          'Wait for it, or end its session, and start again.',
+        { reason: 'another process is migrating the database', lasting: false }
       )
     }
-    if (!told) log.info('waits for another process that migrates the database', {})
+    if (!told) {
+      onStep('wait')
+      log.info('waits for another process that migrates the database', {})
+    }
     await delay(50 + Math.random() * 50)
   }
 }
 
 interface Applied { version: number, name: string, checksum: string }
 
+type Applying = Required<Pick<MigrateOptions, 'log' | 'lockMs' | 'attempts' | 'onStep'>>
+
 async function apply (
   session: Session,
+  target: MigrationTarget,
   migrations: Migration[],
-  { log, lockMs, attempts }: { log: DatabaseLog; lockMs: number; attempts: number }
+  applying: Applying
 ): Promise<string[]> {
+  const { log, onStep } = applying
   const { sql } = session
   await sql`/* unboundMigrations */ select set_config('statement_timeout', '0', false)`
-  await sql`
-    /* createMigrations */ create table if not exists schema_migrations (
-      version integer primary key,
-      name text not null,
-      checksum text not null,
-      applied_at timestamptz not null default now()
-    )
-  `
+  if (target.columns === null) await createTable(session, target)
   const rows =
     await sql<Applied>`/* listApplied */ select version, name, checksum from schema_migrations order by version`
   const applied = new Map(rows.map((row) => [row.version, row]))
@@ -242,18 +229,37 @@ async function apply (
   const done: string[] = []
   for (const migration of migrations) {
     if (applied.has(migration.version)) continue
+    refuseReadOnly(target)
     const later = rows.find(({ version }) => version > migration.version && version <= newest)
-    if (later !== undefined) { log.warning('a migration is applied after a later one', { migration: label(migration), after: label(later) }) }
-    await applyOne(session, migration, { log, lockMs, attempts })
+    if (later !== undefined) {
+      log.warning('a migration is applied after a later one', { migration: label(migration), after: label(later) })
+    }
+    onStep(label(migration))
+    await applyOne(session, target, migration, applying)
     done.push(label(migration))
   }
   return done
 }
 
+/** Another process may have made it meanwhile, which is as good. */
+async function createTable ({ sql }: Session, target: MigrationTarget): Promise<void> {
+  refuseReadOnly(target)
+  refuseUnprivileged(target)
+  await sql`
+    /* createMigrations */ create table if not exists schema_migrations (
+      version integer primary key,
+      name text not null,
+      checksum text not null,
+      applied_at timestamptz not null default now()
+    )
+  `
+}
+
 async function applyOne (
   session: Session,
+  target: MigrationTarget,
   migration: Migration,
-  { log, lockMs, attempts }: { log: DatabaseLog; lockMs: number; attempts: number }
+  { log, lockMs, attempts }: Applying
 ): Promise<void> {
   const began = performance.now()
   for (let attempt = 1; ; attempt++) {
@@ -262,10 +268,9 @@ async function applyOne (
       log.info('migration applied', { migration: label(migration), duration_ms: Math.round(performance.now() - began) })
       return
     } catch (error) {
-      // 55P03: not given a lock in time, since somebody uses the table; 40P01: they waited for each other.
-      if (!['55P03', '40P01'].includes(codeOf(error)) || attempt === attempts) {
-        const message = error instanceof Error ? error.message : String(error)
-        throw new MigrationError(`Migration ${label(migration)} failed: ${message}`, error)
+      // 55P03: not given a lock in time, since the table is in use; 40P01: a deadlock.
+      if (!['55P03', '40P01'].includes(sqlState(error) ?? '') || attempt === attempts) {
+        throw failed(migration, target, error)
       }
       log.warning('migration did not get the locks it needs and is tried again', {
         error_code: 'DATABASE_ERROR',
@@ -275,6 +280,24 @@ async function applyOne (
       await delay(Math.min(100 * 2 ** attempt, 2000) * (0.5 + Math.random()))
     }
   }
+}
+
+/** The server's message goes into the log; it may quote names and values, so the reason has its SQLSTATE alone. */
+function failed (migration: Migration, target: MigrationTarget, error: unknown): MigrationError {
+  const message = error instanceof Error ? error.message : String(error)
+  const state = sqlState(error)
+  const remedy = state !== '42501'
+    ? 'Put right what the message names; the migration is applied whole at the next attempt.'
+    : target.may_create
+      ? 'Let the role that owns the tables migrate: name it in DATABASE_MIGRATION_URL.'
+      : grantOf(target)
+  const why = state === '42501' ? ': the database user may not do what it does' : state && ` (SQLSTATE ${state})`
+  return new MigrationError(`Migration ${label(migration)} failed: ${message}`, {
+    cause: error,
+    reason: `migration ${label(migration)} failed${why ?? ''}`,
+    remedy,
+    lasting: state === undefined || !/^(08|40|53|55|57)/.test(state)
+  })
 }
 
 /** All of it, and the note that it was done, or none. */

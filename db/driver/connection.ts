@@ -4,6 +4,7 @@ import type { Address, Host } from './address.ts'
 import { connectError, DatabaseError, statementError } from './errors.ts'
 import { handlerOf, send, sendCopy } from './driver-query.ts'
 import type { Handler } from './driver-query.ts'
+import { passwordFor } from './password.ts'
 import { endSocket, openSocket, requestCancel } from './socket.ts'
 import type { BackendKey } from './socket.ts'
 import type { Interruption, Rows, Statement } from './statement.ts'
@@ -119,7 +120,7 @@ export class Connection {
       host: this.#host.host,
       port: this.#host.port,
       user: address.user,
-      pass: address.password,
+      pass: passwordFor(socket, address),
       database: address.database,
       max: 1,
       ssl: false,

@@ -11,6 +11,7 @@ const TERMINATE = Buffer.from([88, 0, 0, 0, 4])
  * After this long without a byte the system asks whether the other side is there; libuv gives it ten seconds to say so.
  */
 const KEEP_ALIVE_MS = 10_000
+const NO_TLS = 'The server does not offer TLS, and sslmode does not allow a connection without it'
 
 /**
  * A connection to the server, encrypted where the address says so, ready for its first message. Ours instead of the
@@ -28,7 +29,8 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
         keepAlive: true,
         keepAliveInitialDelay: KEEP_ALIVE_MS
       })
-    const timer = setTimeout(() => socket.destroy(new Error(`No answer within ${timeoutMs} ms`)), timeoutMs)
+    const late = coded('ETIMEDOUT', `No answer within ${Math.round(timeoutMs)} ms`)
+    const timer = setTimeout(() => socket.destroy(late), timeoutMs)
     let secured: tls.TLSSocket | undefined
     socket.once('error', failed)
     socket.once('close', failed)
@@ -40,9 +42,11 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
 
     function secure (answer: Buffer): void {
       // More than the one byte was put there by somebody in between (CVE-2021-23222).
-      if (answer.length !== 1 || (answer[0] !== 83 && answer[0] !== 78)) { return failed(new Error('Not a Postgres answer to the request for TLS')) }
+      if (answer.length !== 1 || (answer[0] !== 83 && answer[0] !== 78)) {
+        return failed(new Error('What listens there does not answer a request for TLS as PostgreSQL does'))
+      }
       if (answer[0] === 78) {
-        return address.sslMode === 'prefer' ? done(socket) : failed(new Error('The server does not do TLS'))
+        return address.sslMode === 'prefer' ? done(socket) : failed(coded('TLS_NOT_OFFERED', NO_TLS))
       }
       // `host` is whom the certificate has to name: without it, and with an address for which there is no `servername`,
       // Node asks for "localhost".
@@ -120,4 +124,8 @@ export async function requestCancel (
 export function endSocket (socket: net.Socket): void {
   socket.end(TERMINATE)
   setTimeout(() => socket.destroy(), 1000).unref()
+}
+
+function coded (code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
 }

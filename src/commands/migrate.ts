@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { failureOf } from '../../db/failure.ts'
 import { migrate as applyMigrations } from '../../db/migrate.ts'
 import { readConfig } from '../config/read.ts'
 import { EXIT, printable } from './command.ts'
@@ -41,7 +42,12 @@ export const migrate: Command = {
       return EXIT.ok
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-      print(printable(`The migration failed: ${(error instanceof Error ? error.message : String(error)) || code}`))
+      const message = (error instanceof Error ? error.message : String(error)) || code
+      const variable = database.migrationUrl === undefined ? 'DATABASE_URL' : 'DATABASE_MIGRATION_URL'
+      const { reason, remedy } = failureOf(error, url)
+      print(printable(`The migration failed: ${reason}.`))
+      print(printable(`  ${message}`))
+      print(printable(`  → ${remedy.replaceAll('DATABASE_URL', variable)}`))
       return EXIT.failed
     }
   }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { readDatabaseUrl } from './database-url.ts'
+import { missingPart, readDatabaseUrl } from './database-url.ts'
 import type { Setting } from './settings.ts'
 
 /**
@@ -94,7 +94,8 @@ function isNetwork (entry: string): boolean {
 
 function readPostgresUrl (text: string, setting: Setting): Reading {
   const read = readDatabaseUrl(text)
-  return 'problem' in read ? { problem: `${read.problem}; ${unexpected(setting).problem}` } : { value: text }
+  const problem = 'problem' in read ? read.problem : missingPart(read)
+  return problem === undefined ? { value: text } : { problem: `${problem}; ${unexpected(setting).problem}` }
 }
 
 function readSecrets (text: string, setting: Setting): Reading {

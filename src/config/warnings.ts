@@ -52,12 +52,10 @@ export function insecurities (config: Omit<Config, 'warnings'>): ConfigWarning[]
 
 /**
  * How a connection asks for TLS: `verified` (the server proves who it is), `unverified` (encrypted, but to whomever
- * answers), or `none`. `allow` and `prefer` are none: they go on in the clear when the other side says so.
+ * answers), or `none`. `prefer` is none: it goes on in the clear when the other side says so.
  */
 export function tlsOf (databaseUrl: string): 'verified' | 'unverified' | 'none' {
-  const { query } = addressOf(databaseUrl)
-  if (query.get('sslrootcert') === 'system') return 'verified'
-  switch (query.get('sslmode')) {
+  switch (addressOf(databaseUrl).sslMode) {
     case 'verify-full': case 'verify-ca': return 'verified'
     case 'require': return 'unverified'
     default: return 'none'
@@ -66,7 +64,7 @@ export function tlsOf (databaseUrl: string): 'verified' | 'unverified' | 'none' 
 
 /** Whether every host of a database URL is this machine. */
 export function isLocalDatabase (databaseUrl: string): boolean {
-  return addressOf(databaseUrl).hosts.every((host) => host.startsWith('/') || isLocalHost(host))
+  return addressOf(databaseUrl).hosts.every(({ host }) => host.startsWith('/') || isLocalHost(host))
 }
 
 /** The address in a URL that the configuration has accepted. */

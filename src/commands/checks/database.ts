@@ -1,5 +1,5 @@
 import { inspectDatabase } from '../../../db/inspect.ts'
-import type { Reachable } from '../../../db/inspect.ts'
+import type { Inspection, Reachable, Unreachable } from '../../../db/inspect.ts'
 import type { Config } from '../../config/config.ts'
 import { isLocalDatabase } from '../../config/warnings.ts'
 import { failed, ok, warning } from './check.ts'
@@ -12,46 +12,81 @@ const NEWEST_MAJOR = 18
 /** The bound that the guide's alert on the database has, in ms. */
 const SLOW_MS = 100
 
-/** How it stands with the database itself. An embedded one runs with the service, whose readiness then tells. */
+/** The state of the database itself. An embedded one runs with the service, whose readiness then tells. */
 export async function checkDatabase ({ database, server, env }: Config): Promise<Check[]> {
   if (database.url === undefined) return [ok('database', 'the embedded PostgreSQL starts and stops with the service')]
-  const found = await inspectDatabase(database.url, { timeoutMs: database.connectTimeoutMs })
-  if (!found.reachable) {
-    return [
-      failed(
-        'database',
-        `the database cannot be reached: ${found.error}${found.code ? ` (${found.code})` : ''}`,
-        remedyFor(found.code)
-      )
-    ]
-  }
+  const { url, migrationUrl, connectTimeoutMs: timeoutMs } = database
+  const [found, migrating] = await Promise.all([
+    inspectDatabase(url, { timeoutMs }),
+    migrationUrl === undefined ? undefined : inspectDatabase(migrationUrl, { timeoutMs })
+  ])
+  if (!found.reachable) return [unreachable('database', found, 'DATABASE_URL')]
   return [
     ok('database', 'the database answers'),
+    ...(migrating === undefined ? [] : [checkMigrationUrl(migrating)]),
     checkVersion(found),
-    found.latency_ms <= SLOW_MS
-      ? ok('database_latency', `${found.latency_ms} ms for the smallest query`)
-      : warning(
-        'database_latency',
-          `${found.latency_ms} ms for the smallest query`,
-          'Run service and database in one place, and see what keeps the database busy.'
-      ),
-    found.writable
-      ? ok('database_writable', 'the database takes writes')
-      : failed(
-        'database_writable',
-        'the database is read-only: a standby, or set to read only',
-        'Point DATABASE_URL at the primary.'
-      ),
-    found.tls || isLocalDatabase(database.url)
-      ? ok('database_connection', found.tls ? 'the connection is encrypted' : 'the connection stays on this machine')
-      : (env === 'production' ? failed : warning)(
-          'database_connection',
-          'the connection crosses the network readable',
-          'Add ?sslmode=verify-full to DATABASE_URL, and turn TLS on at the server.'
-        ),
+    checkEncoding(found),
+    checkLatency(found),
+    checkWritable(found),
+    checkEncryption(found, url, env),
     checkConnections(found, database.poolSize * server.workers),
-    checkMigrations(found, database.migrateOnStart)
+    checkMigrations(found, migrating?.reachable === true ? migrating : found, database.migrateOnStart)
   ]
+}
+
+function unreachable (name: string, { reason, error, code, remedy }: Unreachable, variable: string): Check {
+  return failed(
+    name,
+    `${reason}: ${error}${code ? ` (${code})` : ''}`,
+    remedy.replaceAll('DATABASE_URL', variable)
+  )
+}
+
+function checkMigrationUrl (found: Inspection): Check {
+  return found.reachable
+    ? ok('database_migration_url', 'the database answers where migrations connect')
+    : unreachable('database_migration_url', found, 'DATABASE_MIGRATION_URL')
+}
+
+function checkEncoding ({ encoding, database }: Reachable): Check {
+  if (encoding === 'UTF8') return ok('database_encoding', 'the database stores UTF8')
+  return failed(
+    'database_encoding',
+    `the database stores ${encoding}, which cannot hold every name and note`,
+    `Create a database with CREATE DATABASE "${database}_utf8" ENCODING 'UTF8' TEMPLATE template0; move the data there ` +
+      'with pg_dump and pg_restore, and name it in DATABASE_URL.'
+  )
+}
+
+function checkLatency ({ latency_ms: latencyMs }: Reachable): Check {
+  const state = `${latencyMs} ms for the smallest query`
+  return latencyMs <= SLOW_MS
+    ? ok('database_latency', state)
+    : warning(
+      'database_latency',
+      state,
+      'Run service and database in one place, and see what keeps the database busy.'
+    )
+}
+
+function checkWritable ({ writable }: Reachable): Check {
+  return writable
+    ? ok('database_writable', 'the database takes writes')
+    : failed(
+      'database_writable',
+      'the database is read-only: a standby, or set to read only',
+      'Point DATABASE_URL at the primary.'
+    )
+}
+
+function checkEncryption ({ tls }: Reachable, url: string, env: Config['env']): Check {
+  if (tls) return ok('database_connection', 'the connection is encrypted')
+  if (isLocalDatabase(url)) return ok('database_connection', 'the connection stays on this machine')
+  return (env === 'production' ? failed : warning)(
+    'database_connection',
+    'the connection crosses the network readable',
+    'Add ?sslmode=verify-full to DATABASE_URL, and turn TLS on at the server.'
+  )
 }
 
 function checkVersion ({ version, major }: Reachable): Check {
@@ -82,29 +117,20 @@ function checkConnections ({ max_connections: most, connections }: Reachable, wa
   )
 }
 
-function checkMigrations ({ pending, pending_error: error }: Reachable, migrateOnStart: boolean): Check {
-  if (!pending) {
-    return failed(
-      'migrations',
-      `cannot tell which migrations are applied: ${error}`,
-      'Let the role of DATABASE_URL read schema_migrations, and run: npm run migrate'
-    )
+/** What is pending is read by the role of DATABASE_URL, what may be done about it by the role that migrates. */
+function checkMigrations ({ migrations }: Reachable, migrating: Reachable, migrateOnStart: boolean): Check {
+  if ('error' in migrations) {
+    return failed('migrations', `cannot tell which migrations are applied: ${migrations.error}`, migrations.remedy)
   }
+  const { pending } = migrations
   if (pending.length === 0) return ok('migrations', 'all migrations are applied')
   const state = `${pending.length} to be applied: ${pending.join(', ')}`
+  const grant = 'missing_grant' in migrating.migrations ? migrating.migrations.missing_grant : undefined
+  if (grant !== undefined) return failed('migrations', `${state}; the database user may not create tables`, grant)
+  if (!migrating.writable) {
+    return failed('migrations', `${state}; the database is read-only`, 'Point DATABASE_URL at the primary.')
+  }
   return migrateOnStart
     ? warning('migrations', `${state}; the service does it at start`, 'Nothing, or beforehand: npm run migrate')
     : failed('migrations', `${state}, and MIGRATE_ON_START=false`, 'Run: npm run migrate')
-}
-
-/** What to do about an error of the system or a SQLSTATE. */
-function remedyFor (code = ''): string {
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') { return 'Correct the host in DATABASE_URL; its name cannot be resolved.' }
-  if (code === 'ECONNREFUSED') return 'Start PostgreSQL, or correct host and port in DATABASE_URL.'
-  if (code === '28P01' || code === '28000') { return 'Correct user and password in DATABASE_URL; special characters are percent-encoded.' }
-  if (code === '3D000') return 'Create the database, or correct its name in DATABASE_URL.'
-  if (code === '53300') return 'Free connections at the server, or raise its max_connections.'
-  if (code.startsWith('57P')) return 'The server is starting or stopping: check again.'
-  if (/CERT|TLS|SSL|SELF_SIGNED/.test(code)) { return 'Name the CA of the server in NODE_EXTRA_CA_CERTS, or correct the host in DATABASE_URL.' }
-  return 'See that PostgreSQL runs, that the network lets this machine reach it, and that DATABASE_URL is right.'
 }

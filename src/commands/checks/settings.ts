@@ -98,7 +98,7 @@ function checkDatabaseUrl ({ env, database }: Config): Check {
     )
   }
   if (env !== 'production') return ok('database_url', 'DATABASE_URL is set')
-  const { user, database: name } = addressOf(database.url)
+  const { user, database: name = '' } = addressOf(database.url)
   const doubts = [
     isLocalDatabase(database.url) && 'its host is this machine',
     /(?:^|[_-])(?:test|tests|testing|dev|development|staging|tmp)(?:$|[_-])/i.test(name) &&
