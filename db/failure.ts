@@ -29,7 +29,7 @@ export class MigrationError extends Error {
 
 interface Names { role: string, database: string }
 type Explain = (names: Names, error: ErrorFields) => Failure
-interface ErrorFields { code: string, routine: string, message: string }
+interface ErrorFields { code: string, routine: string, syscall: string, message: string }
 
 const lasting = (reason: string, remedy: string): Failure => ({ reason, remedy, lasting: true })
 const passing = (reason: string, remedy: string): Failure => ({ reason, remedy, lasting: false })
@@ -43,6 +43,11 @@ const UNREACHABLE = 'the database does not answer'
 const START_IT = 'Start PostgreSQL, or correct host and port in DATABASE_URL.'
 const RESOLVE = 'Correct the host in DATABASE_URL; its name cannot be resolved.'
 const UNTRUSTED = 'Name the CA of the server in sslrootcert or NODE_EXTRA_CA_CERTS.'
+
+const UNREADABLE_FILE = lasting(
+  'a file that the database URL names cannot be read',
+  'See that sslrootcert, sslcert, sslkey and sslcrl in DATABASE_URL name files that this user may read.'
+)
 
 /** By the server's SQLSTATE, by the code of the system or of Node, or by ours. */
 const EXPLANATIONS: Record<string, Explain> = {
@@ -127,10 +132,11 @@ export function failureOf (error: unknown, url: string): Failure {
   const fields: ErrorFields[] = []
   for (let each = error, depth = 0; each instanceof Error && depth < 5; each = each.cause, depth++) {
     if (each instanceof MigrationError) return each.failure
-    const { code, routine } = each as { code?: unknown, routine?: unknown }
-    if (typeof code === 'string') fields.push({ code, routine: String(routine ?? ''), message: each.message })
+    const { code, routine = '', syscall = '' } = each as unknown as Partial<ErrorFields>
+    if (typeof code === 'string') fields.push({ code, routine, syscall, message: each.message })
   }
   for (const each of fields) {
+    if (each.syscall === 'open') return UNREADABLE_FILE
     const explain = Object.hasOwn(EXPLANATIONS, each.code) ? EXPLANATIONS[each.code] : undefined
     if (explain !== undefined) return explain(namesIn(url), each)
     if (/CERT|SELF_SIGNED|UNABLE_TO/.test(each.code)) {

@@ -33,7 +33,7 @@ export async function findTarget (sql: FindTarget): Promise<MigrationTarget> {
       pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as read_only,
       current_setting('server_encoding') as encoding,
       (
-        select array_agg(attname::text) from pg_attribute
+        select json_agg(attname order by attnum) from pg_attribute
         where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped
       ) as columns
   `

@@ -3,11 +3,11 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { NotHealthy, type HealthCheck } from './monitor.ts'
 import type { Sink } from '../log/sink.ts'
 
-/** Less than this free where data or logs lie, and something will soon not be written. */
+/** With less free space than this where data or logs are, writes will soon fail. */
 const LOW_SPACE_BYTES = 256 * 1024 * 1024
-/** An event loop this late on average answers nobody in time. */
+/** An event loop this late on average answers no request in time. */
 const SLOW_LOOP_MS = 200
-/** With more statements waiting than this for each connection, answers are late. */
+/** More statements than this waiting for each connection make answers late. */
 const LONG_QUEUE = 2
 
 /** What is asked of the database. */
@@ -20,17 +20,21 @@ interface Database {
 
 interface Watched {
   database: Database
+  /** What an error of the database means, without host, name or SQL. */
+  explain: (error: unknown) => string
+  /** Whether the database is in the form that the service needs, and what is wrong where it is known not to be. */
+  preparation: { problem (): string | undefined }
   sink: Sink
-  /** Folders that must stay writable, as they are used. */
+  /** Folders in use, which must stay writable. */
   directories: string[]
-  /** What runs in the background, and what is wrong with it where something is. */
+  /** The background jobs, and what is wrong with them where something is. */
   jobs: { problem (): string | undefined }
 }
 
-/** What is looked at to tell how the service is. The database alone decides whether it can do its work. */
-export function healthChecks ({ database, sink, directories, jobs }: Watched): HealthCheck[] {
+/** The health checks. The database alone decides whether the service can do its work. */
+export function healthChecks ({ database, explain, preparation, sink, directories, jobs }: Watched): HealthCheck[] {
   return [
-    { name: 'database', critical: true, look: async () => { await reach(database) } },
+    { name: 'database', critical: true, look: async () => { await reach(database, explain, preparation) } },
     { name: 'disk', critical: false, look: async () => { await lookAtDisk(sink, directories) } },
     { name: 'event_loop', critical: false, look: eventLoop() },
     { name: 'jobs', critical: false, look: async () => lookAtJobs(jobs) },
@@ -38,12 +42,18 @@ export function healthChecks ({ database, sink, directories, jobs }: Watched): H
   ]
 }
 
-async function reach (database: Database): Promise<void> {
+async function reach (
+  database: Database,
+  explain: Watched['explain'],
+  preparation: Watched['preparation']
+): Promise<void> {
   try {
     await database.ping()
-  } catch {
-    throw new NotHealthy('the database does not answer')
+  } catch (error) {
+    throw new NotHealthy(explain(error))
   }
+  const problem = preparation.problem()
+  if (problem !== undefined) throw new NotHealthy(problem)
 }
 
 async function lookAtDisk (sink: Sink, directories: string[]): Promise<void> {

@@ -34,6 +34,9 @@ interface Options {
 const FRESH_MS = 1000
 /** How long a look may take before it has failed. */
 const DEADLINE_MS = 1000
+/** What is said of a check that says nothing of its own. */
+const LATE = `no answer within ${DEADLINE_MS} ms`
+const UNUSABLE = 'cannot be used'
 /** A failing check is looked at this often, so that recovery is seen within 2 s also where nobody asks. */
 const RETRY_MS = 1000
 
@@ -128,10 +131,11 @@ export class HealthMonitor {
     return watched.underway
   }
 
-  #decide ({ critical, name }: HealthCheck, { status }: CheckResult): void {
+  #decide ({ critical, name }: HealthCheck, { status, error }: CheckResult): void {
     if (!critical) return
-    if (status === 'unhealthy') this.#options.availability.block(name, `the ${name} does not answer`)
-    else this.#options.availability.clear(name)
+    const isExplained = error !== null && error !== LATE && error !== UNUSABLE
+    if (status !== 'unhealthy') this.#options.availability.clear(name)
+    else this.#options.availability.block(name, isExplained ? error : `the ${name} does not answer`)
   }
 
   /** One line when a check turns, one when it is well again, and one each interval in between. */
@@ -154,7 +158,7 @@ async function measured (check: HealthCheck): Promise<CheckResult> {
   const started = performance.now()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new NotHealthy(`no answer within ${DEADLINE_MS} ms`)), DEADLINE_MS)
+    timer = setTimeout(() => reject(new NotHealthy(LATE)), DEADLINE_MS)
   })
   try {
     await Promise.race([check.look(), late])
@@ -163,7 +167,7 @@ async function measured (check: HealthCheck): Promise<CheckResult> {
     if (error instanceof NotHealthy) {
       return { status: error.status, latency_ms: round(performance.now() - started), error: error.message }
     }
-    return { status: 'unhealthy', latency_ms: null, error: 'cannot be used' }
+    return { status: 'unhealthy', latency_ms: null, error: UNUSABLE }
   } finally {
     clearTimeout(timer)
   }

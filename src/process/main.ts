@@ -1,7 +1,7 @@
 import inspector from 'node:inspector'
 import { startEmbedded } from '../../db/embedded/start.ts'
-import { migrate, pending } from '../../db/migrate.ts'
 import { createDatabase } from '../../db/database.ts'
+import { failureOf } from '../../db/failure.ts'
 import { buildApp } from '../app.ts'
 import { AccessTokens } from '../auth/access-tokens.ts'
 import { Passwords } from '../auth/passwords.ts'
@@ -17,6 +17,7 @@ import { createLogger, type RootLogger } from '../log/logger.ts'
 import { createSink, type Sink } from '../log/sink.ts'
 import { Metrics } from '../metrics/metrics.ts'
 import { drain } from './drain.ts'
+import { DatabasePreparation } from './prepare-database.ts'
 import type { StopSignals } from './stop-signals.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import { DecodingPool } from '../workers/decoding.ts'
@@ -26,8 +27,6 @@ import type { Decode } from '../workflows/import-activity.ts'
 const EXIT_CONFIG = 78
 /** How long after the deadline for requests everything else may take to close. */
 const CLOSE_MS = 15_000
-/** Between two tries to reach a database that was not there at start. */
-const RETRY_MS = 500
 
 /** What the process has opened, closed in reverse whatever ends it. */
 type Closers = Array<() => Promise<void>>
@@ -165,8 +164,18 @@ async function serve (
   availability.onChange((state, reason) =>
     logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason })
   )
+  const preparation = new DatabasePreparation({
+    database,
+    databaseUrl,
+    migrationUrl: migrateOnStart ? migrationUrl ?? databaseUrl : undefined,
+    availability,
+    logger,
+    intervalMs: config.health.intervalMs
+  })
   const checks = healthChecks({
     database,
+    explain: (error) => failureOf(error, databaseUrl).reason,
+    preparation,
     sink,
     directories: usesDataDirectory(config) ? [config.dataDir] : [],
     jobs: { problem: () => app.jobs.problem() }
@@ -196,25 +205,9 @@ async function serve (
     port: typeof address === 'object' && address !== null ? address.port : server.port,
     version: config.app.version
   })
-  const prepared = migrateOnStart
-    ? await untilDone(
-      () => migrate(migrationUrl ?? databaseUrl, { log: logger }),
-      stopped,
-      availability,
-      logger,
-      'migrating'
-    )
-    : await untilDone(
-      () => refusePending(database.sql),
-      stopped,
-      availability,
-      logger,
-      'migrations are not applied yet'
-    )
-  if (prepared) availability.clear('start')
-
+  await preparation.run(stopped)
   await stopped
-  // Nobody sends requests yet to a process that was never ready.
+  // No load balancer sends requests yet to a process that was never ready.
   const drainDelayMs = availability.state === 'starting' ? 0 : server.drainDelayMs
   const complete = await within(
     drain(app, { logger, availability, drainDelayMs, deadlineMs: server.requestTimeoutMs }),
@@ -241,41 +234,6 @@ async function embeddedUrl ({ dataDir }: Config, logger: RootLogger, closers: Cl
   const embedded = await startEmbedded({ dataDir, log: logger.named('app.db') })
   closers.push(() => embedded.stop())
   return embedded.url
-}
-
-async function refusePending (sql: Parameters<typeof pending>[0]): Promise<void> {
-  const versions = await pending(sql)
-  if (versions.length > 0) throw new Error(`${versions.length} migrations are not applied: run the migration first`)
-}
-
-/**
- * Tries until it works or the process is to stop, which does not wait for a try under way: it may be waiting for
- * another process that migrates. Answers whether it worked. A database may come later than the service.
- */
-async function untilDone (
-  work: () => Promise<unknown>,
-  stopped: Promise<void>,
-  availability: Availability,
-  logger: RootLogger,
-  reason: string
-): Promise<boolean> {
-  availability.block('start', reason)
-  let told = ''
-  for (;;) {
-    try {
-      return await Promise.race([work().then(() => true), stopped.then(() => false)])
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      if (message !== told) logger.named('app.db').warning('the database is not ready for use yet', { reason: message })
-      told = message
-    }
-    await Promise.race([
-      stopped,
-      new Promise((resolve) => {
-        setTimeout(resolve, RETRY_MS)
-      })
-    ])
-  }
 }
 
 function aborted (signal: AbortSignal): Promise<void> {

@@ -1,0 +1,130 @@
+import type { Database } from '../../db/database.ts'
+import { findEncoding } from '../../db/encoding.ts'
+import { failureOf, MigrationError, type Failure } from '../../db/failure.ts'
+import { migrate, pending } from '../../db/migrate.ts'
+import type { Availability } from '../health/availability.ts'
+import type { RootLogger } from '../log/logger.ts'
+
+/** Between two attempts: so short that an outage is over within 2 s for us, and longer for what needs an operator. */
+const RETRY_MS = 500
+const RETRY_LASTING_MS = 2000
+
+export interface PreparationOptions {
+  /** The service's own connections, and where they lead. */
+  database: Database
+  databaseUrl: string
+  /** Where migrations connect; undefined where they are left to `npm run migrate`. */
+  migrationUrl: string | undefined
+  availability: Availability
+  logger: RootLogger
+  /** How often a failure that lasts is logged. */
+  intervalMs: number
+}
+
+/**
+ * Brings the database into the form that the service needs, as often as it takes: a database may start later than the
+ * service, and a missing privilege may be granted while it runs. Meanwhile readiness, `/health` and the log say what is
+ * wrong.
+ */
+export class DatabasePreparation {
+  readonly #options: PreparationOptions
+  #failure: Failure | undefined
+  #logged: { reason: string, atMs: number } | undefined
+  /** The step that was under way at the last failure, and the one that is now. */
+  #failedStep = ''
+  #step = ''
+
+  constructor (options: PreparationOptions) {
+    this.#options = options
+  }
+
+  /** Why the database cannot be used, for `/health`; undefined while nothing is known to be wrong. */
+  problem (): string | undefined {
+    return this.#failure?.reason
+  }
+
+  /**
+   * Answers true once the database is ready, false when `stopped` comes first. It does not wait for an attempt under
+   * way then, which may be waiting for another process that migrates.
+   */
+  async run (stopped: Promise<void>): Promise<boolean> {
+    const isStopped = stopped.then(() => false)
+    this.#options.availability.block('start', this.#waitingFor())
+    for (;;) {
+      try {
+        const isDone = await Promise.race([this.#attempt().then(() => true), isStopped])
+        if (isDone) this.#succeeded()
+        return isDone
+      } catch (error) {
+        this.#failed(error)
+      }
+      await Promise.race([isStopped, wait(this.#failure?.lasting === true ? RETRY_LASTING_MS : RETRY_MS)])
+    }
+  }
+
+  async #attempt (): Promise<void> {
+    const { database, migrationUrl, logger } = this.#options
+    this.#step = ''
+    if (migrationUrl === undefined) refusePending(await pending(database.sql))
+    else await migrate(migrationUrl, { log: logger, onStep: (step) => this.#began(step) })
+    const encoding = await findEncoding(database.sql)
+    if (encoding !== 'UTF8') {
+      logger.named('app.db').warning(
+        `the database stores ${encoding}, not UTF8: text that it cannot hold is refused; see npm run check`,
+        { error_code: 'DATABASE_ENCODING', encoding }
+      )
+    }
+  }
+
+  /** A step that did not fail before says that what was wrong is over. */
+  #began (step: string): void {
+    this.#step = step
+    if (this.#failure === undefined || step === this.#failedStep) return
+    this.#failure = undefined
+    this.#options.availability.block('start', this.#waitingFor())
+  }
+
+  #waitingFor (): string {
+    return this.#options.migrationUrl === undefined ? 'migrations are not applied yet' : 'migrating'
+  }
+
+  #succeeded (): void {
+    const { logger, availability } = this.#options
+    if (this.#logged !== undefined) logger.named('app.db').info('the database is ready for use')
+    this.#failure = undefined
+    availability.clear('start')
+  }
+
+  /** One line when the reason changes, and an ERROR at each interval while it lasts. */
+  #failed (error: unknown): void {
+    const { migrationUrl, databaseUrl, availability, logger, intervalMs } = this.#options
+    const failure = failureOf(error, migrationUrl ?? databaseUrl)
+    const isNew = failure.reason !== this.#logged?.reason
+    this.#failure = failure
+    this.#failedStep = this.#step
+    availability.block('start', failure.reason)
+    const now = performance.now()
+    if (this.#logged !== undefined && !isNew && now - this.#logged.atMs < intervalMs) return
+    this.#logged = { reason: failure.reason, atMs: now }
+    const level = isNew && !failure.lasting ? 'warning' : 'error'
+    logger.named('app.db')[level]('the database is not ready for use yet', {
+      error_code: error instanceof MigrationError ? 'MIGRATION_FAILED' : 'DATABASE_ERROR',
+      reason: failure.reason,
+      remedy: failure.remedy,
+      cause: error instanceof Error ? error.message : String(error)
+    })
+  }
+}
+
+function refusePending (migrations: string[]): void {
+  if (migrations.length === 0) return
+  throw new MigrationError(`${migrations.length} migrations are not applied.`, {
+    reason: 'migrations are not applied yet',
+    remedy: 'Run: npm run migrate',
+    lasting: false
+  })
+}
+
+function wait (ms: number): Promise<void> {
+  return new Promise((resolve) => { setTimeout(resolve, ms) })
+}
