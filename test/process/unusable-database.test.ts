@@ -19,6 +19,8 @@ import { rejection } from '../harness/open-database.ts'
 import { startProcess, type LogLine, type ServiceProcess } from '../harness/service.ts'
 
 t.setTimeout(240_000)
+// Most of the time is waiting for intervals of the service.
+t.jobs = 4
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 const PASSWORD = 'Xq7Tz-right'
