@@ -8,7 +8,7 @@ import { findTarget, grantOf, refuseTarget } from './migration-target.ts'
 import type { MigrationTarget } from './migration-target.ts'
 import { pending } from './migrate.ts'
 
-/** How a database looks from outside: for `npm run check`, which must get an answer whatever state it is in. */
+/** The state of a database as a client sees it: for `npm run check`, which gets an answer whatever that state is. */
 export type Inspection = Unreachable | Reachable
 
 export interface Unreachable extends Failure {
@@ -21,7 +21,7 @@ export interface Unreachable extends Failure {
 
 export interface Reachable {
   reachable: true
-  /** As the server says it: `15.18 (Debian …)`. */
+  /** As the server reports it: `15.18 (Debian …)`. */
   version: string
   major: number
   /** The median of a few smallest queries, in ms. */
@@ -30,7 +30,7 @@ export interface Reachable {
   tls: boolean
   /** False on a standby or a server set to read only. */
   writable: boolean
-  /** Whether the role is allowed everything. */
+  /** Whether the role is a superuser. */
   superuser: boolean
   /** Connections that ordinary roles may open altogether, and how many clients have one now, this one included. */
   max_connections: number
@@ -41,7 +41,7 @@ export interface Reachable {
   migrations: Migrations
 }
 
-/** How it stands with the migrations: those to be applied, or why that cannot be told. */
+/** The migrations to be applied, or why they cannot be determined. */
 export type Migrations =
   | { pending: string[], missing_grant: string | undefined }
   | { error: string, remedy: string }
@@ -49,7 +49,7 @@ export type Migrations =
 const LATENCY_SAMPLES = 5
 
 /**
- * Looks at the database that `url` names, over one connection of its own. Never throws; answers within `timeoutMs` and
+ * Inspects the database that `url` names, over one connection of its own. Never throws; answers within `timeoutMs` and
  * a second.
  */
 export async function inspectDatabase (url: string, { timeoutMs }: { timeoutMs: number }): Promise<Inspection> {
@@ -70,7 +70,7 @@ export async function inspectDatabase (url: string, { timeoutMs }: { timeoutMs: 
     return unreachable(error, url)
   } finally {
     given.abort()
-    // `end` may never come back from a server that is frozen.
+    // `end` may never resolve for a server that is frozen.
     if (sql !== undefined) await Promise.race([sql.end({ timeout: 0 }), delay(1000, undefined, { ref: false })])
   }
 }
@@ -131,7 +131,7 @@ function unreachable (error: unknown, url: string): Unreachable {
   return { reachable: false, error: messageOf(error), code, ...explained(error, url) }
 }
 
-/** Of a URL that cannot be read there is nothing more to say than that. */
+/** A URL that cannot be read has no names to put into a remedy. */
 function explained (error: unknown, url: string): Failure {
   try {
     return failureOf(error, url)
@@ -140,7 +140,7 @@ function explained (error: unknown, url: string): Failure {
   }
 }
 
-/** Errors of several addresses tried at once have a code and no message. */
+/** An error of several addresses that were tried at once has a code and no message. */
 function messageOf (error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
   return (error instanceof Error ? error.message : String(error)) || code || 'unknown error'

@@ -24,12 +24,12 @@ export interface Migration {
   alone: boolean
 }
 
-/** What anything that runs SQL looks like from here: postgres.js, or the service's own `Sql`. */
+/** Anything that runs SQL: postgres.js, or the service's own `Sql`. */
 export type Query = (strings: TemplateStringsArray) => PromiseLike<object[]>
 
 export interface MigrateOptions {
   log: DatabaseLog
-  /** Where the migrations are; the service's own unless told. */
+  /** The folder of the migrations; the service's own by default. */
   dir?: string | URL
   /** How long to wait for another process that is migrating, in ms. */
   waitMs?: number
@@ -43,7 +43,7 @@ export interface MigrateOptions {
 const OWN = new URL('./migrations/', import.meta.url)
 /** How long a connection may take to be made. */
 const CONNECT_MS = 10_000
-/** The advisory lock: "running-trainer migrations" in two numbers of no other meaning. */
+/** The key of the advisory lock: two numbers that stand for "running-trainer migrations". */
 const LOCK = [0x52756e54, 0x4d696772] as const
 
 /** The migrations in a folder, in order. @throws MigrationError when a file's name is none, or two have one number. */
@@ -54,7 +54,7 @@ export async function readMigrations (dir: string | URL = OWN): Promise<Migratio
     const [, version, name] = /^(\d{4})-([a-z0-9-]+)\.sql$/.exec(file) ?? []
     if (version === undefined || name === undefined) { throw new MigrationError(`${file} is not the name of a migration: NNNN-what-it-does.sql`) }
     const sql = await readFile(`${folder}/${file}`, 'utf8')
-    // A checkout with other line ends is the same migration.
+    // The same migration with other line ends has the same checksum.
     const checksum = createHash('sha256').update(sql.replaceAll('\r\n', '\n')).digest('hex')
     return { version: Number(version), name, sql, checksum, alone: /^-- no transaction\b/.test(sql) }
   }))
@@ -94,14 +94,14 @@ export async function pending (sql: Query, dir: string | URL = OWN): Promise<str
 }
 
 /**
- * Brings the database to the form the code expects, and answers what was applied. Any number of processes may do so at
- * once: one works, the others wait and then find nothing left to do. Each migration is applied whole or not at all,
- * unless it says that it cannot be; after a failure or a lost connection the same call goes on where it ended.
+ * Applies the pending migrations, and answers which they were. Any number of processes may do so at once: one works,
+ * the others wait and then find nothing left to do. Each migration is applied whole or not at all, unless its first
+ * line says otherwise; after a failure or a lost connection, the next call continues where this one ended.
  *
  * @param url where to connect, past any pooler: an advisory lock belongs to one session.
  * @throws MigrationError when a migration fails or was changed after it was applied, when another process migrates for
  *   too long, for a server older than PostgreSQL 15, where the role may not create tables, and where the table
- *   `schema_migrations` belongs to another program. What prevents connecting comes through as it is.
+ *   `schema_migrations` belongs to another program. An error of connecting is passed on as it is.
  */
 export async function migrate (
   url: string,
@@ -143,7 +143,7 @@ async function connect (url: string, log: DatabaseLog): Promise<Session> {
     onnotice: (notice) => log.debug('notice of a migration', { notice: notice['message'] }),
     onclose: () => {
       isLost = true
-      // The driver's own error says more, where there is one.
+      // Later than the driver's own error, which says more, where there is one.
       setTimeout(lose, 50, new Error('The connection to the database was lost'))
     }
   })
@@ -152,7 +152,7 @@ async function connect (url: string, log: DatabaseLog): Promise<Session> {
     sql: async <Row extends object>(strings: TemplateStringsArray, ...values: Array<string | number>) =>
       guarded(async () => [...await driver<Row[]>(strings, ...values)] as Row[]),
     run: async (text) => { await guarded(() => driver.unsafe(text)) },
-    // With a connection that was lost the driver waits for ever.
+    // The driver's `end` never resolves for a connection that was lost.
     end: () => Promise.race([driver.end({ timeout: 2 }), delay(isLost ? 0 : 4000, undefined, { ref: isLost })])
   }
 }
@@ -162,8 +162,8 @@ function label ({ version, name }: { version: number, name: string }): string {
 }
 
 /**
- * Takes the lock. It is asked for again and again, rather than waited for in the server, so that a `create index
- * concurrently` of the holder does not wait for us.
+ * Takes the lock. It is polled rather than waited for in the server, because a `create index concurrently` of the
+ * holder would wait for our statement.
  */
 async function take (
   { sql }: Session,
@@ -241,7 +241,7 @@ async function apply (
   return done
 }
 
-/** Another process may have made it meanwhile, which is as good. */
+/** Another process may create it at the same time. */
 async function createTable ({ sql }: Session, target: MigrationTarget): Promise<void> {
   refuseReadOnly(target)
   refuseUnprivileged(target)
@@ -300,7 +300,7 @@ function failed (migration: Migration, target: MigrationTarget, error: unknown):
   })
 }
 
-/** All of it, and the note that it was done, or none. */
+/** Applies and records the migration in one transaction. */
 async function runWhole ({ sql, run }: Session, migration: Migration, lockMs: number): Promise<void> {
   const transaction = () => sql<{ id: string }>`/* findTransaction */ select pg_current_xact_id()::text as id`
   await run('begin')
@@ -319,12 +319,12 @@ async function runWhole ({ sql, run }: Session, migration: Migration, lockMs: nu
 }
 
 /**
- * Statement by statement, none in a transaction; noted when all are done. What was done before a failure stays: it must
- * bear being run again.
+ * Runs the statements one by one, outside a transaction, and records the migration when all are done. After a failure
+ * the statements before it stay done, so they must be repeatable.
  */
 async function runAlone ({ sql, run }: Session, migration: Migration, lockMs: number): Promise<void> {
   await sql`/* boundMigration */ select set_config('lock_timeout', ${String(lockMs)}, false)`
-  // Sent together they would be one transaction.
+  // Sent together, they would form one transaction.
   for (const statement of split(migration.sql)) await run(statement)
   await note(sql, migration)
 }
@@ -334,8 +334,7 @@ async function note (sql: Session['sql'], { version, name, checksum }: Migration
 }
 
 /**
- * Strings, names, comments, dollar-quoted bodies; the semicolon that ends a statement; anything else, a character at a
- * time.
+ * A string, a name, a comment, a dollar-quoted body, the semicolon that ends a statement, or any other character.
  */
 const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$([A-Za-z_]\w*|)\$[\s\S]*?\$\1\$|;|[\s\S]/g
 

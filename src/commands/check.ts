@@ -11,7 +11,7 @@ import { EXIT, printable } from './command.ts'
 import type { Command } from './command.ts'
 
 export interface Diagnosis {
-  /** The worst of the checks. */
+  /** The worst status of the checks. */
   status: Check['status']
   checks: Check[]
 }
@@ -27,7 +27,7 @@ export const check: Command = {
   }
 }
 
-/** Checks everything; with a configuration that cannot be read, that alone. */
+/** Runs every check; where the configuration is not valid, only that one. */
 export async function diagnose (read: () => Config): Promise<Diagnosis> {
   let checks: Check[]
   try {
@@ -42,12 +42,12 @@ export async function diagnose (read: () => Config): Promise<Diagnosis> {
   return { status: worst ?? 'ok', checks }
 }
 
-/** The checks as people read them, what to do below each that is not ok. */
+/** The checks as text, with the remedy below each that is not ok. */
 function report ({ status, checks }: Diagnosis): string {
   const width = Math.max(...checks.map(({ name }) => name.length))
   const lines = checks.flatMap(({ name, status, message, remedy }, index) => [
     `${status.padEnd(7)}  ${name.padEnd(width)}  ${printable(message)}`,
-    // Said once where neighbours have it in common.
+    // Printed once for neighbours that have the same remedy.
     ...(remedy === null || checks[index + 1]?.remedy === remedy
       ? []
       : [`${' '.repeat(7)}  ${' '.repeat(width)}  → ${printable(remedy)}`])

@@ -5,21 +5,21 @@ export interface Command {
   /** What it does, in a line. */
   summary: string
   /**
-   * Does it, says what came of it through `print`, and answers the exit code. Throws UsageError for arguments it cannot
-   * take.
+   * Runs the command, prints the result through `print`, and answers the exit code. Throws UsageError for arguments
+   * that it does not take.
    */
   run (args: string[], print: (text: string) => void): Promise<number>
 }
 
-/** Exit codes, of sysexits.h beyond 1. */
+/** Exit codes; those above 1 are of sysexits.h. */
 export const EXIT = { ok: 0, failed: 1, usage: 64, config: 78 } as const
 
-/** The arguments are not ones that the verb takes. */
+/** The command does not take these arguments. */
 export class UsageError extends Error {}
 
 /**
  * Text from elsewhere made safe for a terminal: control characters, which could move the cursor or hide lines, are
- * shown and not sent.
+ * written as escapes.
  */
 export function printable (text: string): string {
   const shown = (character: string) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`

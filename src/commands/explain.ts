@@ -6,7 +6,7 @@ import type { LogLine } from './log-search.ts'
 import { findStory } from './story.ts'
 import type { Explanation, Search, Story } from './story.ts'
 
-/** The verb `explain`, with what is known of each `error_code`. */
+/** The command `explain`, with what the catalogue says of each `error_code`. */
 export function explainWith (catalogue: Partial<Record<string, Explanation>> = {}): Command {
   return {
     usage: 'ERROR_ID [--json]',

@@ -22,21 +22,21 @@ export interface LogLine {
 const CHUNK_BYTES = 256 * 1024
 
 /**
- * A line longer than this is none of ours and is passed over, so that memory stays bounded whatever is in the folder.
+ * The service writes no line longer than this; one that is longer is skipped, so that memory stays bounded.
  */
 const LONGEST_LINE = 1024 * 1024
 
 const NEWLINE = 10
 
 /**
- * The log's files in a folder, the newest first: app.log, then those that were rotated away. Throws where the folder
+ * The log files in a folder, the newest first: app.log, then the rotated ones. Throws where the folder
  * cannot be read.
  */
 export async function logFiles (dir: string): Promise<string[]> {
   const names = (await readdir(dir)).filter((name) => /^app(?:[.-].*)?\.log$/.test(name))
   const files = await Promise.all(names.map(async (name) => {
     const path = join(dir, name)
-    // A file may be rotated away between the list and the look.
+    // A file may be rotated between the listing and this look at it.
     return { path, mtimeMs: await stat(path).then(({ mtimeMs }) => mtimeMs, () => -Infinity) }
   }))
   const current = join(dir, 'app.log')
@@ -47,7 +47,7 @@ export async function logFiles (dir: string): Promise<string[]> {
 
 /**
  * Calls `found` with each line of a file that has `needle` in it and is a log line, in their order, until `found`
- * answers false. What is searched are bytes, a chunk at a time: only lines that have them are decoded.
+ * answers false. It searches bytes, a chunk at a time, and decodes only lines that have them.
  */
 export async function searchLines (
   path: string,

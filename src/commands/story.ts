@@ -1,7 +1,7 @@
 import { logFiles, searchLines } from './log-search.ts'
 import type { LogLine } from './log-search.ts'
 
-/** What the error catalogue says of one `error_code`. */
+/** The entry of one `error_code` in the error catalogue. */
 export interface Explanation {
   status: number
   cause: string
@@ -26,19 +26,19 @@ export interface Story {
   slow_queries: LogLine[]
   /** Every line of the request, in the order of time. */
   lines: LogLine[]
-  /** Whether there were more lines than are told. */
+  /** Whether the request had more lines than are shown. */
   truncated: boolean
 }
 
 export type Search = { story: Story } | { candidates: string[] }
 
-/** More lines than this, of one request, are not told. */
+/** Of one request, no more lines than this are shown. */
 const MOST_LINES = 5000
 
-/** More errors than this, that begin alike, are not told apart. */
+/** Of errors whose ids begin alike, no more than this are listed. */
 const MOST_CANDIDATES = 10
 
-/** How far the lines of a request may lie outside the time that it took, in ms. */
+/** How far the lines of a request may lie outside its duration, in ms. */
 const MARGIN_MS = 1000
 
 /**
@@ -111,8 +111,8 @@ function tell (
 }
 
 /**
- * Clients choose request ids and may use one again: of several requests only the one that failed counts, by the time it
- * took.
+ * Clients choose request ids and may reuse one: of several requests with this id, only the one that failed counts, told
+ * by its time.
  */
 function withinRequest (errorId: string, lines: LogLine[]): LogLine[] {
   const completions = lines.filter(({ message }) => message === 'request completed')

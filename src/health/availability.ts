@@ -1,13 +1,13 @@
-/** Where a process is in its life. Only `ready` is given traffic. */
+/** The phases in the life of a process. Only a `ready` one is sent traffic. */
 export type State = 'starting' | 'ready' | 'not_ready' | 'draining' | 'stopped'
 
 /**
- * Whether this process can take requests, in one place that readiness, shedding and shutdown all ask.
+ * Whether this process can take requests: the one place that readiness, shedding and shutdown consult.
  *
  *     starting ─► ready ⇄ not_ready ─► draining ─► stopped
  *
- * A process is ready while nothing speaks against it: each thing that does has a name and a reason of its own, and goes
- * by that name. Once it drains it never becomes ready again.
+ * A process is ready while nothing blocks it. Each cause that does has a name, by which it is cleared, and a reason in
+ * words. Once the process drains it never becomes ready again.
  */
 export class Availability {
   #state: State = 'starting'
@@ -33,18 +33,18 @@ export class Availability {
     this.#listeners.push(listener)
   }
 
-  /** `cause` speaks against taking requests, for `reason`. */
+  /** `cause` keeps the process from being ready, for `reason`. */
   block (cause: string, reason: string): void {
     this.#reasons.set(cause, reason)
     this.#settle()
   }
 
-  /** `cause` speaks against it no longer. */
+  /** `cause` keeps it no longer. */
   clear (cause: string): void {
     if (this.#reasons.delete(cause)) this.#settle()
   }
 
-  /** The process is on its way out. */
+  /** The process is shutting down. */
   drain (): void {
     if (!this.draining) this.#become('draining')
   }

@@ -7,15 +7,15 @@ import type { RootLogger } from '../log/logger.ts'
 import type { Sink } from '../log/sink.ts'
 import type { Figures } from '../metrics/shared-registry.ts'
 
-/** What a worker is told when it starts. */
+/** What the primary tells a worker when it starts. */
 export interface Orders {
-  /** 1 … `WORKERS`; whoever takes the place of one that died gets its number. */
+  /** 1 … `WORKERS`; the replacement of a worker that died gets its number. */
   number: number
-  /** The embedded Postgres, which the primary has; absent where the configuration names a database. */
+  /** The embedded Postgres, which the primary runs; absent where the configuration names a database. */
   databaseUrl?: string | undefined
 }
 
-/** Between processes. `figures` of one worker go to the primary, those of all to whoever asked. */
+/** Messages between processes. `figures` of one worker go to the primary, those of all to the worker that asked. */
 type Message =
   | { kind: 'join' }
   | { kind: 'orders', orders: Orders }
@@ -27,22 +27,22 @@ type Message =
 /** The pause before the first restart of a worker, doubled at each further one, and the longest. */
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
-/** Having run for so long, a death counts as the first. */
+/** After it has run for this long, a worker's death counts as its first. */
 const STEADY_MS = 60_000
-/** A worker that says nothing for so long counts with the figures it told last. */
+/** Of a worker that does not report within this time, the figures of its last report count. */
 const REPORT_MS = 1000
-/** What only grows, so that of a worker that died it still counts; gauges tell of what is. */
+/** Metrics that only grow, so those of a dead worker still count; a gauge is of the present. */
 const ACCUMULATING = new Set<unknown>(['counter', 'histogram'])
 
 /** Whether this process is one of several that share the port. */
 export const isWorker = cluster.isWorker
 
-/** The log file of a worker: the first has app.log, where people look; no two write to one file. */
+/** The log file of a worker: the first has app.log, where operators look; no two workers write to one file. */
 export function logName (workerNumber: number): string {
   return workerNumber === 1 ? 'app' : `app-${workerNumber}`
 }
 
-/** Says hello to the primary and answers what it is to do. */
+/** Registers with the primary; answers the orders it gives. */
 export async function join (): Promise<Orders> {
   return await new Promise((resolve) => {
     const hear = (message: Message) => {
@@ -55,7 +55,7 @@ export async function join (): Promise<Orders> {
   })
 }
 
-/** Tells the primary what this process has counted whenever it asks; answers how to ask for what all have. */
+/** Reports this process's figures to the primary whenever it asks; answers a function that asks for those of all. */
 export function exchangeFigures (own: () => Promise<Figures>): () => Promise<Figures[]> {
   const asked = new Map<number, (all: Figures[]) => void>()
   let asks = 0
@@ -86,17 +86,17 @@ export interface LeadOptions {
 }
 
 /**
- * Starts the workers, replaces those that die, and passes the signal to stop on. Answers the exit code when all have
- * ended: 0 where each of them stopped as it should, else the worst of theirs. Where one dies before it listened for the
- * first time, others would too: all stop.
+ * Starts the workers, replaces those that die, and passes the signal to stop on to them. Answers the exit code when all
+ * have ended: 0 where each of them stopped as it should, else the highest of theirs. When a worker dies before it has
+ * listened for the first time, the others would too, and all are stopped.
  */
 export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOptions): Promise<number> {
-  // What several processes write to one pipe may mix within a line: their lines come here, and one process writes them
-  // all.
+  // Lines that several processes write to one pipe may be mixed, so the workers' lines come here and this process
+  // writes them all.
   cluster.setupPrimary({ silent: true, serialization: 'advanced' })
   const failed = new AbortController()
   const stopping = AbortSignal.any([stop, failed.signal])
-  // Each worker listens, of which there may be more than the ten that Node takes for a leak.
+  // One listener for each worker; Node warns of a leak at more than ten.
   setMaxListeners(0, stopping)
   const reports = new Reports()
   cluster.on('message', (worker, message: Message) => reports.hear(worker, message))
@@ -105,8 +105,8 @@ export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOp
   return Math.max(...codes)
 
   /**
-   * One place among the workers, taken again and again until the service stops; answers the code of the last to take
-   * it.
+   * Keeps one worker of this number running, replaced when it dies, until the service stops; answers the exit code of
+   * the last one.
    */
   async function keepRunning (number: number): Promise<number> {
     let hasListened = false
@@ -150,7 +150,7 @@ export async function lead ({ workers, databaseUrl, logger, sink, stop }: LeadOp
     stopping.addEventListener('abort', passOn, { once: true })
     if (stopping.aborted) passOn()
     return await new Promise((resolve) => {
-      // Its last lines come before this: `exit` alone does not say that the pipe has been read.
+      // `close` comes after the worker's last lines have been read; `exit` may come before.
       worker.process.once('close', (code: number | null, signal: string | null) => {
         stopping.removeEventListener('abort', passOn)
         resolve({ code, signal })
@@ -164,28 +164,28 @@ function codeOf ({ code }: { code: number | null }): number {
 }
 
 /**
- * Who asked for everybody's figures, and what every worker told last. What has been counted once stays in the sum,
- * though the worker is late or has died: a scraper takes a counter that goes down for one that began anew, and adds all
- * of it again.
+ * The requests for the figures of all workers that are open, and the last report of each worker. What was counted once
+ * stays in the sum, though the worker is late or has died: a scraper takes a counter that goes down for one that was
+ * reset, and adds all of it again.
  */
 class Reports {
   readonly #open = new Map<number, { missing: Set<number>, finish: () => void }>()
-  /** By the worker's id, which is never given again; of those alive. */
+  /** Of the workers that are alive, by their ids, which Node never reuses. */
   readonly #last = new Map<number, { id: number, figures: Figures }>()
-  /** What those that died had counted. */
+  /** The figures of the workers that died. */
   #retired: Figures = []
   #ids = 0
 
   hear (worker: Worker, message: Message): void {
     if (message.kind === 'ask') this.#gather(worker, message.id)
     else if (message.kind === 'figures' && !worker.isDead()) {
-      // Also when nobody waits for it any more; but what was asked for later is newer.
+      // Kept also when no request waits for it any more, unless the answer to a later one has come already.
       if (message.id > (this.#last.get(worker.id)?.id ?? 0)) this.#last.set(worker.id, message)
       this.#settle(message.id, worker)
     }
   }
 
-  /** Nobody waits for it any more, and what it counted is kept. */
+  /** Stops waiting for the worker, and keeps its figures. */
   retire (worker: Worker): void {
     const last = this.#last.get(worker.id)
     this.#last.delete(worker.id)
@@ -217,7 +217,7 @@ class Reports {
   }
 }
 
-/** Series by series, as it is done for the scraper. */
+/** The sum, series by series, as the scraper gets it. */
 function sumOf (all: Figures[]): Figures {
   const families = AggregatorRegistry.aggregate(all).getMetricsAsArray() as unknown as Array<{
     get: () => Figures[number]

@@ -23,15 +23,15 @@ import type { Tracing } from '../tracing/tracing.ts'
 import { DecodingPool } from '../workers/decoding.ts'
 import type { Decode } from '../workflows/import-activity.ts'
 
-/** EX_CONFIG of sysexits.h: the configuration is not one to start with. */
+/** EX_CONFIG of sysexits.h: the configuration is not valid. */
 const EXIT_CONFIG = 78
 /** How long after the deadline for requests everything else may take to close. */
 const CLOSE_MS = 15_000
 
-/** What the process has opened, closed in reverse whatever ends it. */
+/** Close what the process has opened; called in reverse order at every exit. */
 type Closers = Array<() => Promise<void>>
 
-/** From configuration to exit code: never returns. */
+/** Runs the service from its configuration to its exit code; never returns. */
 export async function main (signals: StopSignals): Promise<void> {
   const config = configure()
   const orders = isWorker ? await join() : undefined
@@ -76,7 +76,7 @@ export async function main (signals: StopSignals): Promise<void> {
   process.exit(code)
 }
 
-/** The configuration; where there is none to start with, every bad variable is named and the process ends. */
+/** Reads the configuration; where it is not valid, names every bad variable and ends the process. */
 function configure (): Config {
   try {
     return readConfig()
@@ -102,7 +102,7 @@ function openInspector ({ env }: Config, logger: RootLogger, signal: NodeJS.Sign
   else if (inspector.url() === undefined) inspector.open()
 }
 
-/** Prepares what the workers share, and lets them serve; answers the exit code. */
+/** Prepares what the workers share and runs them; answers the exit code. */
 async function leadWorkers (
   config: Config,
   logger: RootLogger,
@@ -116,7 +116,7 @@ async function leadWorkers (
 }
 
 /**
- * Says what is to be said of the configuration, makes the folders, and answers the secrets, made where there are none.
+ * Logs the warnings about the configuration and creates the folders; answers the secrets, created where none are set.
  */
 async function prepare (config: Config, logger: RootLogger): Promise<string[]> {
   for (const warning of [...config.warnings, ...(await prepareDirectories(config))]) {
@@ -126,8 +126,8 @@ async function prepare (config: Config, logger: RootLogger): Promise<string[]> {
 }
 
 /**
- * Starts everything, serves until told to stop, and lets what is under way finish; answers the exit code. A worker gets
- * its orders.
+ * Starts everything, serves until `stop` is aborted, and lets the work in flight finish; answers the exit code. A
+ * worker process gets its orders from the primary.
  */
 async function serve (
   config: Config,
@@ -217,7 +217,7 @@ async function serve (
   return complete === true ? 0 : 1
 }
 
-/** Where tracing is off, nothing of it is loaded. */
+/** Loads and starts tracing, where it is on. */
 async function tracingOf (
   { tracing, app: { version } }: Config,
   logger: RootLogger,

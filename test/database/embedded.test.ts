@@ -83,7 +83,7 @@ async function gone (pid: number): Promise<void> {
   while (isThere(pid) && startOf(pid) !== null) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-t.test('a first start makes a cluster, a later one finds its data', async (t) => {
+t.test('the first start creates a cluster, a later one finds its data', async (t) => {
   const dir = folder(t)
   const first = await start(t, dir)
   t.match(
@@ -115,7 +115,7 @@ t.test('a first start makes a cluster, a later one finds its data', async (t) =>
   t.notMatch(readFileSync(join(dir, 'postgres.log'), 'utf8'), new RegExp(new URL(second.embedded.url).password))
 })
 
-t.test('what a service that was killed left running is replaced, with its data', async (t) => {
+t.test('the Postgres that a killed service left running is replaced, with its data', async (t) => {
   const dir = folder(t)
   const { child, answer } = await inProcess(t, dir)
   const { url, pid } = await answer
@@ -133,7 +133,7 @@ t.test('what a service that was killed left running is replaced, with its data',
   )
 })
 
-t.test('a service that exits without stopping its Postgres takes it along', async (t) => {
+t.test('Postgres ends with a service that exits without stopping it', async (t) => {
   const dir = folder(t)
   const { child, answer } = await inProcess(t, dir)
   const { pid } = await answer
@@ -149,7 +149,7 @@ t.test('a service that exits without stopping its Postgres takes it along', asyn
   t.equal(existsSync(join(dir, 'postgres', 'cluster', 'postmaster.pid')), false, 'it ended in order')
 })
 
-t.test('of services that start at once on one folder exactly one wins, and the others say who', async (t) => {
+t.test('of services that start at once on one folder exactly one wins, and the others name it', async (t) => {
   const dir = folder(t)
   const services = await Promise.all(Array.from({ length: 5 }, () => inProcess(t, dir)))
   const answers = await Promise.all(services.map(({ answer }) => answer))
@@ -163,7 +163,7 @@ t.test('of services that start at once on one folder exactly one wins, and the o
   await t.rejects(startEmbedded({ dataDir: dir, log: listener().log }), EmbeddedError)
 })
 
-t.test('a lock whose number went to another process does not block', async (t) => {
+t.test('a lock whose process id was reused by another process does not block', async (t) => {
   const dir = folder(t)
   mkdirSync(join(dir, 'postgres'))
   // This very process, as it would be had it started at another time; as in a container, where the number is always 1.
@@ -176,7 +176,7 @@ t.test('a lock whose number went to another process does not block', async (t) =
   t.equal((await start(t, dir)).embedded.state, 'running')
 })
 
-t.test('a lock of another container counts as long as somebody touches it', async (t) => {
+t.test('a lock of another container counts as long as it is refreshed', async (t) => {
   const dir = folder(t)
   mkdirSync(join(dir, 'postgres'))
   const path = join(dir, 'postgres', 'lock.1')
@@ -249,7 +249,7 @@ t.test(
 )
 
 t.test(
-  'library links that npm did not make are made in a copy, which is repaired when a file is missing',
+  'library links that npm did not create are created in a copy, which is repaired when a file is missing',
   async (t) => {
     const home = folder(t)
     chmodSync(home, 0o755)
@@ -301,7 +301,7 @@ t.test('a postmaster that dies is started again at the same address', async (t) 
   )
 })
 
-t.test('it is tried again until it runs, and stop ends the trying', async (t) => {
+t.test('a failed start is repeated until Postgres runs, and stop ends the attempts', async (t) => {
   const dir = folder(t)
   const control = join(dir, 'postgres', 'cluster', 'global', 'pg_control')
   const fall = (pid: number | undefined) => {
@@ -333,7 +333,7 @@ t.test('stop ends a Postgres that does not listen, and may be called twice', asy
   t.equal((await start(t, dir)).embedded.state, 'running', 'and the folder is free')
 })
 
-t.test('stop cuts a statement that runs', async (t) => {
+t.test('stop ends a statement that runs', async (t) => {
   const { embedded } = await start(t, folder(t))
   const sql = postgres(embedded.url, { max: 1, fetch_types: false })
   const running = t.rejects(Promise.resolve(sql`select pg_sleep(600)`))
@@ -383,7 +383,7 @@ t.test('a folder that cannot be used is refused with what to do', async (t) => {
   })
 })
 
-t.test('a password that was lost is made anew', async (t) => {
+t.test('a lost password is replaced', async (t) => {
   const dir = folder(t)
   const { embedded } = await start(t, dir)
   await embedded.stop()

@@ -29,7 +29,7 @@ const TWO = {
   '0002-second.sql': 'create table second (id integer);\n'
 }
 
-t.test('what is pending is applied in order, once, and noted', async (t) => {
+t.test('pending migrations are applied in order, once, and recorded', async (t) => {
   const { sql, dir, run } = await prepare(t, TWO)
   t.same(await pending(sql, dir), ['0001-first', '0002-second'])
   t.same(await run(), { applied: ['0001-first', '0002-second'] })
@@ -68,7 +68,7 @@ t.test('eight processes at once apply each migration once', async (t) => {
   t.same(await sql`select count(*)::int as rows from first`, [{ rows: 1 }])
 })
 
-t.test('a migration that fails leaves nothing half done, and those before it stand', async (t) => {
+t.test('a migration that fails is rolled back, and those before it stay applied', async (t) => {
   const { sql, dir, run } = await prepare(t, {
     ...TWO,
     '0003-bad.sql': 'create table third (id integer);\nselect 1 / 0;\n'
@@ -80,7 +80,7 @@ t.test('a migration that fails leaves nothing half done, and those before it sta
   t.same(await run(), { applied: ['0003-bad'] })
 })
 
-t.test('a migration changed after it was applied is refused, before anything is done', async (t) => {
+t.test('a migration that was changed after it was applied is refused before anything is done', async (t) => {
   const { dir, sql, run } = await prepare(t, TWO)
   await run()
   t.testdir({
@@ -106,7 +106,7 @@ t.test('a database ahead of the code is left alone, and a warning says so', asyn
   t.same(await pending(sql, dir), [])
 })
 
-t.test('a migration that says so runs outside a transaction, statement by statement', async (t) => {
+t.test('a migration marked "no transaction" runs statement by statement', async (t) => {
   const { run, sql } = await prepare(t, {
     ...TWO,
     '0003-index.sql':
@@ -127,7 +127,7 @@ t.test('a migration that ends its own transaction is refused', async (t) => {
   t.same(await pending(sql, dir), ['0001-first'])
 })
 
-t.test('a migration waits for the locks it needs only so long, and is tried again', async (t) => {
+t.test('a migration waits for its locks for a limited time, and is tried again', async (t) => {
   const { run, sql, said, lines } = await prepare(t, TWO)
   await run()
   t.testdir({ ...TWO, '0003-alter.sql': 'alter table first add column more integer;' })
@@ -141,7 +141,7 @@ t.test('a migration waits for the locks it needs only so long, and is tried agai
   t.ok(lines.some(({ level, message }) => level === 'warning' && message.includes('is tried again')))
 })
 
-t.test('waiting for another process that migrates has an end', async (t) => {
+t.test('the wait for another process that migrates is limited', async (t) => {
   const { run, sql, lines } = await prepare(t, TWO)
   const [one, two] = [0x52756e54, 0x4d696772]
   const held = await sql.reserve()
@@ -153,7 +153,7 @@ t.test('waiting for another process that migrates has an end', async (t) => {
   t.same((await run()).applied.length, 2)
 })
 
-t.test('a connection lost half way is an error, and the next run goes on from there', async (t) => {
+t.test('a connection lost half way is an error, and the next run continues from there', async (t) => {
   const { run, sql, dir } = await prepare(t, {
     ...TWO,
     '0003-third.sql': 'create table third (id integer); select pg_advisory_xact_lock(42);'
@@ -179,12 +179,12 @@ t.test('a connection lost half way is an error, and the next run goes on from th
   t.same(await run(), { applied: ['0003-third'] })
 })
 
-t.test('a server that cannot be reached is an error, soon', async (t) => {
+t.test('a server that cannot be reached is an error at once', async (t) => {
   const dir = t.testdir(TWO)
   await t.rejects(migrate('postgres://nobody@127.0.0.1:1/none', { log: listener().log, dir }), { code: 'ECONNREFUSED' })
 })
 
-t.test('a folder with a file that is misnamed or two of one number is refused', async (t) => {
+t.test('a folder with a misnamed file or two files of one number is refused', async (t) => {
   const { run } = await prepare(t, { 'first.sql': 'select 1' })
   await t.rejects(run(), /first\.sql is not the name of a migration/)
   t.testdir({ '0001-a.sql': 'select 1', '0001-b.sql': 'select 1' })
@@ -203,7 +203,7 @@ t.test('the service\'s own migrations apply to an empty database', async (t) => 
 })
 
 t.test(
-  'a URL as libpq reads it is good for migrating too: a host that is gone before one that is there, and a root certificate',
+  'migrations connect by libpq\'s rules too: an unreachable host before a reachable one, and a root certificate',
   async (t) => {
     const url = await createDatabase(t, { migrated: false })
     const { host } = new URL(url)
@@ -218,7 +218,7 @@ t.test(
   }
 )
 
-t.test('a database for a test has the service\'s schema, and is gone after it', async (t) => {
+t.test('a test database has the service\'s schema, and is dropped after the test', async (t) => {
   let url = ''
   await t.test('in use', async (t) => {
     let close = async () => {}

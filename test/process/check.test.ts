@@ -110,7 +110,7 @@ function service (t: Test, answers: Answers = {}, headers: Record<string, string
   return listen(t, createServer(handle))
 }
 
-t.test('without a setting, and without a service, nothing fails', async (t) => {
+t.test('with no setting and no running service, no check fails', async (t) => {
   const diagnosis = await diagnosisOf(t, {})
   t.equal(diagnosis.status, 'warning')
   t.match(statuses(diagnosis), {
@@ -151,7 +151,7 @@ t.test('every bad variable is a failed check of its own', async (t) => {
   )
 })
 
-t.test('what production must not have fails there', async (t) => {
+t.test('a setting that is unsafe in production fails there', async (t) => {
   const insecure = await diagnosisOf(t, {
     NODE_ENV: 'production',
     DATABASE_URL: 'postgres://postgres:pw4x@db.invalid/trainer_test',
@@ -206,7 +206,7 @@ t.test('what production must not have fails there', async (t) => {
   t.match(messageOf(secure, 'jwt_secret'), '2 secrets')
 })
 
-t.test('a folder that cannot be written to, and a log that is none, are found', async (t) => {
+t.test('a folder that cannot be written to and a log that is not JSON are found', async (t) => {
   const folder = t.testdir({
     data: 'a file',
     logs: { 'app.log': '{"timestamp":"2024-01-15T10:30:00.123Z","level":"INFO","message":"fine"}\nplain text\n{"half' }
@@ -233,7 +233,7 @@ t.test('a folder that cannot be written to, and a log that is none, are found', 
   )
 })
 
-t.test('a running service is asked for what the checklist wants', async (t) => {
+t.test('a running service is checked against the checklist', async (t) => {
   const found = statuses(await diagnosisOf(t, { PORT: await service(t) }))
   t.match(found, {
     liveness: 'ok',
@@ -245,7 +245,7 @@ t.test('a running service is asked for what the checklist wants', async (t) => {
   })
 })
 
-t.test('each way in which a running service is not well is found', async (t) => {
+t.test('each fault of a running service is found', async (t) => {
   const { 'x-frame-options': _, ...fewer } = HEADERS
   const cases: Array<[what: string, port: Promise<string>, expected: Record<string, string>]> = [
     [
@@ -283,7 +283,7 @@ t.test('each way in which a running service is not well is found', async (t) => 
   t.match(messageOf(await diagnosisOf(t, { PORT: await (cases[0] as typeof cases[0])[1] }), 'readiness'), 'database')
 })
 
-t.test('a database is looked at from outside, in whatever state it is', async (t) => {
+t.test('a database is inspected in whatever state it is', async (t) => {
   const embedded = await startEmbedded({ dataDir: emptyFolder(t), log: QUIET, settings: { fsync: 'off' } })
   t.teardown(() => embedded.stop())
   const url = embedded.url
@@ -319,7 +319,7 @@ t.test('a database is looked at from outside, in whatever state it is', async (t
   t.notMatch(JSON.stringify(denied), /Wr0ngPassw0rd/)
 })
 
-t.test('an unreachable or silent database is told in bounded time', async (t) => {
+t.test('an unreachable or silent database is reported in bounded time', async (t) => {
   t.match(await inspectDatabase(`postgres://u:p@127.0.0.1:${await deadPort()}/d`, { timeoutMs: 2000 }), {
     reachable: false,
     code: 'ECONNREFUSED'
@@ -334,7 +334,7 @@ t.test('an unreachable or silent database is told in bounded time', async (t) =>
   t.ok(performance.now() - began < 5000, 'not the 30 s that the driver waits by itself')
 })
 
-t.test('the command prints for people or as JSON, and exits with 1 when a check failed', async (t) => {
+t.test('the command prints text or JSON, and exits with 1 when a check failed', async (t) => {
   const cwd = t.testdir({})
   const env = { PORT: await deadPort() }
   const json = spawnSync(process.execPath, [CLI, 'check', '--json'], { encoding: 'utf8', cwd, env })
@@ -354,7 +354,7 @@ t.test('the command prints for people or as JSON, and exits with 1 when a check 
   t.match(text.stdout, /\nfailed: 0 ok, 0 warning, 1 failed\n$/)
 })
 
-t.test('wrong usage is told with how it is done, and bad configuration with all that is wrong', async (t) => {
+t.test('wrong usage is answered with the usage, and a bad configuration with every problem', async (t) => {
   const run = (args: string[], env: Record<string, string> = {}) =>
     spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', env, cwd: t.testdirName })
   t.testdir({})
@@ -375,7 +375,7 @@ t.test('wrong usage is told with how it is done, and bad configuration with all 
   })
 })
 
-t.test('whoever stops reading ends the command', async (t) => {
+t.test('the command ends when its output is no longer read', async (t) => {
   const child = spawn(process.execPath, [CLI, 'check'], {
     cwd: t.testdir({}),
     env: { PORT: await deadPort() },
@@ -390,7 +390,7 @@ t.test('whoever stops reading ends the command', async (t) => {
 })
 
 t.test(
-  'of the service itself, the check tells what is so: well, without its database, and with another token',
+  'the real service is checked: healthy, without its database, and with another metrics token',
   async (t) => {
     const env = {
       NODE_ENV: 'production',

@@ -90,7 +90,7 @@ t.test('several workers share one port, their metrics add up and their log files
   )
 })
 
-t.test('a worker that dies is replaced, and the others go on meanwhile', async (t) => {
+t.test('a worker that dies is replaced while the others continue to serve', async (t) => {
   const service = await startProcess(t, { WORKERS: String(WORKERS) })
   await times(service, WORKERS, isListening)
   const [victim, other] = await workersOf(service) as [number, number]
@@ -125,7 +125,7 @@ t.test('SIGUSR1 opens no inspector in production, in the primary or in a worker;
   t.notOk(pids.some(alive))
 })
 
-t.test('what a worker has counted stays in the sum when it dies', async (t) => {
+t.test('the counts of a worker stay in the sum after it dies', async (t) => {
   const service = await startProcess(t, { WORKERS: String(WORKERS) })
   await times(service, WORKERS, isReady)
   const ids = await askAll(service, 20)
@@ -145,7 +145,7 @@ t.test('what a worker has counted stays in the sum when it dies', async (t) => {
   }
 })
 
-t.test('what a worker has counted stays in the sum while it does not answer', async (t) => {
+t.test('the counts of a worker stay in the sum while it does not respond', async (t) => {
   const service = await startProcess(t, { WORKERS: String(WORKERS) })
   await times(service, WORKERS, isReady)
   const ids = await askAll(service, 20)
@@ -160,7 +160,7 @@ t.test('what a worker has counted stays in the sum while it does not answer', as
   t.equal((await service.stop()).code, 0)
 })
 
-t.test('where no worker can serve, all of it ends and says so', async (t) => {
+t.test('when no worker can serve, all processes end with an error', async (t) => {
   const squatter = createServer().listen(0, '127.0.0.1')
   t.teardown(() => squatter.close())
   await once(squatter, 'listening')

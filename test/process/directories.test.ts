@@ -7,7 +7,7 @@ import { ConfigError } from '../../src/config/config.ts'
 import { readConfig } from '../../src/config/read.ts'
 import { inspectDirectory, prepareDirectories } from '../../src/config/directories.ts'
 
-t.test('folders are made, and one that cannot be written to is told of', async (t) => {
+t.test('folders are created, and one that cannot be written to is reported', async (t) => {
   const folder = t.testdir({ file: 'not a folder' })
   const config = readConfig({}, folder)
   t.same(await prepareDirectories(config), [])
@@ -41,14 +41,14 @@ t.test('folders are made, and one that cannot be written to is told of', async (
   )
 })
 
-t.test('a folder that is not there yet is judged by the one above it', async (t) => {
+t.test('a folder that does not exist yet is checked by its parent', async (t) => {
   const folder = t.testdir({ file: '' })
   t.match(await inspectDirectory(join(folder, 'a', 'b')), { exists: false, writable: true, freeBytes: Number })
   t.match(await inspectDirectory(folder), { exists: true, writable: true })
   t.match(await inspectDirectory(join(folder, 'file', 'logs')), { writable: false, error: 'ENOTDIR' })
 })
 
-t.test('the secret is made once, for its owner alone, and many who ask at once get the same', async (t) => {
+t.test('the secret is created once, readable by its owner alone, and concurrent callers get the same', async (t) => {
   const folder = join(t.testdir({}), 'data')
   const made = await Promise.all(Array.from({ length: 20 }, () => loadOrMakeSecret(folder)))
   t.equal(new Set(made).size, 1)

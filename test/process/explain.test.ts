@@ -69,7 +69,7 @@ function age (path: string, seconds: number): void {
   utimesSync(path, time, time)
 }
 
-t.test('an error is told with all lines of its request, over rotated files, in the order of time', async (t) => {
+t.test('an error is explained with all lines of its request, across rotated files, in order of time', async (t) => {
   const dir = t.testdir({
     'app.2.log': text(...lines.slice(2, 3)),
     'app.1.log': text(...lines.slice(0, 2)),
@@ -100,14 +100,14 @@ t.test('an error is told with all lines of its request, over rotated files, in t
   t.same(found.story.slow_queries.map(({ extra }) => extra?.['query']), ['insertPlan'])
 })
 
-t.test('the beginning of an id will do where only one error begins so', async (t) => {
+t.test('the beginning of an id is enough where it is unique', async (t) => {
   const dir = t.testdir({ 'app.log': text(...lines) })
   t.match(await findStory(dir, 'a1b2c3d4-e'), { story: { error_id: ERROR } })
   t.match(await findStory(dir, 'a1b2c3d4'), { candidates: [ERROR, OTHER] })
   t.same(await findStory(dir, 'ffffffff'), { candidates: [] })
 })
 
-t.test('an error without a request is told by its own lines', async (t) => {
+t.test('an error without a request is explained by its own lines', async (t) => {
   const dir = t.testdir({
     'app.log': text(
       lines[0]!,
@@ -119,7 +119,7 @@ t.test('an error without a request is told by its own lines', async (t) => {
   })
 })
 
-t.test('a request id that a client used again does not mix the stories', async (t) => {
+t.test('a request id that a client reuses does not mix two errors', async (t) => {
   const done = (ms: number, fields: Record<string, unknown> = {}) =>
     line(ms, { ...request, message: 'request completed', status_code: 200, duration_ms: 5, ...fields })
   const dir = t.testdir({
@@ -141,7 +141,7 @@ t.test('a request id that a client used again does not mix the stories', async (
   ])
 })
 
-t.test('lines are found wherever the chunks of a file are cut, and lines of no log are passed over', async (t) => {
+t.test('lines are found wherever a file is cut into chunks, and lines that are not log lines are skipped', async (t) => {
   const dir = t.testdir({})
   const path = join(dir, 'app.log')
   const wanted = line(0, { error_id: ERROR })
@@ -166,7 +166,7 @@ t.test('lines are found wherever the chunks of a file are cut, and lines of no l
   }
 })
 
-t.test('a line without an end does not fill the memory, and what follows it is found', async (t) => {
+t.test('an endless line does not fill the memory, and the lines after it are found', async (t) => {
   const dir = t.testdir({})
   const path = join(dir, 'app.log')
   writeFileSync(
@@ -178,7 +178,7 @@ t.test('a line without an end does not fill the memory, and what follows it is f
   t.same(found, [ERROR])
 })
 
-t.test('whatever is in the logs, the search ends, and finds each line of a request once', async (t) => {
+t.test('whatever the logs hold, the search ends and finds each line of a request once', async (t) => {
   const dir = t.testdir({})
   const path = join(dir, 'app.log')
   const noise = fc.oneof(
@@ -196,7 +196,7 @@ t.test('whatever is in the logs, the search ends, and finds each line of a reque
   }), { numRuns: 100 })
 })
 
-t.test('the command tells the story to people', async (t) => {
+t.test('the command prints the explanation as text', async (t) => {
   const cwd = t.testdir({ logs: { 'app.log': text(...lines) } })
   const { status, stdout } = spawnSync(process.execPath, [CLI, 'explain', ERROR.toUpperCase()], {
     encoding: 'utf8',
@@ -226,7 +226,7 @@ t.test('the command tells the story to people', async (t) => {
 })
 
 t.test(
-  'what the catalogue knows of the code is told, and nothing that a log holds reaches the terminal as a command',
+  'the catalogue entry is printed, and control characters of a log do not reach the terminal',
   async (t) => {
     const cwd = t.testdir({
       logs: {
@@ -255,7 +255,7 @@ t.test(
   }
 )
 
-t.test('an error that is not there is told with where else to look', async (t) => {
+t.test('an unknown error is answered with where else to look', async (t) => {
   const cwd = t.testdir({ logs: { 'app.log': text(...lines) } })
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [CLI, 'explain', ...args], { encoding: 'utf8', cwd, env: {} })

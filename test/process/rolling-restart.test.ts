@@ -17,7 +17,7 @@ const RESTARTS = 10
 const CLIENTS = 4
 
 t.test(
-  'ten rolling restarts, one of two processes at a time, under keep-alive load: no request fails, and what was answered 201 is there once',
+  'ten rolling restarts, one of two processes at a time, under keep-alive load: no request fails, and each 201 is stored once',
   async (t) => {
     const databaseUrl = await createDatabase(t)
     const env = {

@@ -65,7 +65,7 @@ async function halfSent (port: number, text: string): Promise<{ socket: Socket, 
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
   t.test(
-    `${signal}: an idle service closes idle connections at once, ends with 0, and its last words are in the file`,
+    `${signal}: an idle service closes idle connections at once, exits with 0, and its last lines are in the file`,
     async (t) => {
       const service = await startProcess(t)
       const agent = new Agent({ keepAlive: true })
@@ -86,7 +86,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
 }
 
 t.test(
-  'under load: whatever is asked while it drains is answered, each answer being the last on its connection',
+  'under load, every request during the drain is answered, with the last response on its connection',
   async (t) => {
     const databaseUrl = await createDatabase(t)
     const service = await startProcess(t, { DATABASE_URL: databaseUrl, SHUTDOWN_DRAIN_DELAY: '4' })
@@ -142,7 +142,7 @@ t.test(
   }
 )
 
-t.test('work in flight when the signal comes is done, though it takes longer than everything else', async (t) => {
+t.test('work in flight when the signal comes is finished, though it takes longer than everything else', async (t) => {
   const databaseUrl = await createDatabase(t)
   const service = await startProcess(t, { DATABASE_URL: databaseUrl })
   const headers = await signUp(service.port)
@@ -159,7 +159,7 @@ t.test('work in flight when the signal comes is done, though it takes longer tha
   await stops(t, service, 0, 0)
 })
 
-t.test('work that is not done in REQUEST_TIMEOUT is cut off, on the server too, and told: 1', async (t) => {
+t.test('work that is not done within REQUEST_TIMEOUT is cut off, on the server too, and logged: exit code 1', async (t) => {
   const databaseUrl = await createDatabase(t)
   const service = await startProcess(t, { DATABASE_URL: databaseUrl, REQUEST_TIMEOUT: '2' })
   const headers = { ...await signUp(service.port), 'x-request-id': 'cut-off' }
@@ -186,7 +186,7 @@ t.test('work that is not done in REQUEST_TIMEOUT is cut off, on the server too, 
   t.equal((await sql`select from plans`).length, 0, 'and nothing of it came to be')
 })
 
-t.test('a request that has not come whole is no work: it is cut at the deadline, and the end is 0', async (t) => {
+t.test('a request that has not arrived completely is cut at the deadline: exit code 0', async (t) => {
   const service = await startProcess(t, { REQUEST_TIMEOUT: '2' })
   const head = await halfSent(service.port, 'GET /health/live HTTP/1.1\r\nHos')
   const body = await halfSent(
@@ -198,7 +198,7 @@ t.test('a request that has not come whole is no work: it is cut at the deadline,
   for (const answer of answers) t.match(answer, /^$|^HTTP\/1\.1 408 [^]*"error_code":"REQUEST_TIMEOUT"/)
 })
 
-t.test('a signal that comes while the service is still being loaded is heard once it is', async (t) => {
+t.test('a signal that comes while the service is being loaded is handled once it is', async (t) => {
   const program = `
     const { StopSignals } = await import(${JSON.stringify(new URL('../../src/process/stop-signals.js', import.meta.url).href)})
     const signals = new StopSignals()
@@ -236,7 +236,7 @@ t.test('SIGUSR1 opens the inspector in development, and never in production', as
   t.notOk(open.lines.some(isRefused))
 })
 
-t.test('a second signal ends it at once, with 1, and that is the last line', async (t) => {
+t.test('a second signal ends the process at once with exit code 1, and that is the last line', async (t) => {
   const databaseUrl = await createDatabase(t)
   const service = await startProcess(t, { DATABASE_URL: databaseUrl })
   const headers = await signUp(service.port)
@@ -253,7 +253,7 @@ t.test('a second signal ends it at once, with 1, and that is the last line', asy
 })
 
 t.test(
-  'a signal during start: before anything listens, or while another process migrates, or with no database: 0, and nobody was ever told it was ready',
+  'a signal during start, before it listens, while another process migrates or with no database: exit code 0, and never ready',
   async (t) => {
     const starts: Array<[name: string, env: (t: Test) => Promise<Record<string, string>>, when: RegExp]> = [
       ['before it listens', async () => ({ DATABASE_URL: '', ALLOWED_ORIGINS: '*' }), /ALLOWED_ORIGINS/],
@@ -286,7 +286,7 @@ t.test(
   }
 )
 
-t.test('with the database gone it ends as well: 0 when idle, 1 with work that waits for it', async (t) => {
+t.test('without its database it stops too: exit code 0 when idle, 1 with work that waits for it', async (t) => {
   for (const busy of [false, true]) {
     const databaseUrl = await createDatabase(t)
     const { hostname, port } = new URL(databaseUrl)
@@ -304,7 +304,7 @@ t.test('with the database gone it ends as well: 0 when idle, 1 with work that wa
 })
 
 t.test(
-  'a configuration that is not valid: 78 before anything listens, every bad variable named, no secret told',
+  'an invalid configuration: exit code 78 before it listens, every bad variable named, no secret shown',
   async (t) => {
     const probe = createServer().listen(0, '127.0.0.1')
     await once(probe, 'listening')
@@ -337,7 +337,7 @@ t.test(
   }
 )
 
-t.test('a folder for data that cannot be one: 78, with the reason in the log and on stderr', async (t) => {
+t.test('a data folder that cannot be used: exit code 78, with the reason in the log and on stderr', async (t) => {
   const service = await startProcess(t, { DATABASE_URL: '', DATA_DIR: '/dev/null' }, { ready: false })
   const [code] = await once(service.child, 'close')
   t.equal(code, 78)
@@ -347,7 +347,7 @@ t.test('a folder for data that cannot be one: 78, with the reason in the log and
   t.match(service.stderr(), `DATA_DIR: ${reason}`)
 })
 
-t.test('a port that is in use: 1, and one CRITICAL line that says so', async (t) => {
+t.test('a port that is in use: exit code 1 and one CRITICAL line', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   t.teardown(() => other.close())

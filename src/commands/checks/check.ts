@@ -19,7 +19,7 @@ export function failed (name: string, message: string, remedy: string): Check {
   return { name, status: 'failed', message, remedy }
 }
 
-/** What must be so in production and merely should elsewhere. */
+/** A check that fails in production and only warns elsewhere. */
 export function must (
   production: boolean,
   holds: boolean,

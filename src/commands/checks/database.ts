@@ -9,10 +9,10 @@ import type { Check } from './check.ts'
 const OLDEST_MAJOR = 15
 const NEWEST_MAJOR = 18
 
-/** The bound that the guide's alert on the database has, in ms. */
+/** The threshold of the alert on the database's latency, in ms. */
 const SLOW_MS = 100
 
-/** The state of the database itself. An embedded one runs with the service, whose readiness then tells. */
+/** The state of the database. An embedded one runs with the service, whose readiness covers it. */
 export async function checkDatabase ({ database, server, env }: Config): Promise<Check[]> {
   if (database.url === undefined) return [ok('database', 'the embedded PostgreSQL starts and stops with the service')]
   const { url, migrationUrl, connectTimeoutMs: timeoutMs } = database

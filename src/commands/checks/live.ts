@@ -9,15 +9,15 @@ const NAMES = ['liveness', 'readiness', 'health', 'error_tracking', 'security_he
 /** How long a running service may take to answer one request, in ms. */
 const PATIENCE_MS = 5000
 
-/** The largest answer that is read: metrics are the longest. */
+/** The largest response that is read; that of /metrics is the longest. */
 const LARGEST_ANSWER = 16 * 1024 * 1024
 
-/** A scrape every five minutes is the least that the alert rules work with. */
+/** The alert rules need a scrape at least every five minutes. */
 const SCRAPE_EVERY_S = 300
 
 interface Answer { status: number, headers: IncomingHttpHeaders, body: string }
 
-/** What a running service says of itself, if one listens at HOST:PORT. */
+/** Checks of a running service, if one listens at HOST:PORT. */
 export async function checkService (config: Config): Promise<Check[]> {
   const { host, port } = config.server
   if (port === 0) {
@@ -68,7 +68,7 @@ function notChecked (message: string, remedy: string): Check[] {
   return NAMES.map((name) => warning(name, `not checked: ${message}`, remedy))
 }
 
-/** A service may go in the midst of being asked. */
+/** The service may stop while it is being checked. */
 async function tell (name: string, check: () => Promise<Check>): Promise<Check> {
   try {
     return await check()
@@ -134,7 +134,7 @@ function checkSecurityHeaders ({ headers }: Answer, hsts: boolean): Check {
   )
 }
 
-/** Whether somebody scrapes `/metrics`, told from the service's own count of such requests. */
+/** Whether `/metrics` is scraped, by the service's own count of such requests. */
 function checkMonitoring (answer: Answer): Check {
   if (answer.status !== 200) {
     return failed(

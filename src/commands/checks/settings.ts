@@ -63,7 +63,7 @@ export function checkSettings (config: Config): Check[] {
   ]
 }
 
-/** TLS ends at a proxy; that the service is told of one is as much as can be seen from here. */
+/** TLS ends at a proxy; whether TRUST_PROXY names one is all that can be checked from here. */
 function checkHttps ({ env, server }: Config): Check {
   if (env !== 'production') {
     return warning(

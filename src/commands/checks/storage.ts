@@ -7,11 +7,11 @@ import type { Check } from './check.ts'
 
 const MIB = 1024 * 1024
 
-/** What eleven log files can grow to, and what a small database needs to breathe. */
+/** The size of eleven full log files and a small database. */
 const LITTLE_BYTES = 1024 * MIB
 const TOO_LITTLE_BYTES = 64 * MIB
 
-/** How much of the end of the log is looked at. */
+/** How much of the end of the log is checked. */
 const TAIL_BYTES = 64 * 1024
 
 /** The folders that are written to, the room in them, and the log that is there. */
@@ -47,7 +47,7 @@ async function checkDirectory (
   return ok(name, state)
 }
 
-/** Whether the end of the log is JSON, each line with the keys that searches go by. */
+/** Whether the last lines of the log are JSON with the keys that searches need. */
 async function checkLogFile (path: string): Promise<Check> {
   let lines: string[]
   try {
@@ -68,7 +68,7 @@ async function checkLogFile (path: string): Promise<Check> {
   return ok('log_file', `the last ${lines.length} lines are JSON: ${path}`)
 }
 
-/** The whole lines within the last part of a file. */
+/** The complete lines in the last part of a file. */
 async function lastLines (path: string): Promise<string[]> {
   const file = await open(path, 'r')
   try {
