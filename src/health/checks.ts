@@ -20,10 +20,12 @@ interface Database {
 
 interface Watched {
   database: Database
-  /** What an error of the database means, without host, name or SQL. */
-  explain: (error: unknown) => string
-  /** Whether the database is in the form that the service needs, and what is wrong where it is known not to be. */
-  preparation: { problem (): string | undefined }
+  preparation: {
+    /** What an error of the database means, without host, name or SQL. */
+    explain (error: unknown): string
+    /** What keeps the database from being in the form that the service needs, where that is known. */
+    problem (): string | undefined
+  }
   sink: Sink
   /** Folders in use, which must stay writable. */
   directories: string[]
@@ -32,9 +34,9 @@ interface Watched {
 }
 
 /** The health checks. The database alone decides whether the service can do its work. */
-export function healthChecks ({ database, explain, preparation, sink, directories, jobs }: Watched): HealthCheck[] {
+export function healthChecks ({ database, preparation, sink, directories, jobs }: Watched): HealthCheck[] {
   return [
-    { name: 'database', critical: true, look: async () => { await reach(database, explain, preparation) } },
+    { name: 'database', critical: true, look: async () => { await reach(database, preparation) } },
     { name: 'disk', critical: false, look: async () => { await lookAtDisk(sink, directories) } },
     { name: 'event_loop', critical: false, look: eventLoop() },
     { name: 'jobs', critical: false, look: async () => lookAtJobs(jobs) },
@@ -42,15 +44,11 @@ export function healthChecks ({ database, explain, preparation, sink, directorie
   ]
 }
 
-async function reach (
-  database: Database,
-  explain: Watched['explain'],
-  preparation: Watched['preparation']
-): Promise<void> {
+async function reach (database: Database, preparation: Watched['preparation']): Promise<void> {
   try {
     await database.ping()
   } catch (error) {
-    throw new NotHealthy(explain(error))
+    throw new NotHealthy(preparation.explain(error))
   }
   const problem = preparation.problem()
   if (problem !== undefined) throw new NotHealthy(problem)

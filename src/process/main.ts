@@ -1,7 +1,6 @@
 import inspector from 'node:inspector'
 import { startEmbedded } from '../../db/embedded/start.ts'
 import { createDatabase } from '../../db/database.ts'
-import { failureOf } from '../../db/failure.ts'
 import { buildApp } from '../app.ts'
 import { AccessTokens } from '../auth/access-tokens.ts'
 import { Passwords } from '../auth/passwords.ts'
@@ -174,7 +173,6 @@ async function serve (
   })
   const checks = healthChecks({
     database,
-    explain: (error) => failureOf(error, databaseUrl).reason,
     preparation,
     sink,
     directories: usesDataDirectory(config) ? [config.dataDir] : [],

@@ -30,6 +30,7 @@ export class DatabasePreparation {
   readonly #options: PreparationOptions
   #failure: Failure | undefined
   #logged: { reason: string, atMs: number } | undefined
+  #isPrepared = false
   /** The step that was under way at the last failure, and the one that is now. */
   #failedStep = ''
   #step = ''
@@ -41,6 +42,16 @@ export class DatabasePreparation {
   /** Why the database cannot be used, for `/health`; undefined while nothing is known to be wrong. */
   problem (): string | undefined {
     return this.#failure?.reason
+  }
+
+  /**
+   * What an error of the database means, for `/health` and readiness. Once the database was ready, a refusal that lasts
+   * (a password changed, a role locked) is logged here; until then, by the attempts.
+   */
+  explain (error: unknown): string {
+    const failure = failureOf(error, this.#options.databaseUrl)
+    if (this.#isPrepared && failure.lasting) this.#log('the database refuses the service', failure, error)
+    return failure.reason
   }
 
   /**
@@ -92,22 +103,28 @@ export class DatabasePreparation {
     const { logger, availability } = this.#options
     if (this.#logged !== undefined) logger.named('app.db').info('the database is ready for use')
     this.#failure = undefined
+    this.#logged = undefined
+    this.#isPrepared = true
     availability.clear('start')
   }
 
-  /** One line when the reason changes, and an ERROR at each interval while it lasts. */
   #failed (error: unknown): void {
-    const { migrationUrl, databaseUrl, availability, logger, intervalMs } = this.#options
-    const failure = failureOf(error, migrationUrl ?? databaseUrl)
-    const isNew = failure.reason !== this.#logged?.reason
-    this.#failure = failure
+    const { migrationUrl, databaseUrl, availability } = this.#options
+    this.#failure = failureOf(error, migrationUrl ?? databaseUrl)
     this.#failedStep = this.#step
-    availability.block('start', failure.reason)
+    availability.block('start', this.#failure.reason)
+    this.#log('the database is not ready for use yet', this.#failure, error)
+  }
+
+  /** One line when the reason changes, and an ERROR at each interval while it lasts. */
+  #log (message: string, failure: Failure, error: unknown): void {
+    const { logger, intervalMs } = this.#options
+    const isNew = failure.reason !== this.#logged?.reason
     const now = performance.now()
     if (this.#logged !== undefined && !isNew && now - this.#logged.atMs < intervalMs) return
     this.#logged = { reason: failure.reason, atMs: now }
     const level = isNew && !failure.lasting ? 'warning' : 'error'
-    logger.named('app.db')[level]('the database is not ready for use yet', {
+    logger.named('app.db')[level](message, {
       error_code: error instanceof MigrationError ? 'MIGRATION_FAILED' : 'DATABASE_ERROR',
       reason: failure.reason,
       remedy: failure.remedy,

@@ -162,6 +162,7 @@ t.test('values are read strictly', async (t) => {
         'postgresql://u:p%40ss@127.0.0.1:5433/trainer?sslmode=require',
         'postgres://a:5432,b:5433/trainer',
         'postgres:///trainer?host=/run/postgresql',
+        'postgres://db/trainer?ssl=true&connect_timeout=10&client_encoding=UTF8',
         'postgres://[::1]:5432/trainer'
       ],
       [
@@ -177,7 +178,9 @@ t.test('values are read strictly', async (t) => {
         'postgres://db:0/t',
         'postgres://a,,b/t',
         'postgres://u:p@ss@db/t',
-        'postgres://db/t?sslmode=yes'
+        'postgres://db/t?sslmode=yes',
+        'postgres://db/t?ssl=yes',
+        'postgres://db/t?sslmod=require'
       ]
     ]
   ]
@@ -191,6 +194,12 @@ t.test('values are read strictly', async (t) => {
       )
     }
   }
+})
+
+t.test('a parameter of a database URL that is not known is named, and its value is not', async (t) => {
+  const { DATABASE_URL: problem } = problemsOf({ DATABASE_URL: 'postgres://u:p@db/t?sslmod=hunter22' })
+  t.match(problem, /not known, sslmod; did you mean sslmode\?/)
+  t.notMatch(problem, 'hunter22')
 })
 
 t.test('durations are whole milliseconds and never become nothing', async (t) => {

@@ -286,6 +286,8 @@ t.test('what the database refuses later is said as well', async (t) => {
   const reason = 'the database user may not log in'
   await service.line(({ message, extra }) => message === 'the service is not ready' && extra?.['reason'] === reason)
   t.match(JSON.parse((await ask(service, '/health')).text), { checks: { database: { error: reason } } })
+  const refused = await service.line(({ message }) => message === 'the database refuses the service')
+  t.match(refused, { level: 'ERROR', error_code: 'DATABASE_ERROR', extra: { reason, remedy: /ALTER ROLE/ } })
   await server.unsafe(`alter role ${role} login`)
   await service.line(({ message, extra }) => message === 'health check recovered' && extra?.['check'] === 'database')
   t.equal((await ask(service, '/health/ready')).status, 200)
