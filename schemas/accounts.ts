@@ -5,7 +5,7 @@ export const TimeZone = Type.String({
   minLength: 1,
   maxLength: 64,
   format: 'time-zone',
-  description: 'IANA time zone, Europe/Paris'
+  description: 'IANA time zone, for example Europe/Paris'
 })
 export const Password = Type.String({ minLength: 10, maxLength: 200, description: '10 to 200 characters' })
 export const Units = Type.String({ enum: ['metric', 'imperial'] })
@@ -17,7 +17,7 @@ export const User = Type.Object(
     email: nullable(
       Type.String({
         maxLength: 254,
-        description: 'Null where somebody else’s identity provider told none that it has checked'
+        description: 'Null if the identity provider supplied no verified address'
       })
     ),
     name: nullable(Type.String()),
@@ -50,7 +50,7 @@ export const Farewell = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 200,
-        description: 'Required, but where the account has none: it was made by an identity provider’s token'
+        description: 'Required, unless the account has none because it was created by a token of an identity provider'
       })
     )
   },

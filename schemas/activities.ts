@@ -7,17 +7,17 @@ export const FileFormat = Type.String({ enum: ['fit', 'gpx', 'tcx', 'manual'] })
 
 const figure = (description: string) => nullable(Type.Number({ description }))
 
-/** What one recording comes to. A figure that cannot be computed is null, never 0. */
+/** One activity and its figures. A figure that cannot be computed is null, never 0. */
 export const Activity = Type.Object({
   id: Id,
   sport: Sport,
   sub_sport: nullable(SubSport),
   name: nullable(Type.String()),
   start_time: Moment,
-  timezone: Type.String({ description: 'IANA time zone the local day is counted in' }),
+  timezone: Type.String({ description: 'IANA time zone that determines local_date' }),
   local_date: Day,
-  distance_m: figure('Metres; the device’s own where the file has it'),
-  elapsed_s: figure('Seconds from first to last'),
+  distance_m: figure('Metres; as measured by the device if the file has it'),
+  elapsed_s: figure('Seconds from the first to the last sample'),
   moving_s: figure('Seconds in motion, never more than elapsed_s'),
   elevation_gain_m: figure('Metres, smoothed'),
   elevation_loss_m: figure('Metres, smoothed'),
@@ -25,7 +25,7 @@ export const Activity = Type.Object({
   max_heart_rate_bpm: figure('Beats per minute'),
   average_cadence_spm: figure('Steps per minute'),
   average_pace_s_per_km: figure('Seconds per kilometre over moving time'),
-  grade_adjusted_pace_s_per_km: figure('Seconds per kilometre on the flat for the same effort (Minetti)'),
+  grade_adjusted_pace_s_per_km: figure('Seconds per kilometre on flat ground at the same energy cost (Minetti)'),
   load: figure('Training load'),
   load_model: nullable(Type.String({ enum: ['rtss', 'hrtss', 'session_rpe'] })),
   perceived_effort: figure('0 to 10'),
@@ -39,14 +39,14 @@ export const Activity = Type.Object({
     device: nullable(Type.String()),
     file_name: nullable(Type.String()),
     size_bytes: nullable(Type.Integer()),
-    sha256: nullable(Type.String({ description: 'Of the original’s plain bytes, hexadecimal' }))
+    sha256: nullable(Type.String({ description: 'SHA-256 of the original file, uncompressed, in hexadecimal' }))
   }),
   device: nullable(Type.Object({
-    distance_m: figure('Metres, as the watch said'),
-    elapsed_s: figure('Seconds, as the watch said'),
+    distance_m: figure('Metres'),
+    elapsed_s: figure('Seconds'),
     timer_s: figure('Seconds with the timer running'),
-    elevation_gain_m: figure('Metres, as the watch said')
-  }, { description: 'What the watch said, beside what was computed' })),
+    elevation_gain_m: figure('Metres')
+  }, { description: 'The figures reported by the device, for comparison with the computed ones' })),
   laps_count: Type.Integer({ minimum: 0 }),
   created_at: Moment,
   updated_at: Moment
@@ -60,7 +60,7 @@ export const ActivityQuery = Type.Object({
   min_distance_m: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
   max_distance_m: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
   is_race: Type.Optional(Type.Boolean()),
-  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Words of the name or the notes' })),
+  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Text in the name or the notes' })),
   ...PageQuery
 }, { additionalProperties: false })
 export type ActivityQuery = Static<typeof ActivityQuery>
@@ -72,7 +72,7 @@ export const ImportQuery = Type.Object(
   {
     allow_duplicate: Type.Boolean({
       default: false,
-      description: 'Take it although the same run is there from other bytes'
+      description: 'Import the activity even if it was already imported from a different file'
     })
   },
   { additionalProperties: false }
@@ -80,8 +80,8 @@ export const ImportQuery = Type.Object(
 
 export const ImportedActivity = Type.Object({
   activity: Activity,
-  activities: Type.Optional(Type.Array(Activity, { description: 'All of them, where the file holds several' })),
-  warnings: Type.Optional(Type.Array(Type.String(), { description: 'What was damaged, and what was made of it' })),
-  duplicate: Type.Optional(Type.Boolean({ description: 'The same bytes were here already' }))
+  activities: Type.Optional(Type.Array(Activity, { description: 'All activities, if the file contains several' })),
+  warnings: Type.Optional(Type.Array(Type.String(), { description: 'Damage found in the file, and how it was handled' })),
+  duplicate: Type.Optional(Type.Boolean({ description: 'True if the same file was imported before' }))
 }, { title: 'ImportedActivity' })
 export type ImportedActivity = Static<typeof ImportedActivity>

@@ -9,7 +9,7 @@ export const ApiKey = Type.Object({
   scopes: Type.Array(scope),
   created_at: Moment,
   expires_at: nullable(Moment),
-  last_used_at: nullable(Type.String({ format: 'date-time', description: 'ISO 8601, UTC; to the minute' }))
+  last_used_at: nullable(Type.String({ format: 'date-time', description: 'ISO 8601, UTC; accurate to the minute' }))
 }, { title: 'ApiKey' })
 export type ApiKey = Static<typeof ApiKey>
 
@@ -21,7 +21,7 @@ export const NewApiKey = Type.Object(
       maxItems: 2,
       uniqueItems: true,
       contains: Type.Literal('read'),
-      description: '`["read"]`, or `["read", "write"]`'
+      description: '`["read"]` or `["read", "write"]`'
     }),
     expires_at: Type.Optional(nullable(Moment))
   },
@@ -31,7 +31,7 @@ export type NewApiKey = Static<typeof NewApiKey>
 
 export const MadeApiKey = Type.Object({
   ...ApiKey.properties,
-  key: Type.String({ description: 'The key itself. It is shown this once: only its hash is kept' })
+  key: Type.String({ description: 'The secret key. It is returned only once; the service stores only its hash' })
 }, { title: 'MadeApiKey' })
 export type MadeApiKey = Static<typeof MadeApiKey>
 

@@ -1,8 +1,8 @@
 import { isTimeZone } from '../src/domain/local-day.ts'
 
 /**
- * What the `format` of a schema accepts. Stricter than the usual ones, which take the year 0000, leap seconds and
- * `urn:uuid:…`: none of them is anything PostgreSQL or `Date` would take. Every expression is linear.
+ * The formats that schemas may name. They are stricter than the usual ones, which accept the year 0000, leap seconds
+ * and `urn:uuid:…`: neither PostgreSQL nor `Date` accepts those. Every regular expression takes linear time.
  */
 export const FORMATS = {
   date: isDay,
@@ -16,7 +16,7 @@ export const FORMATS = {
 const DAY = /^\d{4}-\d\d-\d\d$/
 const MOMENT = /^(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/
 
-/** A day the calendar has, from 1900 to 2199. */
+/** Whether `text` is an existing day, from 1900 to 2199. */
 export function isDay (text: string): boolean {
   if (!DAY.test(text)) return false
   const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8))]
@@ -36,15 +36,15 @@ function isLeap (year: number): boolean {
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
 }
 
-/** A moment with its offset, as RFC 3339 writes it, with a capital T and Z. */
+/** Whether `text` is a date and time with its offset, as in RFC 3339, with a capital T and Z. */
 export function isMoment (text: string): boolean {
   const match = MOMENT.exec(text)
   return match !== null && isDay(match[1] as string)
 }
 
 /**
- * Whether mail could be sent there: one @, no white space or control characters, a domain with a dot or that is local.
- * It is looked at as it is compared, composed, so that nothing that looks like an @ becomes one afterwards.
+ * Whether `spelling` is a plausible e-mail address: one @, no white space or control characters, a valid domain. It is
+ * checked in the normalized form in which it is compared, so that no look-alike becomes an @ afterwards.
  */
 export function isEmailAddress (spelling: string): boolean {
   const text = spelling.normalize('NFKC')

@@ -1,4 +1,4 @@
-/** The headers of this service, as its OpenAPI document describes them: once each, for all routes that have them. */
+/** The headers of this service, described once each for all routes that use them. */
 
 interface Header {
   description: string
@@ -12,43 +12,43 @@ const count = (minimum: number, description: string, example: number): Header =>
   example
 })
 
-/** Sent by the service, by the key they have in `components.headers`. */
+/** Response headers, by their key in `components.headers`. */
 export const RESPONSE_HEADERS = {
   RequestId: {
     name: 'X-Request-ID',
     description:
-      'The id of this request: the caller’s where it sent one that fits, else a new one. Every log line of the request has it.',
+      'The id of this request: the client’s own if it sent a valid one, otherwise generated. Every log line of the request carries it.',
     schema: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' },
     example: '018d0c2e-5b1f-4e0e-9d55-2f3e0c9a4b11'
   },
   ETag: {
     name: 'ETag',
-    description: 'The state the resource is in: for `If-Match` and `If-None-Match`.',
+    description: 'The version of the resource, for `If-Match` and `If-None-Match`.',
     schema: { type: 'string', pattern: '^"[^"]*"$' },
     example: '"2f3e0c9a4b11-1"'
   },
   Location: {
     name: 'Location',
-    description: 'Where what was made is found.',
+    description: 'The URL of the created resource.',
     schema: { type: 'string' },
     example: '/api/v1/plans/018d0c2e-5b1f-7e0e-9d55-2f3e0c9a4b11'
   },
-  RetryAfter: { name: 'Retry-After', ...count(0, 'Seconds after which trying again makes sense.', 5) },
+  RetryAfter: { name: 'Retry-After', ...count(0, 'Seconds to wait before a retry.', 5) },
   RateLimitLimit: {
     name: 'RateLimit-Limit',
-    ...count(0, 'Requests a minute that are allowed; absent where there is no limit.', 600)
+    ...count(0, 'Allowed requests per minute; absent if there is no limit.', 600)
   },
-  RateLimitRemaining: { name: 'RateLimit-Remaining', ...count(0, 'Requests that are left of them.', 599) },
-  RateLimitReset: { name: 'RateLimit-Reset', ...count(0, 'Seconds until all of them are there again.', 60) },
+  RateLimitRemaining: { name: 'RateLimit-Remaining', ...count(0, 'Remaining requests.', 599) },
+  RateLimitReset: { name: 'RateLimit-Reset', ...count(0, 'Seconds until the full limit is available again.', 60) },
   IdempotentReplayed: {
     name: 'Idempotent-Replayed',
-    description: '`true` where this is the first answer to the same Idempotency-Key once more.',
+    description: '`true` if this is the stored response of an earlier request with the same Idempotency-Key.',
     schema: { type: 'string', enum: ['true'] },
     example: 'true'
   },
   Authenticate: {
     name: 'WWW-Authenticate',
-    description: 'How to say who asks (RFC 6750).',
+    description: 'The authentication scheme to use (RFC 6750).',
     schema: { type: 'string' },
     example: 'Bearer realm="running-trainer"'
   }
@@ -56,23 +56,23 @@ export const RESPONSE_HEADERS = {
 
 export type ResponseHeader = keyof typeof RESPONSE_HEADERS
 
-/** Sent by clients, by the key they have in `components.parameters`. */
+/** Request headers, by their key in `components.parameters`. */
 export const REQUEST_HEADERS = {
   RequestId: {
     name: 'X-Request-ID',
     description:
-      'An id of the caller’s own for this request: 1 to 128 of `A–Z a–z 0–9 . _ : -`. Anything else is replaced by a new one.',
+      'The client’s own id for this request: 1 to 128 of `A–Z a–z 0–9 . _ : -`. Any other value is replaced by a generated id.',
     schema: { type: 'string' }
   },
   IfMatch: {
     name: 'If-Match',
     description:
-      'The ETag of the state that is to be changed, or `*`: where it is not the present one, nothing is done and the answer is 412.',
+      'The ETag of the version to change, or `*` for any. If it is not the current one, nothing is changed and the response is 412.',
     schema: { type: 'string' }
   },
   IfNoneMatch: {
     name: 'If-None-Match',
-    description: 'The ETag of what the caller has: where it is the present one, the answer is 304.',
+    description: 'The ETag of the version that the client already has. If it is the current one, the response is 304.',
     schema: { type: 'string' }
   }
 } as const satisfies Record<string, Omit<Header, 'example'> & { name: string }>

@@ -3,7 +3,7 @@ import type { Static } from '@sinclair/typebox'
 
 const Word = Type.String({ maxLength: 256 })
 
-/** One line of the log, as whoever collects it may rely on. */
+/** One line of the log: the format that log collectors can rely on. */
 export const LogLine = Type.Object(
   {
     timestamp: Type.String({
@@ -14,7 +14,7 @@ export const LogLine = Type.Object(
       type: 'string',
       enum: ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
     }),
-    logger_name: Type.String({ maxLength: 256, description: 'The part that speaks: app.request, app.db' }),
+    logger_name: Type.String({ maxLength: 256, description: 'The component, for example app.request or app.db' }),
     message: Type.String({ maxLength: 8192 }),
     request_id: Type.Optional(Word),
     user_id: Type.Optional(Word),
@@ -24,7 +24,7 @@ export const LogLine = Type.Object(
     duration_ms: Type.Optional(Type.Number({ minimum: 0 })),
     error_id: Type.Optional(Word),
     error_code: Type.Optional(Word),
-    exception: Type.Optional(Type.String({ maxLength: 34816, description: 'Stack and causes' })),
+    exception: Type.Optional(Type.String({ maxLength: 34816, description: 'Stack trace with causes' })),
     status: Type.Optional(Type.String({ maxLength: 256, description: 'Of a health check' })),
     extra: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { minProperties: 1 }))
   },

@@ -8,15 +8,15 @@ const restingHeartRate = Type.Integer({ minimum: 25, maximum: 120, description: 
 const thresholdHeartRate = Type.Integer({
   minimum: 80,
   maximum: 230,
-  description: 'Beats per minute that can be held for an hour'
+  description: 'Beats per minute that the runner can sustain for an hour'
 })
 const thresholdPace = Type.Number({
   minimum: 120,
   maximum: 1200,
-  description: 'Seconds per kilometre that can be held for an hour'
+  description: 'Seconds per kilometre that the runner can sustain for an hour'
 })
 
-/** What a runner's body was able to do from a day on. What is null was not said, and what was said before goes on. */
+/** A runner's physiological values from a day on. A null value is not given; the previous one stays in force. */
 export const Physiology = Type.Object({
   id: Id,
   valid_from: Day,
@@ -29,7 +29,7 @@ export const Physiology = Type.Object({
 }, { title: 'Physiology' })
 export type Physiology = Static<typeof Physiology>
 
-// The day and one setting at the least.
+// The day and at least one value.
 export const NewPhysiology = Type.Object(
   {
     valid_from: Day,

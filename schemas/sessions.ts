@@ -5,7 +5,7 @@ export const Email = Type.String({
   minLength: 3,
   maxLength: 254,
   format: 'email-address',
-  description: 'At most 254 characters; compared without regard to case'
+  description: 'At most 254 characters; compared case-insensitively'
 })
 
 export const Registration = Type.Object({
@@ -16,14 +16,14 @@ export const Registration = Type.Object({
 }, { additionalProperties: false })
 export type Registration = Static<typeof Registration>
 
-/** Any string is taken as a password here: what is wrong is told from what is right by the hash alone. */
+/** Any string is accepted as a password here: only the hash decides whether it is correct. */
 export const Login = Type.Object({
   email: Type.String({ minLength: 1, maxLength: 254 }),
   password: Type.String({ minLength: 1, maxLength: 200 })
 }, { additionalProperties: false })
 export type Login = Static<typeof Login>
 
-/** Any string: what is no token is answered as one that is not valid (any more). */
+/** Any string: a malformed token gets the same response as an invalid or expired one. */
 export const RefreshToken = Type.Object({
   refresh_token: Type.String({ minLength: 1, maxLength: 1000 })
 }, { additionalProperties: false })
@@ -33,7 +33,7 @@ export const Session = Type.Object({
   user: User,
   access_token: Type.String(),
   token_type: Type.Literal('Bearer'),
-  expires_in: Type.Integer({ description: 'Seconds the access token lives' }),
-  refresh_token: Type.String({ description: 'Good for one refresh' })
+  expires_in: Type.Integer({ description: 'Lifetime of the access token in seconds' }),
+  refresh_token: Type.String({ description: 'Valid for one refresh' })
 }, { title: 'Session' })
 export type Session = Static<typeof Session>

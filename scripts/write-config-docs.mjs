@@ -1,7 +1,7 @@
-// Writes .env.example, and the table in docs/CONFIGURATION.md, from the one table of variables in
-// src/config/settings.ts. Build first.
+// Writes .env.example and the table in docs/CONFIGURATION.md from the table of variables in src/config/settings.ts.
+// Build first.
 //   node scripts/write-config-docs.mjs           writes both
-//   node scripts/write-config-docs.mjs --check   exits with 1 if either is not current
+//   node scripts/write-config-docs.mjs --check   exits with 1 if either is out of date
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -26,7 +26,7 @@ function wrap (text, width) {
 
 function envExample () {
   const lines = [
-    '# Copy to .env, which is read outside production; the environment wins over it. Every line here is the default or an example.'
+    '# Copy to .env, which is read outside production; the environment takes precedence. Each line is a default or an example.'
   ]
   for (const section of SECTIONS) {
     lines.push('', `# --- ${section} ---`)
@@ -37,7 +37,7 @@ function envExample () {
       const required = setting.requiredInProduction ? ' Required in production.' : ''
       lines.push(
         '',
-        ...wrap(`${setting.description}${note}${required} Takes ${setting.expected ?? 'text'}.`, COLUMNS - 2).map(
+        ...wrap(`${setting.description}${note}${required} Accepts ${setting.expected ?? 'text'}.`, COLUMNS - 2).map(
           (line) => `# ${line}`
         )
       )
@@ -51,7 +51,7 @@ function table () {
   const cell = (text) => String(text).replaceAll('|', '\\|')
   const lines = []
   for (const section of SECTIONS) {
-    lines.push(`### ${section}`, '', '| variable | default | takes | what it does |', '| --- | --- | --- | --- |')
+    lines.push(`### ${section}`, '', '| variable | default | accepts | description |', '| --- | --- | --- | --- |')
     for (const name of namesIn(section)) {
       const setting = SETTINGS[name]
       const byDefault = setting.defaultText ?? (setting.default === undefined ? 'none' : `\`${setting.default}\``)
@@ -67,7 +67,7 @@ function table () {
 function page (text) {
   const [before, rest] = text.split(BEGIN)
   const after = rest?.split(END)[1]
-  if (after === undefined) throw new Error(`docs/CONFIGURATION.md has lost its lines "${BEGIN}" and "${END}"`)
+  if (after === undefined) throw new Error(`docs/CONFIGURATION.md lacks the lines "${BEGIN}" and "${END}"`)
   return `${before}${BEGIN}\n\n${table()}\n${END}${after}`
 }
 
@@ -76,7 +76,7 @@ const wanted = { '.env.example': envExample(), [PAGE]: page(readFileSync(PAGE, '
 for (const [path, text] of Object.entries(wanted)) {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
   if (process.argv.includes('--check')) {
-    console.error(`${path} is not current: run node scripts/write-config-docs.mjs`)
+    console.error(`${path} is out of date: run node scripts/write-config-docs.mjs`)
     process.exitCode = 1
   } else {
     writeFileSync(path, text)

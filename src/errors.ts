@@ -1,6 +1,6 @@
 /**
- * The closed list of what can go wrong, in the words that clients read as `error_code`. Statuses, causes and remedies
- * stand in one table, in `src/error-catalogue.ts`.
+ * The closed list of error codes, which clients read as `error_code`. Their statuses, causes and remedies are in
+ * `src/error-catalogue.ts`.
  */
 export const ERROR_CODES = [
   'VALIDATION_ERROR', 'MALFORMED_JSON', 'BAD_REQUEST', 'PLAN_NOT_FEASIBLE',
@@ -15,17 +15,16 @@ export const ERROR_CODES = [
 export type ErrorCode = typeof ERROR_CODES[number]
 
 export interface ErrorContext {
-  /** What the client is told beside the message. */
+  /** The `details` of the error response. */
   details?: Record<string, unknown>
-  /** What led to it: for the log only. */
+  /** The underlying error: for the log only. */
   cause?: unknown
-  /** Headers the answer carries, `retry-after` say. */
+  /** Headers of the error response, for example `retry-after`. */
   headers?: Record<string, string>
 }
 
 /**
- * Something a client is to be told in plain words. Anything else that is thrown is a bug, and answered as
- * `INTERNAL_ERROR`.
+ * An error whose message is meant for the client. Anything else that is thrown is a bug and becomes `INTERNAL_ERROR`.
  */
 export class AppError extends Error {
   readonly code: ErrorCode
@@ -41,14 +40,14 @@ export class AppError extends Error {
   }
 }
 
-/** A rule of the domain is broken by `field`: 400. */
+/** `field` violates a rule of the domain: 400. */
 export function invalid (field: string, message: string): AppError {
   return new AppError('VALIDATION_ERROR', message, { details: { field } })
 }
 
 /**
- * `field` is not as the schema of the route has it, where that cannot say so itself: 422. `message` goes on after its
- * name.
+ * `field` violates a rule that belongs to the schema of the route but cannot be expressed there: 422. `message`
+ * continues a sentence that begins with the name of the field.
  */
 export function unfit (field: string, location: 'body' | 'querystring', message: string): AppError {
   return new AppError('REQUEST_VALIDATION_ERROR', `${field} ${message}`, {
@@ -56,7 +55,7 @@ export function unfit (field: string, location: 'body' | 'querystring', message:
   })
 }
 
-/** There is no such thing, or it is somebody else's: 404. */
+/** The resource does not exist or belongs to another user: 404. */
 export function notFound (kind: string): AppError {
   return new AppError('NOT_FOUND', `No such ${kind}`)
 }

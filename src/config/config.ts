@@ -3,7 +3,7 @@ import type { Problem } from './sources.ts'
 export type { Problem } from './sources.ts'
 
 export interface ConfigWarning {
-  /** Stable: what an alert is set on. */
+  /** Stable, so that alerts can match it. */
   error_code:
     | 'INSECURE_DEBUG'
     | 'INSECURE_ALLOWED_ORIGINS'
@@ -18,37 +18,37 @@ export interface ConfigWarning {
 }
 
 /**
- * How this process is to run, grouped by the plugin that takes it. Names carry their unit: `Ms` milliseconds, `S`
- * seconds.
+ * The configuration of this process, grouped by the plugin that uses it. Names carry their unit: `Ms` for milliseconds,
+ * `S` for seconds.
  */
 export interface Config {
   env: 'development' | 'test' | 'production'
   server: {
     host: string
-    /** 0: any free one. */
+    /** 0: any free port. */
     port: number
-    /** The longest a request may take, and a shutdown may wait for work in flight. */
+    /** The longest a request may take, and the longest a shutdown waits for requests in flight. */
     requestTimeoutMs: number
-    /** From readiness turning 503 to the listener closing. */
+    /** From readiness turning 503 to closing the listener. */
     drainDelayMs: number
-    /** As Fastify's `trustProxy`: nobody, so many hops, or these addresses and CIDRs. */
+    /** As Fastify's `trustProxy`: none, a number of hops, or addresses and CIDRs. */
     trustProxy: false | number | string[]
     /** Processes that share the port. */
     workers: number
   }
   app: { name: string, version: string, debug: boolean }
   log: {
-    /** The least level that is logged; DEBUG whenever `app.debug` is on. */
+    /** The lowest level that is logged; DEBUG if `app.debug` is set. */
     level: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
     /** Absolute. */
     dir: string
-    /** Whether the console gets JSON; the file always does. */
+    /** Whether the console output is JSON; the file always is. */
     json: boolean
   }
   database: {
     /** Absent: the embedded PostgreSQL under `dataDir`. */
     url?: string
-    /** Absent: as `url`. */
+    /** Absent: the same as `url`. */
     migrationUrl?: string
     pooler: 'none' | 'transaction'
     poolSize: number
@@ -62,43 +62,42 @@ export interface Config {
   dataDir: string
   health: { intervalMs: number }
   security: { allowedOrigins: '*' | string[], /** Send Strict-Transport-Security. */ hsts: boolean }
-  /** Requests a minute; 0: no limit. */
+  /** Requests per minute; 0: no limit. */
   rateLimit: { max: number, authMax: number }
   auth: {
     /**
-     * The first signs, all are accepted. Absent (never in production): the one that `loadOrMakeSecret(dataDir)`
-     * answers.
+     * The first signs, all are accepted. Absent (never in production): the secret is read from
+     * `loadOrMakeSecret(dataDir)`.
      */
     secrets?: string[]
     oidc?: { issuer: string, audience: string }
-    /** What hashing a password costs, by Argon2id. */
+    /** The cost of hashing a password with Argon2id. */
     passwords: { memoryKiB: number, passes: number, parallelism: number }
   }
   metrics: { /** Absent: open to all. */ token?: string }
   docs: { enabled: boolean }
   /** Absent: no tracing. */
   tracing?: { endpoint: string, serviceName: string, ratio: number }
-  /** To be logged once at start. */
+  /** Logged once at startup. */
   warnings: ConfigWarning[]
 }
 
 /**
- * The environment is not one to start with; `problems` names every bad variable. The process is to exit with 78
- * (EX_CONFIG).
+ * The configuration is invalid; `problems` names every invalid variable. The process exits with 78 (EX_CONFIG).
  */
 export class ConfigError extends Error {
   readonly problems: Problem[]
 
   constructor (problems: Problem[]) {
     super(
-      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map(({ variable }) => variable).join(', ')}`
+      `Invalid configuration: ${problems.map(({ variable }) => variable).join(', ')}`
     )
     this.name = 'ConfigError'
     this.problems = problems
   }
 }
 
-/** All problems of a `ConfigError`, one a line, for people. */
+/** All problems of a `ConfigError`, one per line, for people. */
 export function describeProblems (error: ConfigError): string {
   return [`${error.message}.`, ...error.problems.map(({ variable, message }) => `  ${variable}: ${message}`)].join('\n')
 }

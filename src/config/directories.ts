@@ -6,20 +6,19 @@ import type { Config, ConfigWarning } from './config.ts'
 import { makeDirectory } from '../log/directory.ts'
 
 export interface DirectoryState {
-  /** Whether it is there; one that is not may still be made. */
+  /** Whether it exists. */
   exists: boolean
-  /** Whether a file can be written into it or, where it is not there, into the folder that it would be made in. */
+  /** Whether a file can be written in it or, if it does not exist, in the directory in which it would be created. */
   writable: boolean
-  /** Bytes free to this user; absent where that cannot be told. */
+  /** Bytes available to this user; absent if unknown. */
   freeBytes?: number
-  /** Why it cannot be written to, as the system's error code. */
+  /** Why it is not writable, as the system's error code. */
   error?: string
 }
 
 /**
- * Makes the folders that the service writes to, and answers what is to be warned of. A log folder that cannot be used
- * is a warning: the log goes on without its file. Throws ConfigError where `DATA_DIR` is needed and cannot be written
- * to.
+ * Creates the directories that the service writes to and returns the warnings. An unusable log directory is a warning:
+ * logging goes on without the file. Throws ConfigError if `DATA_DIR` is needed and not writable.
  */
 export async function prepareDirectories (config: Config): Promise<ConfigWarning[]> {
   if (usesDataDirectory(config)) {
@@ -28,7 +27,7 @@ export async function prepareDirectories (config: Config): Promise<ConfigWarning
       throw new ConfigError([
         {
           variable: 'DATA_DIR',
-          message: `cannot be written to (${error}); expected a folder that this user may make or write to`
+          message: `is not writable (${error}); expected a directory that this user can create or write to`
         }
       ])
     }
@@ -38,19 +37,19 @@ export async function prepareDirectories (config: Config): Promise<ConfigWarning
     ? [
         {
           error_code: 'CONFIG_LOG_DIR',
-          message: `LOG_DIR cannot be written to (${error}); the log goes to the console alone`
+          message: `LOG_DIR is not writable (${error}); logs go to the console only`
         }
       ]
     : []
 }
 
-/** Whether anything is kept in `DATA_DIR`: the embedded database or the secret made in place of `JWT_SECRET`. */
+/** Whether `DATA_DIR` is used: for the embedded database, or for the secret generated in place of `JWT_SECRET`. */
 export function usesDataDirectory (config: Config): boolean {
   return config.database.url === undefined || config.auth.secrets === undefined
 }
 
 /**
- * How it stands with a folder, found out by writing a small file: permissions alone do not tell, least of all to root.
+ * The state of a directory, found by writing a small file: permissions alone do not tell, least of all to root.
  */
 export async function inspectDirectory (path: string): Promise<DirectoryState> {
   const there = await nearest(path)
@@ -64,7 +63,7 @@ export async function inspectDirectory (path: string): Promise<DirectoryState> {
   }
 }
 
-/** `path` itself or, while that does not exist, the closest folder above it that does. */
+/** `path` itself or, if it does not exist, its closest existing ancestor. */
 async function nearest (path: string): Promise<string> {
   const found = await stat(path).then(() => true, (error) => codeOf(error) !== 'ENOENT')
   return found || path === dirname(path) ? path : nearest(dirname(path))
@@ -79,7 +78,7 @@ async function makeWritable (path: string): Promise<string | undefined> {
   return writeProbe(path)
 }
 
-/** Writes a file and takes it away again; answers the error's code if that fails. */
+/** Writes a file and removes it; returns the error's code if that fails. */
 async function writeProbe (folder: string): Promise<string | undefined> {
   const path = join(folder, `.probe-${randomUUID()}`)
   try {

@@ -1,12 +1,12 @@
-/** Names that look like a variable of ours and are somebody else's. */
+/** Names of other programs that resemble a variable of this service. */
 const FOREIGN = new Set(['APP_HOME', 'POST'])
 
-/** Up to this length a name is so short that two changes make another word of it: HOST and HOME, PORT and PATH. */
+/** A name up to this length is so short that two edits make a different word of it: HOST and HOME, PORT and PATH. */
 const SHORT = 7
 
 /**
- * The known name that `name` is probably a slip of, or undefined: at most two letters changed, added, left out or
- * swapped (one in a short name), case aside. `name_FILE` is a known form of every known name.
+ * The known name of which `name` is probably a misspelling, or undefined: at most two letters changed, added, omitted
+ * or swapped (one in a short name), ignoring case. Each known name also has the form `name_FILE`.
  */
 export function nearMiss (name: string, known: readonly string[]): string | undefined {
   const spelt = name.toUpperCase()
@@ -28,8 +28,8 @@ export function nearMiss (name: string, known: readonly string[]): string | unde
 }
 
 /**
- * The Damerau-Levenshtein distance of two names (optimal string alignment): letters to change, add, leave out or swap
- * with the next.
+ * The Damerau-Levenshtein distance of two names (optimal string alignment): the number of letters to change, add, omit
+ * or swap with the next.
  *
  * Damerau, F. J. (1964), Communications of the ACM 7(3).
  */

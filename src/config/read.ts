@@ -14,7 +14,7 @@ import { insecurities, isLocalHost } from './warnings.ts'
 /**
  * Reads the configuration from the environment, the files that it names and, outside production, `.env` in `cwd`.
  *
- * Throws ConfigError, and nothing else, naming everything that is wrong.
+ * Throws only ConfigError, with every problem found.
  */
 export function readConfig (env: Environment = process.env, cwd = process.cwd()): Config {
   const { texts, problems, names } = gather(env, cwd)
@@ -33,7 +33,7 @@ export function readConfig (env: Environment = process.env, cwd = process.cwd())
   }
   for (const { path } of Value.Errors(Settings, values)) {
     const name = path.split('/')[1] as SettingName
-    // What could not be read has no value to hold against the schema.
+    // A variable that could not be parsed has no value to check.
     if (name in values) report(name, unexpected(SETTINGS[name]).problem)
   }
   const settings = values as Settings
@@ -46,14 +46,13 @@ export function readConfig (env: Environment = process.env, cwd = process.cwd())
 }
 
 /**
- * The folder of `app.log`, also where the rest of the configuration is bad: for commands that only read what was
- * logged.
+ * The directory of `app.log`, even if the rest of the configuration is invalid: for commands that only read logs.
  */
 export function logDirectory (env: Environment = process.env, cwd = process.cwd()): string {
   return resolve(cwd, gather(env, cwd).texts.get('LOG_DIR') ?? SETTINGS.LOG_DIR.default as string)
 }
 
-/** What one variable asks of another. */
+/** Checks rules that involve several variables. */
 function checkTogether (
   settings: Settings,
   texts: Map<SettingName, string>,
@@ -66,18 +65,20 @@ function checkTogether (
     }
   }
   const needs = (name: SettingName, other: SettingName) => {
-    if (texts.has(name) && !texts.has(other)) { report(other, `is missing: ${name} is set, so ${unexpected(SETTINGS[other]).problem}`) }
+    if (texts.has(name) && !texts.has(other)) {
+      report(other, `is required because ${name} is set: ${unexpected(SETTINGS[other]).problem}`)
+    }
   }
   needs('OIDC_ISSUER', 'OIDC_AUDIENCE')
   needs('OIDC_AUDIENCE', 'OIDC_ISSUER')
   needs('DATABASE_MIGRATION_URL', 'DATABASE_URL')
   const issuer = parseUrl(settings.OIDC_ISSUER ?? '')
   if (production && issuer?.protocol === 'http:' && !isLocalHost(issuer.hostname)) {
-    report('OIDC_ISSUER', 'must be an https:// address in production: its keys decide who is signed in')
+    report('OIDC_ISSUER', 'must be an https:// address in production: its keys authenticate users')
   }
 }
 
-/** The settings in the shape that the plugins take. */
+/** The settings, grouped by the plugin that uses them. */
 function group (settings: Settings, cwd: string): Config {
   const production = settings.NODE_ENV === 'production'
   return {
@@ -137,7 +138,7 @@ function group (settings: Settings, cwd: string): Config {
   }
 }
 
-/** Whole milliseconds; what is more than nothing stays more than nothing. */
+/** Whole milliseconds; a positive duration stays positive. */
 function inMs (seconds: number): number {
   return seconds === 0 ? 0 : Math.max(1, Math.round(seconds * 1000))
 }
@@ -150,19 +151,19 @@ function misspellings (names: string[]): ConfigWarning[] {
       ? [
           {
             error_code: 'CONFIG_UNKNOWN_VARIABLE',
-            message: `${name} is not a variable of this service and is ignored; did you mean ${meant}?`
+            message: `${name} is not a known variable and is ignored; did you mean ${meant}?`
           }
         ]
       : []
   })
 }
 
-/** The order of the table, `.env` first. */
+/** The position in the table; `.env` comes first. */
 function rank ({ variable }: Problem): number {
   return SETTING_NAMES.indexOf(variable.replace(/_FILE$/, '') as SettingName)
 }
 
-/** The version in package.json, which stands above both src/ and dist/src/. */
+/** The version in package.json, found by walking up from src/config/ or dist/src/config/. */
 function packageVersion (): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder)

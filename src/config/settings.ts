@@ -2,29 +2,28 @@ import { Type } from '@sinclair/typebox'
 import type { Static, TSchema } from '@sinclair/typebox'
 
 /**
- * The environment variables: the one table that start-up validates against, and that `.env.example` and the table in
- * `docs/CONFIGURATION.md` are made from (`node scripts/write-config-docs.mjs`).
+ * The table of environment variables. Startup validates against it, and `node scripts/write-config-docs.mjs` generates
+ * `.env.example` and the table in `docs/CONFIGURATION.md` from it.
  *
- * A variable's text is turned into a value by the reading that its schema names, then the value is held against the
- * schema.
+ * The reading that a variable's schema names turns its text into a value; then the value is checked against the schema.
  */
 export const SECTIONS = ['Process', 'Application', 'Logging', 'Database', 'Security', 'Timeouts', 'Monitoring'] as const
 
-/** How a variable's text becomes a value: see `values.ts`. */
+/** How a variable's text is parsed: see `values.ts`. */
 export type ReadingName =
   'text' | 'integer' | 'seconds' | 'boolean' | 'choice' | 'origins' | 'proxies' | 'postgres' | 'secrets' | 'issuer'
 
-/** What stands in the table about one variable, beside the range that its schema holds. */
+/** What the table says about a variable beside the range in its schema. */
 interface About<T> {
   section: typeof SECTIONS[number]
-  /** What it does, for the reader of the table. */
+  /** Its effect, as the documentation says it. */
   description: string
   default?: T
-  /** The default in words, where it is not one value. */
+  /** The default in words, where it is not a fixed value. */
   defaultText?: string
-  /** What a good value looks like; a reading with a range of its own says it by itself. */
+  /** The accepted values in words; numbers derive this from their range. */
   expected?: string
-  /** Its value appears in no message and no file. */
+  /** The value never appears in a message or a file. */
   secret?: true
   /** Must be set when `NODE_ENV=production`. */
   requiredInProduction?: true
@@ -32,7 +31,7 @@ interface About<T> {
   example?: string
 }
 
-/** No control characters: these values end up in headers, paths and log lines. */
+/** No control characters: the values are used in headers, paths and log lines. */
 const PRINTABLE = '^[^\\x00-\\x1f\\x7f]+$'
 
 function text (
@@ -51,7 +50,7 @@ function integer (minimum: number, maximum: number, about: About<number>) {
   })
 }
 
-/** Seconds, decimals allowed; `minimum` 0 stands for "more than 0" unless `zero` is. */
+/** Seconds, with decimals. A `minimum` of 0 excludes 0 itself unless `zero` is set. */
 function seconds (minimum: number, maximum: number, about: About<number> & { zero?: true }) {
   const above = minimum === 0 && !about.zero
   return Type.Number({
@@ -73,7 +72,7 @@ function choice<const T extends string> (values: readonly T[], about: About<T> &
   return Type.Unsafe<T>(Type.Union(values.map((value) => Type.Literal(value)), { reads: 'choice', expected, ...about }))
 }
 
-/** The longest a timer of Node can wait, in seconds. */
+/** The longest delay of a Node timer, in seconds. */
 const LONGEST_TIMER_S = 2_147_483
 
 const POSTGRES_URL =
@@ -85,7 +84,7 @@ export const Settings = Type.Object(
       section: 'Process',
       default: 'development',
       description:
-        'What the process is for. `production` refuses to start without `DATABASE_URL` and `JWT_SECRET`, never shows a stack, sends `Strict-Transport-Security` and reads no `.env`.'
+        'The environment. `production` requires `DATABASE_URL` and `JWT_SECRET`, never sends a stack trace, sends `Strict-Transport-Security` and ignores `.env`.'
     }),
     HOST: text({
       section: 'Process',
@@ -93,18 +92,18 @@ export const Settings = Type.Object(
       pattern: '^[A-Za-z0-9._:%-]+$',
       maxLength: 253,
       expected: 'an address or a host name, without scheme, port or brackets',
-      description: 'Where the service listens.'
+      description: 'The address the service listens on.'
     }),
     PORT: integer(0, 65535, {
       section: 'Process',
       default: 8000,
-      description: 'The port it listens on; 0 takes any free one, whose number is logged.'
+      description: 'The port the service listens on; 0 selects a free port, whose number is logged.'
     }),
     WORKERS: integer(1, 64, {
       section: 'Process',
       default: 1,
       description:
-        'Processes that share the port. Each has its own connection pool of `MAX_POOL_SIZE` and log file: `app.log`, `app-2.log` and so on; whichever is asked for `/metrics` answers for all.'
+        'The number of processes that share the port. Each has its own connection pool of `MAX_POOL_SIZE` and its own log file: `app.log`, `app-2.log` and so on. `/metrics` of any of them covers all.'
     }),
     TRUST_PROXY: Type.Union(
       [Type.Literal(false), Type.Integer({ minimum: 1, maximum: 100 }), Type.Array(Type.String())],
@@ -116,15 +115,15 @@ export const Settings = Type.Object(
         expected:
           'false, the addresses and CIDRs of the proxies, separated by commas, or the number of proxies (1 to 100)',
         description:
-          'Which proxies `X-Forwarded-For`, `-Proto` and `-Host` are believed from. There is no "all of them": anybody could then choose the address that limits and logs go by.'
+          'The proxies whose `X-Forwarded-For`, `-Proto` and `-Host` headers are trusted. Trusting all is not possible: any client could then choose the address that rate limits and logs use.'
       }
     ),
     DATA_DIR: text({
       section: 'Process',
       default: 'data',
-      expected: 'the path of a folder',
+      expected: 'the path of a directory',
       description:
-        'Holds the embedded PostgreSQL and the secret made outside production; made if absent, relative to the working directory.'
+        'The directory of the embedded PostgreSQL and of the JWT secret generated outside production. Created if missing; relative to the working directory.'
     }),
 
     APP_NAME: text({
@@ -141,14 +140,14 @@ export const Settings = Type.Object(
         pattern: '^[A-Za-z0-9][A-Za-z0-9.+_-]*$',
         maxLength: 64,
         expected: 'a version such as 1.4.0, up to 64 letters, digits and .+_-',
-        description: 'The version that `/health`, `/docs` and `build_info` tell.'
+        description: 'The version shown by `/health`, `/docs` and the metric `build_info`.'
       })
     ),
     DEBUG: yesNo({
       section: 'Application',
       default: false,
       description:
-        'Sets the log level to DEBUG and, outside production, puts the stack into the `details` of a 500 answer. Never `true` in production.'
+        'Sets the log level to DEBUG and, outside production, adds the stack trace to the `details` of 500 responses. Never set it in production.'
     }),
     DOCS_ENABLED: yesNo({ section: 'Application', default: true, description: 'Serves `/docs`.' }),
 
@@ -156,19 +155,19 @@ export const Settings = Type.Object(
       section: 'Logging',
       default: 'INFO',
       anyCase: true,
-      description: 'The least level that is logged.'
+      description: 'The lowest level that is logged.'
     }),
     USE_JSON_LOGS: yesNo({
       section: 'Logging',
       default: true,
-      description: '`false` writes readable lines on the console; the file stays JSON.'
+      description: '`false` writes human-readable lines to the console; the log file is always JSON.'
     }),
     LOG_DIR: text({
       section: 'Logging',
       default: 'logs',
-      expected: 'the path of a folder',
+      expected: 'the path of a directory',
       description:
-        'Holds `app.log` and the ten files before it; made if absent. If it cannot be used, the service goes on with the console alone.'
+        'The directory of `app.log` and its ten predecessors; created if missing. If it is not writable, the service logs to the console only.'
     }),
 
     DATABASE_URL: Type.Optional(
@@ -180,7 +179,7 @@ export const Settings = Type.Object(
         defaultText: 'an embedded PostgreSQL under `DATA_DIR`',
         example: 'postgresql://user:pass@localhost:5432/running_trainer',
         expected: POSTGRES_URL,
-        description: 'PostgreSQL 15 to 18. Add `?sslmode=verify-full` where the host is not this one.'
+        description: 'The database, PostgreSQL 15 to 18. Add `?sslmode=verify-full` if it is on another host.'
       })
     ),
     DATABASE_MIGRATION_URL: Type.Optional(
@@ -188,32 +187,32 @@ export const Settings = Type.Object(
         section: 'Database',
         reads: 'postgres',
         secret: true,
-        defaultText: 'as `DATABASE_URL`',
+        defaultText: '`DATABASE_URL`',
         example: 'postgresql://owner:pass@localhost:5432/running_trainer',
         expected: POSTGRES_URL,
-        description: 'Where migrations connect: past PgBouncer, or as the role that owns the tables.'
+        description: 'The database URL for migrations: bypassing PgBouncer, or with the role that owns the tables.'
       })
     ),
     DATABASE_POOLER: choice(['none', 'transaction'], {
       section: 'Database',
       default: 'none',
       description:
-        '`transaction`: behind PgBouncer in transaction mode, so without prepared statements, start-up parameters and session state.'
+        '`transaction` is for PgBouncer in transaction mode: no prepared statements, startup parameters or session state are used.'
     }),
     MAX_POOL_SIZE: integer(1, 1000, {
       section: 'Database',
       default: 20,
-      description: 'Connections that one process opens at most.'
+      description: 'The largest number of database connections of one process.'
     }),
     POOL_RECYCLE: integer(60, LONGEST_TIMER_S, {
       section: 'Database',
       default: 3600,
-      description: 'Seconds after which a connection is replaced, each with its own jitter.'
+      description: 'Seconds after which a connection is replaced, with jitter.'
     }),
     MIGRATE_ON_START: yesNo({
       section: 'Database',
       default: true,
-      description: '`false` leaves migrations to `npm run migrate`; until they are applied `/health/ready` is 503.'
+      description: '`false` leaves migrations to `npm run migrate`; `/health/ready` is 503 until they are applied.'
     }),
 
     ALLOWED_ORIGINS: Type.Union([Type.Literal('*'), Type.Array(Type.String(), { minItems: 1 })], {
@@ -221,7 +220,7 @@ export const Settings = Type.Object(
       reads: 'origins',
       default: '*',
       expected: '* or origins such as https://app.example.com, separated by commas',
-      description: 'The pages that may call the API from a browser: `*` for any, else a list of exact origins.'
+      description: 'The origins whose web pages may call the API from a browser: `*` for any, or a list of exact origins.'
     }),
     JWT_SECRET: Type.Optional(
       Type.Array(Type.String(), {
@@ -230,10 +229,10 @@ export const Settings = Type.Object(
         secret: true,
         requiredInProduction: true,
         minItems: 1,
-        defaultText: 'made once and kept in `DATA_DIR`',
+        defaultText: 'generated once and kept in `DATA_DIR`',
         expected: 'at least 32 bytes; several secrets, separated by commas, at least 32 bytes each',
         description:
-          'Signs access tokens; `openssl rand -base64 48` makes one. Of several, the first signs and all are accepted: to change it, put the new one in front and drop the old one a day later.'
+          'Signs access tokens; generate it with `openssl rand -base64 48`. If several are given, the first signs and all are accepted: to rotate, put the new one first and remove the old one a day later.'
       })
     ),
     OIDC_ISSUER: Type.Optional(
@@ -242,7 +241,7 @@ export const Settings = Type.Object(
         reads: 'issuer',
         example: 'https://login.example.com/realms/runners',
         expected: 'an https:// address without query or fragment (http:// outside production)',
-        description: 'An OpenID Connect provider whose tokens are accepted too; with `OIDC_AUDIENCE`.'
+        description: 'An OpenID Connect provider whose tokens are also accepted; requires `OIDC_AUDIENCE`.'
       })
     ),
     OIDC_AUDIENCE: Type.Optional(
@@ -251,50 +250,54 @@ export const Settings = Type.Object(
         example: 'running-trainer',
         maxLength: 255,
         expected: 'up to 255 printable characters',
-        description: "The `aud` that the provider's tokens must carry; with `OIDC_ISSUER`."
+        description: "The audience (`aud`) that the provider's tokens must carry; requires `OIDC_ISSUER`."
       })
     ),
     ARGON2_MEMORY_KIB: integer(1024, 4_194_304, {
       section: 'Security',
       default: 19_456,
       description:
-        'KiB of memory that hashing a password takes (Argon2id). Where a hash was made for less, it is made anew at the next login.'
+        'Memory in KiB for hashing one password with Argon2id. A hash made with a lower cost is replaced at the next login.'
     }),
-    ARGON2_PASSES: integer(1, 100, { section: 'Security', default: 2, description: 'Passes over that memory.' }),
-    ARGON2_PARALLELISM: integer(1, 16, { section: 'Security', default: 1, description: 'Lanes it is filled in.' }),
+    ARGON2_PASSES: integer(1, 100, { section: 'Security', default: 2, description: 'Argon2id passes (time cost).' }),
+    ARGON2_PARALLELISM: integer(1, 16, {
+      section: 'Security',
+      default: 1,
+      description: 'Argon2id lanes (parallelism).'
+    }),
     RATE_LIMIT_MAX: integer(0, 1_000_000, {
       section: 'Security',
       default: 600,
-      description: 'Requests a minute for each user, or each address where nobody is signed in; 0 turns the limit off.'
+      description: 'Requests per minute for each user, or for each IP address if not authenticated; 0 disables the limit.'
     }),
     RATE_LIMIT_AUTH_MAX: integer(0, 1_000_000, {
       section: 'Security',
       default: 10,
-      description: 'Attempts a minute at `/auth/*` for each address and for each e-mail; 0 turns the limit off.'
+      description: 'Attempts per minute at `/auth/*` for each IP address and each e-mail address; 0 disables the limit.'
     }),
 
     REQUEST_TIMEOUT: seconds(1, 600, {
       section: 'Timeouts',
       default: 30,
-      description: 'The longest a request may take, and the longest a shutdown waits for work in flight.'
+      description: 'The longest a request may take, and the longest a shutdown waits for requests in flight.'
     }),
     SHUTDOWN_DRAIN_DELAY: Type.Optional(
       seconds(0, 300, {
         section: 'Timeouts',
         zero: true,
         defaultText: '0; 5 in production',
-        description: 'Time between readiness turning 503 and the listener closing.'
+        description: 'At shutdown, the time from readiness turning 503 to closing the listener.'
       })
     ),
     HEALTH_CHECK_INTERVAL: seconds(1, 3600, {
       section: 'Timeouts',
       default: 30,
-      description: 'Time between two health checks of its own.'
+      description: 'The interval of the background health checks.'
     }),
     DATABASE_QUERY_TIMEOUT: seconds(0, LONGEST_TIMER_S, {
       section: 'Timeouts',
       default: 10,
-      description: 'The longest a statement may run; it is then ended on the server too.'
+      description: 'The longest a statement may run; it is then cancelled on the server too.'
     }),
     DATABASE_ACQUIRE_TIMEOUT: seconds(0, LONGEST_TIMER_S, {
       section: 'Timeouts',
@@ -304,7 +307,7 @@ export const Settings = Type.Object(
     DATABASE_CONNECT_TIMEOUT: seconds(0, LONGEST_TIMER_S, {
       section: 'Timeouts',
       default: 5,
-      description: 'The longest a connection may take to be made.'
+      description: 'The longest that opening a database connection may take.'
     }),
 
     METRICS_TOKEN: Type.Optional(
@@ -315,7 +318,7 @@ export const Settings = Type.Object(
         minLength: 16,
         defaultText: 'none: `/metrics` is open',
         expected: 'at least 16 characters, printable ASCII without spaces',
-        description: '`/metrics` then asks for `Authorization: Bearer …`.'
+        description: 'The bearer token that `/metrics` then requires.'
       })
     ),
     OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
@@ -327,20 +330,20 @@ export const Settings = Type.Object(
         example: 'http://localhost:4318',
         expected: 'an http:// or https:// address without credentials, query or fragment',
         description:
-          'Turns tracing on: spans of requests, statements and imports go to `/v1/traces` below it, as OTLP over HTTP. Headers for it are in `OTEL_EXPORTER_OTLP_HEADERS`, as OpenTelemetry has them.'
+          'Enables tracing: spans of requests, statements and imports are sent to `/v1/traces` below this URL, as OTLP over HTTP. `OTEL_EXPORTER_OTLP_HEADERS` adds headers, as in OpenTelemetry.'
       })
     ),
     OTEL_SDK_DISABLED: yesNo({
       section: 'Monitoring',
       default: false,
-      description: '`true` leaves tracing off, whatever the endpoint.'
+      description: '`true` disables tracing even if an endpoint is set.'
     }),
     OTEL_SERVICE_NAME: text({
       section: 'Monitoring',
       default: 'running-trainer',
       maxLength: 100,
       expected: 'up to 100 printable characters',
-      description: 'The name the spans go by.'
+      description: 'The service name in traces.'
     }),
     OTEL_TRACES_SAMPLER_ARG: Type.Number({
       section: 'Monitoring',
@@ -348,8 +351,8 @@ export const Settings = Type.Object(
       minimum: 0,
       maximum: 1,
       default: 1,
-      expected: 'a part from 0 to 1',
-      description: 'The part of the traces begun here that is kept; of others their caller has decided.'
+      expected: 'a ratio from 0 to 1',
+      description: 'The ratio of traces started here that is sampled; a trace started by a caller follows its decision.'
     })
   },
   { additionalProperties: false }
@@ -358,10 +361,10 @@ export type Settings = Static<typeof Settings>
 
 export type SettingName = keyof Settings
 
-/** One variable's schema with what the table says of it. */
+/** One variable: its schema and its documentation. */
 export type Setting = TSchema & About<unknown> & { reads: ReadingName, expected?: string, anyCase?: true }
 
-/** Every variable by its name, in the order of the table. */
+/** Every variable by name, in the order of the table. */
 export const SETTINGS = Settings.properties as unknown as Record<SettingName, Setting>
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]

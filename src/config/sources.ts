@@ -7,27 +7,27 @@ import type { SettingName } from './settings.ts'
 export type Environment = Record<string, string | undefined>
 
 export interface Problem {
-  /** The variable, as it was given: `JWT_SECRET_FILE` where that is what is wrong. */
+  /** The variable as given, for example `JWT_SECRET_FILE`. */
   variable: string
   /** What is wrong and what was expected; never a secret's value. */
   message: string
 }
 
-/** What the variables' texts are, wherever they came from. */
+/** The raw texts of the variables from all sources. */
 export interface Sources {
   texts: Map<SettingName, string>
   problems: Problem[]
-  /** All names that were given, ours or not. */
+  /** All names found, known or not. */
   names: string[]
 }
 
-/** No value is longer than this, in bytes; whoever names a bigger file has named the wrong one. */
+/** The longest value in bytes: a larger file is certainly the wrong file. */
 const LARGEST_FILE = 65_536
 
 /**
- * Gathers the variables' texts from the environment, from the files that `NAME_FILE` variables name and, outside
- * production, from `.env` in `cwd`. The environment wins over `.env`, an empty variable too: `DATABASE_URL= npm start`
- * leaves the one in `.env` aside. An empty value counts as not set.
+ * Collects the texts of the variables from the environment, from the files named by `NAME_FILE` variables and, outside
+ * production, from `.env` in `cwd`. The environment takes precedence over `.env`, even with an empty value:
+ * `DATABASE_URL= npm start` ignores the one in `.env`. An empty value counts as not set.
  */
 export function gather (env: Environment, cwd: string): Sources {
   const sources: Sources = { texts: new Map(), problems: [], names: Object.keys(env) }
@@ -39,20 +39,20 @@ export function gather (env: Environment, cwd: string): Sources {
   if (sources.texts.get('NODE_ENV') === 'production') {
     sources.problems.push({
       variable: 'NODE_ENV',
-      message: 'production is set in .env, which production does not read; set it in the environment'
+      message: 'production is set in .env, which is not read in production; set it in the environment'
     })
   }
   sources.names.push(...Object.keys(file))
   return sources
 }
 
-/** Takes the texts of `names` out of one source, in which a variable may be given plainly or as a file, not both. */
+/** Adds the texts of `names` from one source, in which a variable may be given directly or as a file, but not both. */
 function collect (env: Environment, { texts, problems }: Sources, names: SettingName[]): void {
   for (const name of names) {
     const plain = env[name] || undefined
     const path = env[`${name}_FILE`] || undefined
     if (plain !== undefined && path !== undefined) {
-      problems.push({ variable: name, message: `is given twice, as ${name} and as ${name}_FILE; leave one out` })
+      problems.push({ variable: name, message: `is set twice, as ${name} and as ${name}_FILE; remove one` })
     } else if (plain !== undefined) {
       texts.set(name, plain)
     } else if (path !== undefined) {
@@ -64,8 +64,8 @@ function collect (env: Environment, { texts, problems }: Sources, names: Setting
 }
 
 /**
- * The content of a file without its last newline. The path is not repeated in a problem: it may be the secret itself,
- * put in the wrong place.
+ * The content of a file without its final newline. A problem never repeats the path: it may be a secret that was put
+ * into the wrong variable.
  */
 function readSmallFile (path: string): { text: string } | { problem: string } {
   const bytes = Buffer.alloc(LARGEST_FILE + 1)
@@ -73,7 +73,7 @@ function readSmallFile (path: string): { text: string } | { problem: string } {
   try {
     const file = openSync(path, 'r')
     try {
-      // Pipes, which `<(command)` makes, come in pieces.
+      // A pipe, from `<(command)` for example, is read in pieces.
       for (let read = 1; read > 0 && length < bytes.length; length += read) {
         read = readSync(file, bytes, length, bytes.length - length, null)
       }
@@ -81,29 +81,31 @@ function readSmallFile (path: string): { text: string } | { problem: string } {
       closeSync(file)
     }
   } catch (error) {
-    return { problem: `names a file that cannot be read (${codeOf(error)})` }
+    return { problem: `refers to a file that cannot be read (${codeOf(error)})` }
   }
-  if (length > LARGEST_FILE) return { problem: `names a file of more than ${LARGEST_FILE} bytes` }
+  if (length > LARGEST_FILE) return { problem: `refers to a file of more than ${LARGEST_FILE} bytes` }
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
       .decode(bytes.subarray(0, length))
       .replace(/\r?\n$/, '')
-    return text === '' ? { problem: 'names a file that is empty' } : { text }
+    return text === '' ? { problem: 'refers to an empty file' } : { text }
   } catch {
-    return { problem: 'names a file that is not UTF-8 text' }
+    return { problem: 'refers to a file that is not UTF-8 text' }
   }
 }
 
 /**
- * The variables of `.env` in `cwd`; none where there is no such file, or where it is a folder, as Python's virtual
- * environments are.
+ * The variables in `.env` in `cwd`; none if it does not exist or is a directory, as Python virtual environments may
+ * be.
  */
 function readDotEnv (cwd: string, problems: Problem[]): Environment {
   try {
     return parseEnv(readFileSync(join(cwd, '.env'), 'utf8')) as Environment
   } catch (error) {
     const code = codeOf(error)
-    if (!['ENOENT', 'EISDIR', 'ENOTDIR'].includes(code)) { problems.push({ variable: '.env', message: `cannot be read (${code})` }) }
+    if (!['ENOENT', 'EISDIR', 'ENOTDIR'].includes(code)) {
+      problems.push({ variable: '.env', message: `cannot be read (${code})` })
+    }
     return {}
   }
 }

@@ -3,8 +3,8 @@ import { missingPart, readDatabaseUrl } from './database-url.ts'
 import type { Setting } from './settings.ts'
 
 /**
- * What a variable's text says: its value, or what is wrong with it. No problem repeats the text, which may be a secret
- * in the wrong place.
+ * A variable's parsed value, or the problem with its text. A problem never repeats the text: it may be a secret that
+ * was put into the wrong variable.
  */
 export type Reading = { value: unknown } | { problem: string }
 
@@ -30,15 +30,14 @@ const READINGS: Record<Setting['reads'], Read> = {
 }
 
 /**
- * Turns the text of one variable into its value, strictly: what is nearly a number is none. Ranges are the schema's to
- * check.
+ * Parses the text of one variable, strictly: `1e3` or ` 5` is not a number. The schema checks ranges.
  */
 export function readValue (text: string, setting: Setting): Reading {
-  if (text.includes('\0')) return { problem: 'holds a NUL byte' }
+  if (text.includes('\0')) return { problem: 'contains a NUL byte' }
   return READINGS[setting.reads](text, setting)
 }
 
-/** What is said of a value that is not what the table asks for. */
+/** The problem of a value outside the range of its schema. */
 export function unexpected (setting: Setting): { problem: string } {
   return { problem: `expected ${setting.expected ?? 'printable characters'}` }
 }
@@ -58,13 +57,15 @@ function readOrigins (text: string, setting: Setting): Reading {
   return { value: [...new Set(origins)] }
 }
 
-/** Why a browser would never send `entry` as its `Origin`, if so, with the form that it sends. */
+/** Why no browser would send `entry` as its `Origin`, and which form it would send; undefined if it would. */
 function originProblem (entry: string): string | undefined {
   if (entry === '') return 'is empty'
-  if (entry.includes('*')) return 'has a *, which stands for all origins and then alone'
+  if (entry.includes('*')) return 'contains *, which is allowed only alone and means any origin'
   const url = parseUrl(entry)
-  if (!url || !/^https?:$/.test(url.protocol) || !/^https?:\/\//i.test(entry)) { return 'does not begin with http:// or https:// and a host' }
-  // A name and password are not part of an origin, so the form shown here never has them.
+  if (!url || !/^https?:$/.test(url.protocol) || !/^https?:\/\//i.test(entry)) {
+    return 'does not begin with http:// or https:// and a host'
+  }
+  // An origin has no user name and password, so the suggested form never repeats them.
   return url.origin === entry ? undefined : `is not in the form that browsers send: write ${url.origin}`
 }
 
@@ -74,13 +75,13 @@ function readProxies (text: string, setting: Setting): Reading {
   if (word === 'true') {
     return {
       problem:
-        'true would believe anybody about their address; give the addresses or CIDRs of the proxies, or how many there are'
+        'true would trust any client; give the addresses or CIDRs of the proxies, or their number'
     }
   }
   if (INTEGER.test(word)) return { value: word === '0' ? false : Number(word) }
   const proxies = entries(text)
   const wrong = proxies.findIndex((entry) => !isNetwork(entry))
-  if (wrong >= 0) return { problem: `${unexpected(setting).problem}; entry ${wrong + 1} is no address and no CIDR` }
+  if (wrong >= 0) return { problem: `${unexpected(setting).problem}; entry ${wrong + 1} is neither an address nor a CIDR` }
   return { value: proxies }
 }
 
@@ -120,7 +121,7 @@ function readIssuer (text: string, setting: Setting): Reading {
   return fits ? { value: text } : unexpected(setting)
 }
 
-/** The URL that `text` is, or undefined; Node 20 has no `URL.parse`. */
+/** `text` as a URL, or undefined; Node 20 has no `URL.parse`. */
 export function parseUrl (text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
 }

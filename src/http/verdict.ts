@@ -2,7 +2,7 @@ import { ERROR_CATALOGUE, type ErrorEntry } from '../error-catalogue.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import type { Verdict } from './error-response.ts'
 
-/** One thing wrong with a request, by the schema of its route. */
+/** One violation of the schema of a route. */
 export interface SchemaProblem {
   field: string
   location: string
@@ -18,7 +18,7 @@ interface ValidationIssue {
 
 const MAX_PROBLEMS = 100
 
-/** Codes of Fastify and its plugins, all beginning `FST_`, that say what was wrong with a request. */
+/** Error codes of Fastify and its plugins that concern the request. */
 const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'MALFORMED_JSON',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'MALFORMED_JSON',
@@ -30,13 +30,13 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_ERR_NOT_FOUND: 'NOT_FOUND'
 }
 
-/** PostgreSQL's conditions that a client can do something about; others of class 22 are values out of their domain. */
+/** SQLSTATEs that a client can act on; the rest of class 22 are values out of range. */
 const SQLSTATES: Record<string, Verdict> = {
-  22007: { code: 'REQUEST_VALIDATION_ERROR', message: 'There is no such date or time' },
-  22008: { code: 'REQUEST_VALIDATION_ERROR', message: 'There is no such date or time' },
-  '22P02': { code: 'REQUEST_VALIDATION_ERROR', message: 'A value does not have the form it must have' },
-  23503: { code: 'CONFLICT', message: 'What this belongs to is not there (any more)' },
-  23505: { code: 'CONFLICT', message: 'It is there already' }
+  22007: { code: 'REQUEST_VALIDATION_ERROR', message: 'Invalid date or time' },
+  22008: { code: 'REQUEST_VALIDATION_ERROR', message: 'Invalid date or time' },
+  '22P02': { code: 'REQUEST_VALIDATION_ERROR', message: 'A value has an invalid format' },
+  23503: { code: 'CONFLICT', message: 'A resource that this one refers to does not exist' },
+  23505: { code: 'CONFLICT', message: 'The resource already exists' }
 }
 
 function busy (
@@ -48,16 +48,13 @@ function busy (
   return { code, message, ...(status === undefined ? {} : { status }), headers: { 'retry-after': String(retryAfterS) } }
 }
 
-/** What the client is told when the time for an answer is up. */
-export const TOO_SLOW: Verdict = busy('REQUEST_TIMEOUT', 'The answer took too long; what it was doing was stopped', 503)
+/** The error response of a request that exceeded its deadline. */
+export const TOO_SLOW: Verdict = busy('REQUEST_TIMEOUT', 'The request took too long and was cancelled', 503)
 
-const INTERNAL: Verdict = {
-  code: 'INTERNAL_ERROR',
-  message: 'Something went wrong on our side; the error_id finds it in our log'
-}
-const UNREACHABLE: Verdict = busy('DATABASE_ERROR', 'The database cannot be used at the moment')
+const INTERNAL: Verdict = { code: 'INTERNAL_ERROR', message: 'Internal error; report it with the error_id' }
+const UNREACHABLE: Verdict = busy('DATABASE_ERROR', 'The database is temporarily unavailable')
 
-/** A property of whatever was thrown; undefined where it has none, or throws itself when it is asked. */
+/** A property of a thrown value; undefined where there is none or its getter throws. */
 export function property (error: unknown, name: string): unknown {
   try {
     return (typeof error === 'object' && error !== null) ? (error as Record<string, unknown>)[name] : undefined
@@ -67,14 +64,14 @@ export function property (error: unknown, name: string): unknown {
 }
 
 /**
- * What the client is told of whatever was thrown. Nothing of an error that is not known here gets out: not its message,
- * and not a status it carries.
+ * The error response for a thrown value. Nothing of an unknown error reaches the client, neither its message nor its
+ * status.
  */
 export function verdictOf (error: unknown): Verdict {
   try {
     return verdictOfKnown(error)
   } catch {
-    // What cannot even be looked at (a proxy, say) is nothing that is known here.
+    // A value that throws when inspected, a Proxy for example, is unknown.
     return INTERNAL
   }
 }
@@ -92,7 +89,9 @@ function verdictOfKnown (error: unknown): Verdict {
   if (typeof code !== 'string') return INTERNAL
   if (name === 'PostgresError') return verdictOfState(code)
   const issues = property(error, 'validation')
-  if (code === 'FST_ERR_VALIDATION' && Array.isArray(issues)) { return verdictOfIssues(issues, String(property(error, 'validationContext'))) }
+  if (code === 'FST_ERR_VALIDATION' && Array.isArray(issues)) {
+    return verdictOfIssues(issues, String(property(error, 'validationContext')))
+  }
   const status = property(error, 'statusCode')
   if (code.startsWith('FST_') && typeof status === 'number' && status >= 400 && status < 500) {
     return { code: FASTIFY_CODES[code] ?? 'BAD_REQUEST', message: plainMessage(code, error) }
@@ -100,10 +99,10 @@ function verdictOfKnown (error: unknown): Verdict {
   return INTERNAL
 }
 
-/** Fastify's messages, but for those that repeat what the client sent. */
+/** Fastify's message, unless it repeats input of the client. */
 function plainMessage (code: string, error: unknown): string {
   if (code === 'FST_ERR_BAD_URL') return 'The URL cannot be decoded'
-  if (code === 'FST_ERR_MAX_PARAM_LENGTH') return 'A part of the path is too long'
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') return 'A segment of the path is too long'
   if (code.startsWith('FST_ERR_CTP_') && code.includes('JSON')) return 'The body is not valid JSON'
   return String(property(error, 'message'))
 }
@@ -111,7 +110,7 @@ function plainMessage (code: string, error: unknown): string {
 function verdictOfState (state: string): Verdict {
   const known = SQLSTATES[state]
   if (known !== undefined) return known
-  if (state.startsWith('22') || state.startsWith('23')) { return { code: 'VALIDATION_ERROR', message: 'A value is outside what can be stored' } }
+  if (/^2[23]/.test(state)) return { code: 'VALIDATION_ERROR', message: 'A value is outside the range that can be stored' }
   if (/^(08|53|57|40|25006|55P03)/.test(state)) return UNREACHABLE
   return INTERNAL
 }
@@ -123,7 +122,7 @@ function verdictOfIssues (issues: ValidationIssue[], location: string): Verdict 
     code: 'REQUEST_VALIDATION_ERROR',
     message:
       first === undefined
-        ? 'The request does not fit the schema'
+        ? 'The request does not match the schema'
         : `${first.field === '' ? `The ${location}` : first.field} ${first.message}`,
     details: { field: first?.field ?? '', errors }
   }

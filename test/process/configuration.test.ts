@@ -103,7 +103,7 @@ t.test('the list of problems names each variable and what was expected', async (
     t.fail('was accepted')
   } catch (error) {
     t.equal(describeProblems(error as ConfigError), [
-      'The configuration has 2 problems: PORT, WORKERS.',
+      'Invalid configuration: PORT, WORKERS.',
       '  PORT: expected a whole number from 0 to 65535',
       '  WORKERS: expected a whole number from 1 to 64'
     ].join('\n'))
@@ -286,7 +286,7 @@ t.test('any variable may be given as a file', async (t) => {
   t.same(config.auth.secrets, [SECRET])
   t.equal(config.server.port, 9000)
   t.match(problemsOf({ PORT_FILE: file('two') }).PORT, 'whole number', 'only the last newline is dropped')
-  t.match(problemsOf({ PORT: '1', PORT_FILE: file('port') }).PORT, 'given twice')
+  t.match(problemsOf({ PORT: '1', PORT_FILE: file('port') }).PORT, 'set twice')
   t.match(problemsOf({ APP_NAME_FILE: file('absent') }).APP_NAME_FILE, 'ENOENT')
   t.match(problemsOf({ APP_NAME_FILE: folder }).APP_NAME_FILE, 'EISDIR')
   t.match(problemsOf({ APP_NAME_FILE: file('empty') }).APP_NAME_FILE, 'empty')
@@ -336,7 +336,7 @@ t.test('a slip in a name is warned of, with the name that was meant', async (t) 
     const [warning] = readConfig({ [slip]: 'x' }, nowhere).warnings.filter(
       ({ error_code: code }) => code === 'CONFIG_UNKNOWN_VARIABLE'
     )
-    t.equal(warning?.message, `${slip} is not a variable of this service and is ignored; did you mean ${meant}?`)
+    t.equal(warning?.message, `${slip} is not a known variable and is ignored; did you mean ${meant}?`)
   }
 })
 

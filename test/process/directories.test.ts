@@ -21,7 +21,7 @@ t.test('folders are created, and one that cannot be written to is reported', asy
     new ConfigError([
       {
         variable: 'DATA_DIR',
-        message: 'cannot be written to (EEXIST); expected a folder that this user may make or write to'
+        message: 'is not writable (EEXIST); expected a directory that this user can create or write to'
       }
     ])
   )

@@ -341,7 +341,7 @@ t.test('a data folder that cannot be used: exit code 78, with the reason in the 
   const service = await startProcess(t, { DATABASE_URL: '', DATA_DIR: '/dev/null' }, { ready: false })
   const [code] = await once(service.child, 'close')
   t.equal(code, 78)
-  const reason = 'cannot be written to (EEXIST); expected a folder that this user may make or write to'
+  const reason = 'is not writable (EEXIST); expected a directory that this user can create or write to'
   const told = service.lines.filter(({ level }) => level === 'CRITICAL')
   t.match(told, [{ error_code: 'CONFIGURATION', extra: { problems: [{ variable: 'DATA_DIR', message: reason }] } }])
   t.match(service.stderr(), `DATA_DIR: ${reason}`)
