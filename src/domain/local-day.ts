@@ -1,12 +1,12 @@
 const formatters = new Map<string, Intl.DateTimeFormat>()
 
-/** As many zones as runners really live in are kept; a formatter costs some 50 µs to make and 1 µs to use. */
+/** Enough for all zones in which runners live; a formatter takes about 50 µs to create and 1 µs to use. */
 const FORMATTERS_KEPT = 600
 
 /**
- * The calendar day, `YYYY-MM-DD`, on which `epochMs` falls for somebody in `timeZone`.
+ * The calendar day, `YYYY-MM-DD`, of `epochMs` in `timeZone`.
  *
- * Throws RangeError for a zone that `isTimeZone` refuses or a time that is no time.
+ * Throws RangeError for a zone that `isTimeZone` rejects and for an invalid time.
  */
 export function localDate (epochMs: number, timeZone: string): string {
   const parts = formatterOf(timeZone).formatToParts(epochMs)
@@ -22,19 +22,21 @@ export function localDate (epochMs: number, timeZone: string): string {
 }
 
 /**
- * What ICU, which the runtime asks, takes for zones beyond those of IANA: Java's short names, of which `BST` is Dhaka's
- * and `IST` Calcutta's, and two zones that IANA never had or has no more.
+ * Zones that the runtime's ICU accepts beyond those of IANA: Java's short names, of which `BST` is Dhaka's and `IST`
+ * Calcutta's, and two zones that IANA never had or has dropped.
  * https://github.com/unicode-org/icu/blob/main/icu4c/source/tools/tzcode/icuzones
  */
 const NOT_OF_IANA =
   /^(?:A[CEGRS]T|B[ES]T|C[ANST]T|E[AC]T|I[ES]T|JST|MIT|N[ES]T|P[LNRS]T|SST|VST|SystemV\/.*|US\/Pacific-New)$/i
 
+const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,2}$/
+
 /**
  * Whether `name` is an IANA time zone that this runtime knows: `Europe/Berlin`, an alias such as `Asia/Calcutta`, or
- * `UTC`. Offsets like `+02:00` are none: they know nothing of summer time.
+ * `UTC`. Offsets like `+02:00` are not zones: they have no daylight saving time.
  */
 export function isTimeZone (name: string): boolean {
-  if (!/^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,2}$/.test(name) || name.length > 64 || NOT_OF_IANA.test(name)) { return false }
+  if (name.length > 64 || !NAME.test(name) || NOT_OF_IANA.test(name)) return false
   try {
     formatterOf(name)
     return true
@@ -44,8 +46,7 @@ export function isTimeZone (name: string): boolean {
   }
 }
 
-// The first one that is made has the runtime read its time zones, for 13 ms: before there are requests that would wait
-// for it.
+// The first formatter makes the runtime load its time zones, which takes 13 ms: at startup no request waits for it.
 formatterOf('UTC')
 
 function formatterOf (timeZone: string): Intl.DateTimeFormat {

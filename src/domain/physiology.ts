@@ -1,4 +1,4 @@
-/** What is known of a runner's body; null is not known. */
+/** The physiological values of a runner; null if unknown. */
 export interface BodySettings {
   /** `male` or `female`. */
   sex: string | null
@@ -9,7 +9,7 @@ export interface BodySettings {
   threshold_pace_s_per_km: number | null
 }
 
-/** Settings that hold from a day, `YYYY-MM-DD`, on. */
+/** Values valid from a day, `YYYY-MM-DD`, on. */
 export interface DatedSettings extends BodySettings {
   valid_from: string
 }
@@ -23,7 +23,7 @@ const UNKNOWN: BodySettings = {
 }
 
 /**
- * What held on `day`: each value from the latest settings not after that day which have it. The order they come in does
+ * The values valid on `day`: each from the latest settings up to that day that have it. The order of the settings does
  * not matter.
  */
 export function settingsOn (day: string, settings: readonly DatedSettings[]): BodySettings {
@@ -47,7 +47,7 @@ export function settingsOn (day: string, settings: readonly DatedSettings[]): Bo
   }
 }
 
-/** The field that cannot be true beside the others, and why; undefined where they fit together. */
+/** The field that contradicts the others, with the reason; undefined if they are consistent. */
 export function contradiction ({
   max_heart_rate_bpm: max = null,
   resting_heart_rate_bpm: resting = null,

@@ -1,8 +1,8 @@
 import type { Sport, SubSport } from './sports.ts'
 
 /**
- * What was measured, a column each, all of one length and in order of time. NaN is a gap: not measured, or not
- * believable. Typed arrays: eight bytes a value, whatever it is, and nothing for the collector to look through.
+ * The samples by column, all of the same length and in order of time. NaN is a gap: not measured, or implausible. Typed
+ * arrays take eight bytes per value and hold nothing for the garbage collector to scan.
  */
 export interface Columns {
   /** Seconds since the start of the recording; strictly increasing, never NaN. */
@@ -12,13 +12,13 @@ export interface Columns {
   longitudeDeg: Float64Array<ArrayBuffer>
   altitudeM: Float64Array<ArrayBuffer>
   heartRateBpm: Float64Array<ArrayBuffer>
-  /** Steps of both feet per minute; for sports without steps the device's own figure per minute. */
+  /** Steps per minute, both feet counted; for sports without steps the device's own figure per minute. */
   cadenceSpm: Float64Array<ArrayBuffer>
   speedMPerS: Float64Array<ArrayBuffer>
   powerW: Float64Array<ArrayBuffer>
   /**
-   * Distance since the start; never decreases. The device's, or the great-circle sum of the positions where it gave
-   * none.
+   * Distance since the start; never decreases. The device's, or the great-circle sum of the positions if the device
+   * recorded none.
    */
   distanceM: Float64Array<ArrayBuffer>
 }
@@ -27,7 +27,7 @@ export const COLUMN_NAMES = [
   'timeS', 'latitudeDeg', 'longitudeDeg', 'altitudeM', 'heartRateBpm', 'cadenceSpm', 'speedMPerS', 'powerW', 'distanceM'
 ] as const satisfies ReadonlyArray<keyof Columns>
 
-/** One lap as the device cut it. What it did not say is null. */
+/** One lap as recorded by the device. Unknown values are null. */
 export interface Lap {
   /** Seconds since the start of the recording. */
   startS: number
@@ -46,7 +46,7 @@ export interface Pause {
   endS: number
 }
 
-/** What the watch said of the whole, kept beside what is computed here. A record of the wire. */
+/** The totals reported by the device, stored beside the computed ones. A record of the API. */
 export interface DeviceFigures {
   distance_m: number | null
   elapsed_s: number | null
@@ -54,18 +54,18 @@ export interface DeviceFigures {
   elevation_gain_m: number | null
 }
 
-/** What the watch said and is used only where the recording has no samples to compute it from. */
+/** The means reported by the device, used only if the recording has no samples to compute them from. */
 export interface DeviceMeans {
   averageHeartRateBpm: number | null
   maxHeartRateBpm: number | null
   averageCadenceSpm: number | null
 }
 
-/** A recorded activity, whatever format it came in. Past the decoders nothing knows that there were three. */
+/** A recorded activity, independent of its file format. Only the decoders know that there are three. */
 export interface Recording {
   sport: Sport
   subSport: SubSport | null
-  /** What the file calls it, at most 200 characters. */
+  /** The name in the file, at most 200 characters. */
   name: string | null
   /** Milliseconds since 1970, UTC. */
   startTime: number
@@ -74,9 +74,9 @@ export interface Recording {
   pauses: Pause[]
   device: DeviceFigures
   deviceMeans: DeviceMeans
-  /** The make of the device or program, as far as the file tells. */
+  /** The device or program that made the recording, if the file names it. */
   deviceName: string | null
-  /** What was wrong with the file and done about it, in sentences for its owner. */
+  /** Problems found in the file and how they were handled, as sentences for its owner. */
   warnings: string[]
 }
 
@@ -92,7 +92,7 @@ export const NO_DEVICE_MEANS: Readonly<DeviceMeans> = {
   averageCadenceSpm: null
 }
 
-/** Columns of `length` rows in which everything but time is a gap. */
+/** Columns of `length` rows in which every value except the time is a gap. */
 export function emptyColumns (length: number): Columns {
   const gap = (): Float64Array<ArrayBuffer> => new Float64Array(length).fill(Number.NaN)
   return {

@@ -1,8 +1,8 @@
-/** The sports that the service tells apart. */
+/** The sports that the service distinguishes. */
 export const SPORTS = ['running', 'cycling', 'swimming', 'walking', 'hiking', 'strength', 'other'] as const
 export type Sport = typeof SPORTS[number]
 
-/** The kinds of running that matter to training. */
+/** The kinds of running that matter for training. */
 export const SUB_SPORTS = ['road', 'trail', 'track', 'treadmill'] as const
 export type SubSport = typeof SUB_SPORTS[number]
 
@@ -11,21 +11,20 @@ export interface NamedSport {
   subSport: SubSport | null
 }
 
-/** Sports with steps: their recordings give cadence for one leg, ours is for both. */
+/** Sports with steps: their recordings count one leg, the service counts both. */
 export function hasSteps (sport: Sport): boolean {
   return sport === 'running' || sport === 'walking' || sport === 'hiking'
 }
 
 /**
- * The speed, in m/s, above which a distance between two records is an error of the device and not a movement: a little
- * over the best any person has done (12.4 m/s in Bolt's 100 m, 2.4 m/s over 50 m in water, about 40 m/s downhill on a
- * bicycle).
+ * The speed, in m/s, above which the distance between two records is an error of the device and not a movement: just
+ * above the human record (12.4 m/s in Bolt's 100 m, 2.4 m/s over 50 m of swimming, about 40 m/s downhill on a bicycle).
  */
 export const PLAUSIBLE_SPEED_M_PER_S: Record<Sport, number> = {
   running: 12.5, walking: 12.5, hiking: 12.5, cycling: 40, swimming: 4, strength: 12.5, other: 100
 }
 
-/** FIT's own words (`sport` of the session message), as the official decoder spells them. */
+/** The values of `sport` in FIT session messages, as the official decoder spells them. */
 const FIT_SPORTS: Record<string, Sport> = {
   running: 'running',
   cycling: 'cycling',
@@ -51,7 +50,9 @@ const FIT_SUB_SPORTS: Record<string, SubSport> = {
 /** The sport of a FIT session, from the decoder's names: `running`, `trail`. An unknown sport is `other`. */
 export function sportOfFit (sport: unknown, subSport: unknown): NamedSport {
   if (sport === 'training' && subSport === 'strengthTraining') return { sport: 'strength', subSport: null }
-  if (sport === 'fitnessEquipment' && (subSport === 'treadmill' || subSport === 'indoorRunning')) { return { sport: 'running', subSport: 'treadmill' } }
+  if (sport === 'fitnessEquipment' && (subSport === 'treadmill' || subSport === 'indoorRunning')) {
+    return { sport: 'running', subSport: 'treadmill' }
+  }
   const named = own(FIT_SPORTS, sport) ?? 'other'
   return { sport: named, subSport: named === 'running' ? own(FIT_SUB_SPORTS, subSport) ?? null : null }
 }
@@ -59,7 +60,7 @@ export function sportOfFit (sport: unknown, subSport: unknown): NamedSport {
 /** The numbers that Strava writes as `<type>` of a GPX track. */
 const STRAVA_TYPES: Record<string, Sport> = { 1: 'cycling', 4: 'hiking', 9: 'running', 10: 'walking', 16: 'swimming' }
 
-/** Words found in the free text of GPX types and TCX sports; the first that fits wins. */
+/** Words in the free text of GPX types and TCX sports; the first match wins. */
 const WORDS: ReadonlyArray<readonly [RegExp, Sport, SubSport | null]> = [
   [/treadmill|indoor_?run|virtual_?run/, 'running', 'treadmill'],
   [/trail_?run|trail_?running/, 'running', 'trail'],
@@ -74,8 +75,8 @@ const WORDS: ReadonlyArray<readonly [RegExp, Sport, SubSport | null]> = [
 ]
 
 /**
- * The sport that a GPX `<type>` or a TCX `Sport` attribute names in words or, as Strava does, by number. What is
- * unknown is `other`.
+ * The sport in a GPX `<type>` or a TCX `Sport` attribute, as a word or, from Strava, as a number. An unknown sport is
+ * `other`.
  */
 export function sportOfText (text: string): NamedSport {
   const word = text.trim().toLowerCase().replaceAll(/[\s-]+/g, '_').slice(0, 64)

@@ -1,12 +1,11 @@
-/** Lengths that have names, in metres. */
+/** Named lengths, in metres. */
 export const METRES_PER_KM = 1000
 export const METRES_PER_MILE = 1609.344
 export const HALF_MARATHON_M = 21_097.5
 export const MARATHON_M = 42_195
 
 /**
- * Seconds per kilometre of `distanceM` covered in `durationS`, or null where either is missing or nothing: a pace of 0
- * is no pace.
+ * The pace, in seconds per kilometre, of `distanceM` covered in `durationS`; null if either is null or not positive.
  */
 export function paceOf (distanceM: number | null, durationS: number | null): number | null {
   if (distanceM === null || durationS === null || !(distanceM > 0) || !(durationS > 0)) return null
@@ -14,8 +13,8 @@ export function paceOf (distanceM: number | null, durationS: number | null): num
 }
 
 /**
- * `value` with so many decimals: what is told should not pretend to more than was measured. Null stays null, and what
- * is not finite is null.
+ * `value` rounded to `decimals`, so that a figure does not pretend to more precision than was measured. Null stays
+ * null, and a value that is not finite becomes null.
  */
 export function rounded (value: number | null, decimals: number): number | null {
   if (value === null || !Number.isFinite(value)) return null

@@ -36,14 +36,14 @@ const folder = mkdtempSync(join(tmpdir(), 'image-'))
 chmodSync(folder, 0o755)
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
-t.test('the Dockerfile breaks no rule', async (t) => {
+t.test('the Dockerfile violates no rule', async (t) => {
   t.strictSame(lintDockerfile(source), [])
   t.equal(last!.instructions.find(({ keyword }) => keyword === 'CMD')!.rest, '["node", "dist/src/server.js"]')
   t.match(last!.instructions.find(({ keyword }) => keyword === 'ENV')!.rest, /NODE_ENV=production/)
   t.match(last!.instructions.find(({ keyword }) => keyword === 'STOPSIGNAL')!.rest, 'SIGTERM')
 })
 
-t.test('each rule finds what it is for', async (t) => {
+t.test('each rule detects its violation', async (t) => {
   const broken: [string, RegExp, string][] = [
     ['a tag that moves', /^FROM node:\S+ AS build/m, 'FROM node:latest AS build'],
     ['no version', /^FROM node:\S+ AS build/m, 'FROM node AS build'],
@@ -66,12 +66,12 @@ t.test('each rule finds what it is for', async (t) => {
   }
 })
 
-t.test('the health check has the numbers of the guide', async (t) => {
+t.test('the health check has the intervals of the guide', async (t) => {
   const [check] = instructions(source).filter(({ keyword }) => keyword === 'HEALTHCHECK')
   t.strictSame(check!.flags, { interval: '30s', timeout: '3s', 'start-period': '5s', retries: '3' })
 })
 
-t.test('the health check says what the service says, on the port it was given', async (t) => {
+t.test('the health check reflects the response of the service, on the configured port', async (t) => {
   const [check] = instructions(source).filter(({ keyword }) => keyword === 'HEALTHCHECK')
   const [, ...argv] = JSON.parse(check!.rest.replace(/^CMD\s+/, '')) as string[]
   let asked = ''
@@ -97,7 +97,7 @@ t.test('the health check says what the service says, on the port it was given', 
   t.equal(last!.instructions.find(({ keyword }) => keyword === 'EXPOSE')!.rest, '8000')
 })
 
-t.test('only sources go into the build', async (t) => {
+t.test('the build context contains only sources', async (t) => {
   for (const path of [
     '.git/config',
     '.env',
@@ -128,7 +128,7 @@ t.test('only sources go into the build', async (t) => {
 
 interface Locked { packages: Record<string, { dev?: boolean, optional?: boolean, devOptional?: boolean }> }
 
-t.test('what is installed to run holds no development dependency and lacks nothing', async (t) => {
+t.test('the production install has every runtime dependency and no development dependency', async (t) => {
   try {
     performStage(dependencies!, {
       context: ROOT,
@@ -183,9 +183,9 @@ t.test('what is installed to run holds no development dependency and lacks nothi
 
 const noSource = existsSync(join(ROOT, 'src/server.ts')) ? false : 'src/server.ts is not there yet'
 
-t.test('what is built and put together runs as another user from a read-only copy', { skip: noSource }, async (t) => {
+t.test('the assembled image content runs as another user from a read-only copy', { skip: noSource }, async (t) => {
   if (!existsSync(join(folder, 'dependencies'))) {
-    return t.pass('nothing to put together', { skip: 'the production install could not be made' })
+    return t.pass('nothing to assemble', { skip: 'the production install is not possible here' })
   }
   const steps = { context: ROOT, dockerignore, folder }
   performStage(build!, {
@@ -201,7 +201,7 @@ t.test('what is built and put together runs as another user from a read-only cop
       execFileSync('sh', ['-c', isRoot ? command : command.replace(/ && chown .*/, '')], { cwd, stdio: 'pipe' })
   })
 
-  await t.test('it holds what was compiled and no test, source or secret', async (t) => {
+  await t.test('it contains the compiled service and no test, source or secret', async (t) => {
     t.strictSame(readdirSync(app).sort(), ['LICENSE', 'data', 'dist', 'logs', 'node_modules', 'package.json'])
     const compiled = filesBelow(join(app, 'dist'))
     t.ok(compiled.includes('src/server.js'))
@@ -222,7 +222,7 @@ t.test('what is built and put together runs as another user from a read-only cop
   t.teardown(() => execFileSync('chmod', ['-R', 'u+w', app]))
 
   await t.test(
-    'its user can write nothing but data and logs',
+    'its user can write only to data and logs',
     { skip: isRoot ? false : 'only root can try it as another user' },
     async (t) => {
       const attempt = (path: string) =>
@@ -235,8 +235,7 @@ t.test('what is built and put together runs as another user from a read-only cop
     }
   )
 
-  // There is no database behind this address: the process is alive all the same, says that it is not ready, and goes
-  // when it is told to.
+  // There is no database at this address: the process is alive but not ready, and stops when requested.
   await t.test('it starts, is alive, and stops', { skip: notBuilt(app) }, async (t) => {
     const secrets = join(folder, 'secrets')
     mkdirSync(secrets)

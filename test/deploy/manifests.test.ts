@@ -22,10 +22,10 @@ const pod = deployment.spec.template.spec
 const [container] = pod.containers
 const settings: Record<string, string> = only('ConfigMap').data
 const seconds = (name: string) => Number(settings[name])
-/** What the readiness check is bounded by, in seconds; its answer takes a little longer. */
+/** The time limit of the readiness check in seconds; its response takes slightly longer. */
 const HEALTH_CHECK_DEADLINE_S = 1
 
-t.test('the base holds every object of the deployment, and names no namespace', async (t) => {
+t.test('the base contains every object of the deployment, and names no namespace', async (t) => {
   t.strictSame(all.map(({ kind }) => kind).sort(), [
     'ConfigMap',
     'Deployment',
@@ -48,7 +48,7 @@ t.test('the base holds every object of the deployment, and names no namespace', 
   )
 })
 
-t.test('secrets are referred to and not written down', async (t) => {
+t.test('the manifests refer to secrets and contain none', async (t) => {
   t.notOk(all.some(({ kind }) => kind === 'Secret'))
   t.notMatch(JSON.stringify(settings), /SECRET|PASSWORD|TOKEN|DATABASE_URL/)
   const variables = Object.fromEntries(container.env.map(({ name, value }: Loose) => [name, value]))
@@ -63,7 +63,7 @@ t.test('secrets are referred to and not written down', async (t) => {
   )
 })
 
-t.test('the probes have the numbers of the guide, and outlast the check behind them', async (t) => {
+t.test('the probes have the intervals of the guide, and wait longer than the check behind them', async (t) => {
   t.match(container.livenessProbe, { httpGet: { path: '/health/live' }, initialDelaySeconds: 10, periodSeconds: 30 })
   t.match(container.readinessProbe, { httpGet: { path: '/health/ready' }, initialDelaySeconds: 5, periodSeconds: 10 })
   t.match(container.startupProbe, { httpGet: { path: '/health/live' } })
@@ -76,7 +76,7 @@ t.test('the probes have the numbers of the guide, and outlast the check behind t
   t.ok(periodSeconds * failureThreshold >= 30, 'a slow start is no failure')
 })
 
-t.test('every port and path is the one the service has', async (t) => {
+t.test('every port and path matches the service', async (t) => {
   const port = Number(settings.PORT)
   t.equal(port, 8000)
   t.match(container.ports, [{ name: 'http', containerPort: port }])
@@ -93,7 +93,7 @@ t.test('every port and path is the one the service has', async (t) => {
   }
 })
 
-t.test('a pod has the time to stop: what is waited for adds up to less than its grace', async (t) => {
+t.test('the waits of a shutdown add up to less than the grace period of the pod', async (t) => {
   const { command } = container.lifecycle.preStop.exec
   t.equal(command[0], 'sleep')
   const needed = Number(command[1]) + seconds('SHUTDOWN_DRAIN_DELAY') + seconds('REQUEST_TIMEOUT')
@@ -107,12 +107,12 @@ t.test('a pod has the time to stop: what is waited for adds up to less than its 
   )
 })
 
-t.test('the database has a connection for every place in every pool', async (t) => {
+t.test('the connections of all pools fit into max_connections', async (t) => {
   const connections = Number(only('ConfigMap').metadata['annotations']['running-trainer/database-max-connections'])
   const { maxSurge, maxUnavailable } = deployment.spec.strategy.rollingUpdate
   const { minReplicas, maxReplicas } = only('HorizontalPodAutoscaler').spec
   const inPools = (maxReplicas + maxSurge) * seconds('MAX_POOL_SIZE')
-  // The migration, the connections that cancellations open, backups, a person at psql, and those kept for superusers.
+  // The migration, connections for cancellations, backups, a psql session, and those reserved for superusers.
   t.ok(inPools + 15 <= connections, `${inPools} of ${connections}`)
   t.equal(maxUnavailable, 0)
   t.ok(minReplicas >= 2)
@@ -120,7 +120,7 @@ t.test('the database has a connection for every place in every pool', async (t) 
   t.notOk('replicas' in deployment.spec, 'the autoscaler decides')
 })
 
-t.test('every pod runs as nobody in particular and can change nothing of its own', async (t) => {
+t.test('every pod runs unprivileged with a read-only root file system', async (t) => {
   for (const { kind, spec } of [deployment, job]) {
     const it = spec.template.spec
     t.match(
@@ -137,14 +137,14 @@ t.test('every pod runs as nobody in particular and can change nothing of its own
       )
       t.ok(
         one.resources.requests.cpu && one.resources.requests.memory && one.resources.limits.memory,
-        `${kind} says what it needs`
+        `${kind} has resource requests and limits`
       )
     }
   }
   t.match(stages(text('Dockerfile')).at(-1)!.instructions.find(({ keyword }) => keyword === 'USER')!.rest, /^1000:/)
 })
 
-t.test('whatever selects pods selects those of the deployment, and none of the migration', async (t) => {
+t.test('every selector matches the pods of the deployment, and not those of the migration', async (t) => {
   const labels = deployment.spec.template.metadata.labels
   const selectors = [
     deployment.spec.selector.matchLabels,
@@ -163,7 +163,7 @@ t.test('whatever selects pods selects those of the deployment, and none of the m
   for (const one of [deployment, job]) {
     t.ok(
       matches(only('NetworkPolicy').spec.podSelector.matchLabels, one.spec.template.metadata.labels),
-      'the policy holds for both'
+      'the policy applies to both'
     )
   }
   t.match(only('HorizontalPodAutoscaler').spec.scaleTargetRef, { kind: 'Deployment', name: deployment.metadata.name })
@@ -177,7 +177,7 @@ t.test('the Job migrates, and the pods wait for it', async (t) => {
 })
 
 const noConfig = existsSync(join(ROOT, 'src/config/read.ts')) ? false : 'src/config/read.ts is not there yet'
-t.test('every variable that is set is one the service knows', { skip: noConfig }, async (t) => {
+t.test('every variable in the manifests is known to the service', { skip: noConfig }, async (t) => {
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((path) => /config.*\.ts$/.test(path))
     .map((path) => text(`src/${path}`))
@@ -196,7 +196,7 @@ t.test('every variable that is set is one the service knows', { skip: noConfig }
 
 const kubectl = spawnSync('kubectl', ['version', '--client'])
 t.test(
-  'kustomize puts base and example together',
+  'kustomize builds the base and the example',
   { skip: kubectl.status === 0 ? false : 'kubectl is not installed' },
   async (t) => {
     for (const folder of [BASE, 'deploy/kubernetes/example']) {
@@ -211,7 +211,7 @@ t.test(
 const compose = yaml('docker-compose.yml')
 const services: Record<string, Loose> = compose.services
 
-t.test('compose brings the service, its database, metrics and dashboards', async (t) => {
+t.test('compose includes the service, its database, metrics and dashboards', async (t) => {
   t.strictSame(Object.keys(services).sort(), ['grafana', 'postgres', 'prometheus', 'secrets', 'service'])
   for (const [name, one] of Object.entries(services)) {
     if (name !== 'secrets') t.ok(one.healthcheck?.test?.[0] === 'CMD', `${name} has a health check, without a shell`)
@@ -237,7 +237,7 @@ t.test('compose brings the service, its database, metrics and dashboards', async
   )
 })
 
-t.test('compose holds no secret, and what it must be given has a value', async (t) => {
+t.test('compose contains no secret, and every required variable has a value', async (t) => {
   const source = text('docker-compose.yml')
   for (const [, name] of source.matchAll(/\$\{(\w+)(?![\w:-])/g)) t.fail(`${name} has no default`)
   const { environment } = services.service
@@ -249,7 +249,7 @@ t.test('compose holds no secret, and what it must be given has a value', async (
   t.match(services.service, { read_only: true, cap_drop: ['ALL'] })
 })
 
-t.test('the secrets of compose are made once, each for its reader alone', async (t) => {
+t.test('the secrets of compose are generated once, each readable by its user only', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'secrets-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const make = () => promisify(execFile)(process.execPath, [join(ROOT, 'deploy/compose/make-secrets.mjs'), folder])
@@ -272,7 +272,7 @@ t.test('the secrets of compose are made once, each for its reader alone', async 
   if (process.getuid?.() === 0) t.equal(statSync(join(folder, 'jwt-secret')).uid, 1000, "the service's own")
 })
 
-t.test('Prometheus scrapes the service, and Grafana finds its dashboards and its source', async (t) => {
+t.test('Prometheus scrapes the service, and Grafana finds its dashboards and its data source', async (t) => {
   const { scrape_configs: scraped, rule_files: rules } = yaml('deploy/prometheus/prometheus.yml')
   const [target] = scraped.filter(({ job_name: name }: Loose) => name === 'running-trainer')
   t.match(target, { metrics_path: '/metrics', static_configs: [{ targets: ['service:8000'] }] })

@@ -12,7 +12,7 @@ const CLEAN: [string, string][] = [
     alter table gear add column weight_g integer not null;`
   ],
   [
-    'a new table by its full and quoted name',
+    'a new table by its qualified and quoted name',
     'create table if not exists public."gear" (id uuid);\ncreate unique index on gear (id);'
   ],
   ['a column that may be null', 'alter table gear add column notes text'],
@@ -20,7 +20,7 @@ const CLEAN: [string, string][] = [
   ['a default that is worked out once', 'alter table gear add column made_at timestamptz not null default now()'],
   ['a default for rows to come', 'alter table gear alter column id set default gen_random_uuid()'],
   [
-    'an index made concurrently outside of a transaction',
+    'an index created concurrently outside a transaction',
     '-- no transaction\ncreate index concurrently if not exists gear_by_name on gear (user_id, name);'
   ],
   [
@@ -36,7 +36,7 @@ const CLEAN: [string, string][] = [
     "-- alter table gear drop column notes\ninsert into notes values ('drop table gear; set lock_timeout = 0');"
   ],
   [
-    'strings with signs in them',
+    'strings that contain SQL syntax',
     "insert into a values ('\\'); insert into a values (E'\\'; drop table gear;'); insert into a values ('-- contract')"
   ],
   [
@@ -67,7 +67,7 @@ const PROBLEMS: [string, string, RegExp][] = [
     /^line 2: an index on b/
   ],
   [
-    'an index made concurrently within a transaction',
+    'an index created concurrently within a transaction',
     'create index concurrently gear_by_name on gear (name)',
     /-- no transaction/
   ],
@@ -131,11 +131,11 @@ const PROBLEMS: [string, string, RegExp][] = [
   ]
 ]
 
-t.test('what leaves the version before at work is let through', async (t) => {
+t.test('changes that keep the previous version working are accepted', async (t) => {
   for (const [name, sql] of CLEAN) t.strictSame(lint(sql), [], name)
 })
 
-t.test('what locks a table for long, or takes away what is in use, is found, and once', async (t) => {
+t.test('a long table lock and the removal of a part in use are reported, once each', async (t) => {
   for (const [name, sql, expected] of PROBLEMS) {
     const found = lint(sql)
     t.equal(found.length, 1, `${name}: ${found.join('; ')}`)
@@ -143,7 +143,7 @@ t.test('what locks a table for long, or takes away what is in use, is found, and
   }
 })
 
-t.test('every migration of the service can run while the version before it serves', async (t) => {
+t.test('every migration of the service can run while the previous version serves', async (t) => {
   const names = readdirSync('db/migrations').filter((name) => name.endsWith('.sql'))
   t.ok(names.length > 0)
   for (const name of names) t.same(lint(readFileSync(`db/migrations/${name}`, 'utf8')), [], name)

@@ -15,7 +15,7 @@ const alerts = rules.filter(({ alert }) => alert)
 const recorded = new Set(rules.flatMap(({ record }) => record ?? []))
 const isHistogram = (base: string) => METRICS.get(base) === 'histogram'
 
-t.test('the metrics of an expression are told from its functions, labels, strings and durations', async (t) => {
+t.test('metrics of an expression are distinguished from functions, labels, strings and durations', async (t) => {
   const examples: [string, string[]][] = [
     [
       'sum by (job, le) (rate(a_bucket{b="c{d}",e=~"f.*"}[5m])) / on (job) group_left (x) max without (y) (g)',
@@ -31,7 +31,7 @@ t.test('the metrics of an expression are told from its functions, labels, string
   for (const [expr, names] of examples) t.strictSame(metricNames(expr), names, expr)
 })
 
-t.test('rules and dashboards speak only of metrics that there are', async (t) => {
+t.test('rules and dashboards use only existing metrics', async (t) => {
   const known = (name: string) => name === 'up' || recorded.has(name) || METRICS.has(baseName(name, isHistogram))
   const used = expressions().map(({ where, expr }) => ({ where, names: metricNames(expr) }))
   t.ok(used.length > 60)
@@ -45,7 +45,7 @@ t.test('rules and dashboards speak only of metrics that there are', async (t) =>
   t.strictSame([...recorded].filter((name) => !read.has(name)), [])
 })
 
-t.test('rates are taken of counters, and only of them', async (t) => {
+t.test('rates are computed of counters only', async (t) => {
   for (const { where, expr } of expressions()) {
     for (const [, called, name] of expr.matchAll(/\b(rate|increase)\(\s*([\w:]+)/g)) {
       const type = METRICS.get(baseName(name!, isHistogram))
@@ -54,7 +54,7 @@ t.test('rates are taken of counters, and only of them', async (t) => {
   }
 })
 
-t.test('the five alerts of the guide are there with its numbers, and say what is the matter', async (t) => {
+t.test('the five alerts of the guide exist with its thresholds and a description', async (t) => {
   const expected: Record<string, RegExp> = {
     HighErrorRate: /> 0\.01$/,
     SlowRequests: /> 1$/,
@@ -71,7 +71,7 @@ t.test('the five alerts of the guide are there with its numbers, and say what is
   }
 })
 
-t.test('budgets burn at the rates and over the windows of the workbook', async (t) => {
+t.test('burn-rate alerts have the rates and windows of the SRE workbook', async (t) => {
   for (const [objective, budget] of [['availability', 0.001], ['latency', 0.05]] as const) {
     const burns = alerts.filter(({ labels }) => labels?.objective === objective).map(({ expr, labels }) => {
       const [, long, factor, share, short] = /rate(\w+) > (\S+) \* (\S+)\s+and \S+rate(\w+) > \2 \* \3$/.exec(expr)!
@@ -91,7 +91,7 @@ t.test('budgets burn at the rates and over the windows of the workbook', async (
       new Set(ratios.map(({ record, expr }) => expr.replaceAll(`[${record!.split('ratio_rate')[1]}]`, '[window]')))
         .size,
       1,
-      'each window is asked the same'
+      'both windows use the same expression'
     )
   }
 })
@@ -105,7 +105,7 @@ t.test('each alert is tested for firing, for silence and for resolving', async (
 })
 
 t.test(
-  'promtool finds the rules right, and sees them fire, stay silent and resolve',
+  'promtool validates the rules, and sees them fire, stay silent and resolve',
   { skip: notInstalled('promtool') },
   async (t) => {
     for (const args of [
@@ -118,7 +118,7 @@ t.test(
   }
 )
 
-t.test('each dashboard has a name of its own, and each panel a place, a title, a unit and a question', async (t) => {
+t.test('each dashboard has a unique name, and each panel a position, a title, a unit and a query', async (t) => {
   const all = dashboards()
   t.strictSame(all.map(({ file }) => file).sort(), ['database.json', 'imports.json', 'node.json', 'overview.json'])
   t.equal(new Set(all.map(({ uid }) => uid)).size, all.length)
@@ -145,14 +145,12 @@ t.test('each dashboard has a name of its own, and each panel a place, a title, a
 })
 
 /**
- * Where Prometheus is to look, and how to make the check of the database fail there, and mend it where that can be
- * done.
+ * The target of Prometheus, and how to make its database check fail and, if possible, recover.
  */
 interface Scraped { url: string, fail?: () => void, mend?: () => void }
 
 /**
- * A real Prometheus scrapes the target; ReadinessFailing is seen to fire, and to resolve where the target can be
- * mended.
+ * A real Prometheus scrapes the target; ReadinessFailing fires, and resolves if the target can recover.
  */
 async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void> {
   const prometheus = await startPrometheus(new URL(url), TOKEN)
@@ -163,7 +161,7 @@ async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void>
     })
     const state = async () => (await prometheus.alerts()).find(({ labels }) => labels.alertname === 'ReadinessFailing')
     if (fail) {
-      // Before the first scrape there was nothing to be seen, which is a reason to fire too.
+      // Before the first scrape there are no samples, which makes the alert fire too.
       await until('nothing is the matter', 10_000, async () => await state() ? undefined : true)
       fail()
     }
@@ -196,7 +194,7 @@ async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void>
 }
 
 t.test(
-  'a real Prometheus fires when a check fails, and stops when it is mended',
+  'in a real Prometheus the alert fires when a check fails, and resolves when it recovers',
   { skip: notInstalled('prometheus') },
   async (t) => {
     let status = 1
@@ -227,7 +225,7 @@ t.test(
 )
 
 t.test(
-  'the built service is scraped by a real Prometheus, and an alert fires when its database is away',
+  'a real Prometheus scrapes the built service, and an alert fires when its database is down',
   { skip: notBuilt(ROOT) || notInstalled('prometheus') },
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'scraped-'))
@@ -253,7 +251,7 @@ t.test(
 )
 
 t.test(
-  'the built service has every metric that rules and dashboards read, of the type that they take it for',
+  'the built service has every metric that rules and dashboards use, with the expected type',
   { skip: notBuilt(ROOT) },
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'metrics-'))
@@ -281,15 +279,15 @@ t.test(
         'declared as what it is'
       )
       const has = (series: RegExp) => t.ok(series.test(page), String(series))
-      // The numbers that alerts and objectives compare with are bounds of buckets: between two a quantile is only
-      // a guess.
+      // The thresholds of alerts and objectives are bucket bounds: between two bounds a quantile is only
+      // interpolated.
       for (const le of ['0.3', '1', '2.5']) { has(new RegExp(`^http_request_duration_seconds_bucket\\{[^}]*le="${le}"`, 'm')) }
       for (const le of ['0.1', '0.25']) has(new RegExp(`^db_query_duration_seconds_bucket\\{[^}]*le="${le}"`, 'm'))
       for (const label of ['method="POST"', 'status_code="201"', 'route="/api/v1/auth/register"']) { has(new RegExp(`^http_request_duration_seconds_count\\{[^}]*${label}`, 'm')) }
       has(/^http_request_duration_seconds_count\{[^}]*route="\/health\/ready"/m)
       has(/^health_check_status\{[^}]*check="database"[^}]*\} 1$/m)
       for (const state of ['active', 'idle', 'connecting']) { has(new RegExp(`^db_pool_connections\\{[^}]*state="${state}"`, 'm')) }
-      // A counter that is first seen above zero never rises: these are there from the start.
+      // A counter that first appears above zero shows no increase: these exist from the start.
       for (const level of ['ERROR', 'CRITICAL']) { has(new RegExp(`^log_lines_total\\{[^}]*level="${level}"[^}]*\\} 0$`, 'm')) }
       has(/^build_info\{[^}]*version="[^}]*node="|^build_info\{[^}]*node="[^}]*version="/m)
       if (!notInstalled('promtool')) t.strictSame(promtool(['check', 'metrics'], page), { status: 0, output: '' })

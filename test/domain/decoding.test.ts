@@ -17,7 +17,7 @@ type Test = Pick<typeof t, 'teardown' | 'fail' | 'equal' | 'match'>
 
 type Options = Parameters<DecodingPool['decode']>[1]
 
-/** A pool that ends with its test, and is given bytes. */
+/** A thread pool that is closed with its test, and a function that sends bytes to it. */
 function pooled (t: Test, options: DecodingOptions = {}) {
   const pool = new DecodingPool({ threads: 1, graceMs: 0, ...options })
   t.teardown(() => pool.close())
@@ -53,7 +53,7 @@ async function unpacked ({ chunks }: { chunks: Uint8Array[] }): Promise<Buffer> 
   return Buffer.concat(await Promise.all(chunks.map((chunk) => unpackChunk(Buffer.from(chunk)))))
 }
 
-t.test('a file comes back as its figures and its own bytes, packed', async t => {
+t.test('decoding returns the figures and the original bytes, compressed', async t => {
   const pool = pooled(t)
   t.same(pool.load, { running: 0, waiting: 0, threads: 0 }, 'no thread before the first file')
   const bytes = fitRun()
@@ -65,7 +65,7 @@ t.test('a file comes back as its figures and its own bytes, packed', async t => 
   t.equal(decoded.activities[0]!.heartRateTimes.reduce((sum, seconds) => sum + seconds), 59)
 })
 
-t.test('a chunk that is none, is cut off, or is of more than a chunk is refused', async t => {
+t.test('an invalid, truncated or oversized chunk is rejected', async t => {
   const [chunk] = packChunks(Buffer.alloc(CHUNK_BYTES, 'lap'))
   t.equal((await unpackChunk(Buffer.from(chunk!))).length, CHUNK_BYTES)
   await t.rejects(unpackChunk(Buffer.from('no gzip')), { code: 'Z_DATA_ERROR' })
@@ -73,7 +73,7 @@ t.test('a chunk that is none, is cut off, or is of more than a chunk is refused'
   await t.rejects(unpackChunk(gzipSync(Buffer.alloc(CHUNK_BYTES + 1))), { code: 'ERR_BUFFER_TOO_LARGE' })
 })
 
-t.test('what the decoder refuses is refused with the same words, and the thread lives on', async t => {
+t.test('an error of the decoder keeps its message, and the thread stays alive', async t => {
   const pool = pooled(t)
   await rejected(t, pool.decode(new Uint8Array(0)), 'UNREADABLE_FILE', /empty/)
   await rejected(t, pool.decode(fitRun({ type: 'course' })), 'UNREADABLE_FILE', /"course"/)
@@ -81,7 +81,7 @@ t.test('what the decoder refuses is refused with the same words, and the thread 
   t.equal(pool.load.threads, 1)
 })
 
-t.test('only so many files wait, in the order they came', async t => {
+t.test('the queue of files is bounded and first in, first out', async t => {
   const pool = pooled(t, { queue: 2 })
   const done: string[] = []
   const files = ['a', 'b', 'c'].map((name) => pool.decode(fitRun()).then(() => done.push(name)))
@@ -93,7 +93,7 @@ t.test('only so many files wait, in the order they came', async t => {
   t.match(pool.load, { running: 0, waiting: 0 })
 })
 
-t.test('a file that takes too long is given up with its thread, and the next one is read', async t => {
+t.test('a file that takes too long is aborted with its thread, and the next one is decoded', async t => {
   const pool = pooled(t, { worker: TROUBLED, deadlineMs: 6000 })
   const [, next] = await Promise.all([
     rejected(t, pool.decode(trouble(ENDLESS)), 'UNREADABLE_FILE', /longer than 6 s/),
@@ -102,7 +102,7 @@ t.test('a file that takes too long is given up with its thread, and the next one
   t.equal(next.activities.length, 1)
 })
 
-t.test('a thread that ends, runs out of memory or has a bug harms its own file only', async t => {
+t.test('a thread that exits, runs out of memory or throws affects only its own file', async t => {
   const pool = pooled(t, { worker: TROUBLED, memoryMb: 40 })
   await rejected(t, pool.decode(trouble(EXITS)), 'INTERNAL_ERROR', /could not be decoded/)
   await rejected(t, pool.decode(trouble(HOARDS)), 'UNREADABLE_FILE', /memory/)
@@ -111,7 +111,7 @@ t.test('a thread that ends, runs out of memory or has a bug harms its own file o
   t.equal((await pool.decode(fitRun())).activities.length, 1)
 })
 
-t.test('whoever goes away frees the thread or the place in the line', async t => {
+t.test('a disconnected client frees its thread or its place in the queue', async t => {
   const pool = pooled(t, { worker: TROUBLED })
   const runner = new AbortController()
   const waiter = new AbortController()
@@ -129,7 +129,7 @@ t.test('whoever goes away frees the thread or the place in the line', async t =>
   })
 })
 
-t.test('threads leave when there is nothing to do', async t => {
+t.test('idle threads exit', async t => {
   const pool = pooled(t, { idleMs: 50 })
   await pool.decode(fitRun())
   t.equal(pool.load.threads, 1)
@@ -138,7 +138,7 @@ t.test('threads leave when there is nothing to do', async t => {
   t.equal(pool.load.threads, 0)
 })
 
-t.test('closing lets what runs finish, refuses what waits, and always ends', async t => {
+t.test('closing finishes running work, rejects queued work, and always ends', async t => {
   const pool = pooled(t, { graceMs: 10_000 })
   const running = pool.decode(fitRun())
   const waiting = rejected(t, pool.decode(fitRun()), 'SERVICE_UNAVAILABLE', /shutting down/)

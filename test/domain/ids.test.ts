@@ -2,7 +2,7 @@ import t from 'tap'
 import { validate, version } from 'uuid'
 import { newId, randomId } from '../../src/ids.ts'
 
-t.test('ids are of version 7, each another, and sort in the order they were made in', async (t) => {
+t.test('ids are unique, of version 7, and sort in order of creation', async (t) => {
   const before = Date.now()
   const ids = Array.from({ length: 20_000 }, newId)
   t.ok(ids.every((id) => version(id) === 7))

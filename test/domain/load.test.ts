@@ -35,7 +35,7 @@ function exertion (given: Partial<Exertion>): Exertion {
   }
 }
 
-t.test('training impulse has the values of the reference, by samples and by a mean', async (t) => {
+t.test('training impulse matches the reference values, from samples and from a mean', async (t) => {
   const cases = [
     [60, 150, 50, 190, 'male', 108.0954],
     [60, 150, 50, 190, 'female', 121.4991],
@@ -63,7 +63,7 @@ t.test('training impulse has the values of the reference, by samples and by a me
   t.ok(unknown > man && unknown < woman)
 })
 
-t.test('dropouts are skipped and pauses do not count; readings beyond the range are held to it', async (t) => {
+t.test('dropouts are skipped, pauses do not count, and readings are clamped to the range', async (t) => {
   const range = { resting: 50, max: 190 }
   const whole = samples(3600, () => 150)
   const spotty = samples(3600, (second) => second % 30 === 0 ? 150 : Number.NaN)
@@ -78,7 +78,7 @@ t.test('dropouts are skipped and pauses do not count; readings beyond the range 
   t.equal(trainingImpulse(none, range, 'male'), null)
 })
 
-t.test('between two values the heart beats at their mean, and however many there are, the rates are few', async (t) => {
+t.test('the rate between two values is their mean, and the number of distinct rates is bounded', async (t) => {
   const range = { resting: 50, max: 190 }
   const times = samples(2, (second) => 150 + second)
   t.same([times[301], times[303], times.reduce((sum, seconds) => sum + seconds)], [1, 1, 2])
@@ -100,7 +100,7 @@ t.test('an hour at threshold is 100 in every model', async (t) => {
   t.equal(sessionStress(3600, 0), 0)
 })
 
-t.test('the best model there is data for tells the load', async (t) => {
+t.test('the load comes from the best model that has data', async (t) => {
   const speed = { seconds: 1800, gradedSpeedMPerS: 1000 / 300 }
   const heart = { impulse: () => 50 }
   const cases: Array<[string, Partial<Exertion>, Partial<typeof BODY | Record<string, null>>, string | null]> = [

@@ -13,7 +13,7 @@ function from (valid_from: string, values: Partial<DatedSettings>): DatedSetting
   return { ...NOTHING, ...values, valid_from }
 }
 
-t.test('each value on a day is that of the latest settings not after it which have it', async (t) => {
+t.test('each value on a day comes from the latest settings up to that day that have it', async (t) => {
   const settings = [
     from('2024-01-01', { sex: 'female', max_heart_rate_bpm: 190, threshold_pace_s_per_km: 290 }),
     from('2024-06-01', { threshold_pace_s_per_km: 280 }),
@@ -42,7 +42,7 @@ t.test('each value on a day is that of the latest settings not after it which ha
   t.same(settingsOn('2025-01-01', []), NOTHING)
 })
 
-t.test('resting < threshold ≤ max, as far as they are given', async (t) => {
+t.test('the given heart rates must satisfy resting < threshold ≤ max', async (t) => {
   const cases: Array<[number?, number?, number?, string?]> = [
     [50, 170, 190],
     [50, 190, 190],

@@ -32,7 +32,7 @@ function near (
 
 const seconds = (count: number, step = 1) => Float64Array.from({ length: count }, (_, i) => i * step)
 
-/** A recording of so many seconds at a speed, with what is given on top. */
+/** A recording of a duration at a constant speed, with overrides. */
 function recordingOf (
   count: number,
   speed: number,
@@ -57,7 +57,7 @@ function recordingOf (
   }
 }
 
-t.test('great circles are as long as they are', async t => {
+t.test('great-circle distances match the reference values', async t => {
   near(t, haversineM(0, 0, 0, 1), 111_195.0802, 1e-4)
   near(t, haversineM(48.8566, 2.3522, 51.5074, -0.1278), 343_556.53, 0.01)
   near(t, haversineM(0, 0, 0, 180), Math.PI * 6_371_008.8, 1e-3)
@@ -76,7 +76,7 @@ t.test('great circles are as long as they are', async t => {
   }), { seed: 1 })
 })
 
-t.test('the cost of a grade is as Minetti measured it', async t => {
+t.test('the cost of a grade matches the values of Minetti', async t => {
   for (const [grade, factor] of [
     [-0.2, 0.5],
     [-0.1, 0.5977],
@@ -101,7 +101,7 @@ t.test('the cost of a grade is as Minetti measured it', async t => {
   )
 })
 
-t.test('grade-adjusted distance is distance on the flat and more uphill', async t => {
+t.test('grade-adjusted distance equals distance on flat ground and is longer uphill', async t => {
   const timeS = seconds(600)
   const distanceM = seconds(600, 3)
   const on = (grade: number) =>
@@ -113,11 +113,11 @@ t.test('grade-adjusted distance is distance on the flat and more uphill', async 
   t.equal(
     gradeAdjustedDistanceM({ timeS, distanceM, altitudeM: timeS.map((s) => (s < 100 ? 5 : NaN)) }),
     null,
-    'too little of it is known'
+    'the altitude is known at too few records'
   )
 })
 
-t.test('normalized graded speed is the speed where that is steady, and never less than the mean', async t => {
+t.test('normalized graded speed equals a steady speed, and is never below the mean', async t => {
   fc.assert(
     fc.property(
       fc.double({ min: 0.5, max: 7, noNaN: true }),
@@ -154,7 +154,7 @@ t.test('normalized graded speed is the speed where that is steady, and never les
   t.equal(normalizedGradedSpeed(seconds(50), seconds(50, 0)), null)
 })
 
-t.test('elevation: noise is no hill, a climb is its height, and the way back swaps gain and loss', async t => {
+t.test('elevation ignores noise, a climb counts in full, and the reversed track swaps gain and loss', async t => {
   const check = (heights: number[], gain: number, loss: number, tolerance = 1e-6) => {
     const elevation = elevationOf(seconds(heights.length), Float64Array.from(heights))!
     near(t, elevation.gainM, gain, tolerance, 'gain')
@@ -184,8 +184,7 @@ t.test('elevation: noise is no hill, a climb is its height, and the way back swa
     const { gainM, lossM } = elevationOf(Float64Array.from(timeS), Float64Array.from(heights))!
     return lossM === 0 && Math.abs(gainM - (height >= HYSTERESIS_M ? height : 0)) < 1e-6
   }), { seed: 2 })
-  // Whole multiples of a power of two, so that sums are exact and no turn is a hair short of the threshold one way
-  // only.
+  // Multiples of a power of two, so that sums are exact and no turn misses the threshold in one direction only.
   const walk = fc.array(fc.integer({ min: -40, max: 40 }).map((n) => n / 8), { minLength: 2, maxLength: 200 })
   fc.assert(fc.property(walk, (heights) => {
     const timeS = seconds(heights.length)
@@ -210,7 +209,7 @@ t.test('standing is not moving, and neither is a pause', async t => {
   t.same([...activeTimeS(seconds(6, 10), [{ startS: 15, endS: 35 }])], [0, 10, 15, 15, 20, 30])
 })
 
-t.test('the summary has null for what cannot be known, never 0', async t => {
+t.test('unknown figures of the summary are null, never 0', async t => {
   const bare = summaryOf(recordingOf(600, 3, { columns: { distanceM: new Float64Array(600).fill(NaN) } }))
   t.strictSame(bare, {
     sport: 'running',
@@ -232,7 +231,7 @@ t.test('the summary has null for what cannot be known, never 0', async t => {
   })
 })
 
-t.test('the device is believed where it can be right', async t => {
+t.test('plausible figures of the device are used', async t => {
   const device = { distance_m: 1810, elapsed_s: 601.5, timer_s: 590, elevation_gain_m: 12 }
   const summary = summaryOf(recordingOf(600, 3, { device }))
   t.match(summary, {
@@ -274,7 +273,7 @@ t.test('grade-adjusted pace is faster uphill and slower downhill', async t => {
   near(t, on(-0.1).grade_adjusted_pace_s_per_km, 333.33 / 0.5977, 1)
 })
 
-t.test('a day is the one of the runner', async t => {
+t.test('a day is the calendar day in the time zone of the runner', async t => {
   const check = (iso: string, zone: string, day: string) =>
     t.equal(localDate(Date.parse(iso), zone), day, `${iso} ${zone}`)
   check('2024-03-31T23:30:00Z', 'UTC', '2024-03-31')
@@ -317,7 +316,7 @@ t.test('a day is the one of the runner', async t => {
   for (const zone of ['BST', 'bst', 'IST', 'PST', 'CST', 'AET', 'JST', 'VST', 'SystemV/PST8', 'US/Pacific-New']) { t.notOk(isTimeZone(zone), `${zone} is of ICU alone`) }
 })
 
-t.test('figures are rounded without a negative zero, and no pace is null', async t => {
+t.test('figures are rounded without a negative zero, and a missing pace is null', async t => {
   t.equal(rounded(1.005, 1), 1)
   t.ok(Object.is(rounded(-0.001, 1), 0))
   t.equal(rounded(NaN, 1), null)

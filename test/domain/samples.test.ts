@@ -5,7 +5,7 @@ import { AppError } from '../../src/errors.ts'
 import { decode, formatOf } from '../../src/domain/files/decode.ts'
 import { summaryOf } from '../../src/domain/training/summary.ts'
 
-// Real recordings, kept beside the project and not in it.
+// Real recordings, stored beside the project, not in it.
 const SAMPLES = resolve(process.cwd(), '../shared/samples')
 
 if (!existsSync(SAMPLES)) {
@@ -15,7 +15,7 @@ if (!existsSync(SAMPLES)) {
     decode(readFileSync(`${SAMPLES}/${path}`)).map((recording) => ({ recording, summary: summaryOf(recording) }))
   const one = (path: string) => read(path)[0]!
 
-  t.test('the figures are those of the official decoder', async t => {
+  t.test('the figures match those of the official decoder', async t => {
     for (const [path, records, positions, laps, distance, timer, elapsed, heartRate, ascent] of [
       ['fit/run-bloemendaal.fit', 2197, 2147, 7, 6458, 2160.68, 2195.998, 148, 3],
       ['fit/run-trosku.fit', 2921, 2911, 1, 10_743.64, 2922, 2922, 160, 142],
@@ -55,7 +55,7 @@ if (!existsSync(SAMPLES)) {
     }
   })
 
-  t.test('each sample is read, or refused for what it is', async t => {
+  t.test('each sample is decoded, or rejected with its kind', async t => {
     const expected: Record<string, RegExp> = {
       'gpx/gpxpy-gpx1.0_with_all_fields.gpx': /fewer than two points/,
       'gpx/gpxpy-gpx1.1_with_extensions.gpx': /no track/,
@@ -84,13 +84,13 @@ if (!existsSync(SAMPLES)) {
     t.equal(
       one('fit/fitparse-compressed-speed-distance.fit').recording.columns.timeS.length,
       755,
-      'compressed time stamps are read'
+      'compressed timestamps are read'
     )
     const flagged = one('fit/flagged-speed.fit').summary
     t.match(flagged, { distance_m: 31_892.12, elapsed_s: 5220, average_heart_rate_bpm: null, max_heart_rate_bpm: null })
   })
 
-  t.test('each broken sample is refused clearly, or taken with a warning', async t => {
+  t.test('each damaged sample is rejected with a clear message, or accepted with a warning', async t => {
     for (const name of readdirSync(`${SAMPLES}/broken`)) {
       try {
         const [{ recording, summary }] = read(`broken/${name}`) as [ReturnType<typeof one>]

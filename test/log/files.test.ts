@@ -36,7 +36,7 @@ const open: Array<() => Promise<void>> = []
 t.afterEach(async () => { for (const close of open.splice(0)) await close() })
 
 let last = 0
-/** A sink in a directory of its own, unless one is given, and a way to put numbered lines into it. */
+/** A sink in its own directory, unless one is given, and a function that writes numbered lines to it. */
 function start (t: Test, options: Partial<SinkOptions> = {}) {
   const directory = options.directory ?? join(t.testdir(), `logs-${++last}`)
   const sink = createSink({
@@ -56,7 +56,7 @@ function start (t: Test, options: Partial<SinkOptions> = {}) {
   return { directory, sink, write }
 }
 
-t.test('app.log is the file being written, full ones are numbered, a larger number is newer', async (t) => {
+t.test('app.log is the current file, full files are numbered, and a larger number is newer', async (t) => {
   const { directory, sink, write } = start(t)
   write(0, 500)
   await sink.close()
@@ -89,7 +89,7 @@ t.test('a file that is full, or larger than the limit, when the service starts i
 })
 
 t.test(
-  'lines of any length, written in bursts of any length, are all there once, whole and in order, and the bounds hold',
+  'lines of any length, in bursts of any length, are written once, whole and in order, within the size limits',
   async (t) => {
     await fc.assert(
       fc.asyncProperty(
@@ -137,7 +137,7 @@ t.test(
   }
 )
 
-t.test('a line larger than all that are joined, and of any characters, keeps its place and is whole', async (t) => {
+t.test('a line larger than a chunk, of any characters, stays whole and in order', async (t) => {
   const { directory, sink } = start(t, { maxFileBytes: 10_000_000, flushDelayMs: 60_000 })
   const lines = [
     'first',
@@ -152,7 +152,7 @@ t.test('a line larger than all that are joined, and of any characters, keeps its
   t.ok(readFileSync(join(directory, 'app.log'), 'utf8') === lines.join(''))
 })
 
-t.test('no more than the older files asked for are kept, at any moment and over restarts', async (t) => {
+t.test('the number of older files never exceeds the limit, across restarts too', async (t) => {
   let most = 0
   const directory = join(t.testdir(), 'logs')
   for (let restart = 0; restart < 6; restart++) {
@@ -171,7 +171,7 @@ t.test('no more than the older files asked for are kept, at any moment and over 
   t.same(numbers, range(3600 - numbers.length, 3600), 'the newest lines without a gap')
 })
 
-t.test('a restart goes on in the same file, and mends a line that was cut by a kill', async (t) => {
+t.test('a restart continues the same file, and terminates a line that a kill left incomplete', async (t) => {
   const { directory, sink, write } = start(t)
   write(0, 10)
   await sink.close()
@@ -185,7 +185,7 @@ t.test('a restart goes on in the same file, and mends a line that was cut by a k
   t.same(numbersIn(lines.filter((_, i) => i !== 10 && i < 21).map((line) => JSON.parse(line))), range(0, 20))
 })
 
-t.test('files that are there already are numbered on from, old ones go, and those of others stay', async (t) => {
+t.test('numbering continues after existing files, old files are removed, and unrelated files stay', async (t) => {
   const directory = t.testdir({ logs: {} }) + '/logs'
   for (const n of [...range(1, 20), 22, 24, 25, 26, 27, 28, 29, 31, 32, 33, 35]) { writeFileSync(join(directory, `app.${n}.log`), '') }
   const foreign = [
@@ -224,7 +224,7 @@ t.test('files that are there already are numbered on from, old ones go, and thos
   )
 })
 
-t.test('where app.log cannot be a file the service goes on, and the log begins once it can', async (t) => {
+t.test('the service runs while app.log cannot be a file, and logging starts once it can', async (t) => {
   for (const make of [(path: string) => mkdirSync(path), (path: string) => symlinkSync('/dev/full', path)]) {
     const directory = t.testdir({ logs: {} }) + '/logs'
     make(join(directory, 'app.log'))
@@ -240,7 +240,7 @@ t.test('where app.log cannot be a file the service goes on, and the log begins o
   }
 })
 
-t.test('a directory that can never be made costs no time, and only lines beyond the backlog', async (t) => {
+t.test('an impossible directory costs no time, and loses only lines beyond the backlog', async (t) => {
   for (const directory of ['/proc/self/logs/deep/er', '/dev/null/logs', `${t.testdir({ file: '' })}/file/logs`]) {
     const started = process.cpuUsage()
     const { sink, write } = start(t, { directory, backlogBytes: 20_000 })
@@ -256,7 +256,7 @@ t.test('a directory that can never be made costs no time, and only lines beyond 
   }
 })
 
-t.test('a removed directory comes back, with the lines that went into the removed file', async (t) => {
+t.test('a removed directory is created again, with the lines that went into the removed file', async (t) => {
   const { directory, sink, write } = start(t, { checkIntervalMs: 50 })
   await sink.ready
   write(0, 10)
@@ -272,7 +272,7 @@ t.test('a removed directory comes back, with the lines that went into the remove
   t.same(sink.writeErrors, { file: 0, console: 0 })
 })
 
-t.test('a file moved away, replaced or truncated by others is followed', async (t) => {
+t.test('logging follows when another program moves, replaces or truncates the file', async (t) => {
   const { directory, sink, write } = start(t)
   await sink.ready
   write(0, 10)
@@ -289,7 +289,7 @@ t.test('a file moved away, replaced or truncated by others is followed', async (
   t.same(numbersIn(readLog(directory)), range(20, 30))
 })
 
-t.test('two sinks in one directory leave the files of each other alone', async (t) => {
+t.test('two sinks in one directory do not touch the files of each other', async (t) => {
   const directory = join(t.testdir(), 'logs')
   const [one, two] = [start(t, { directory, keptFiles: 3 }), start(t, { directory, keptFiles: 3, name: 'app-2' })]
   for (const at of range(0, 20)) {
@@ -307,7 +307,7 @@ t.test('two sinks in one directory leave the files of each other alone', async (
   }
 })
 
-t.test('two sinks on one file, a mistake, still lose and cut nothing', async (t) => {
+t.test('two sinks on one file, a misconfiguration, still lose and cut no line', async (t) => {
   const directory = join(t.testdir(), 'logs')
   const [one, two] = [start(t, { directory }), start(t, { directory })]
   for (const at of range(0, 20)) {
@@ -322,7 +322,7 @@ t.test('two sinks on one file, a mistake, still lose and cut nothing', async (t)
 })
 
 t.test(
-  'a full disk costs the lines that neither it nor the backlog can hold, no others',
+  'a full disk loses only the lines for which neither the disk nor the backlog has room',
   { skip: cannotMount() },
   async (t) => {
     const disk = mountSmall(join(t.testdir(), 'disk'), 256)
@@ -345,7 +345,7 @@ t.test(
       t.same(
         after,
         [...range(0, 3000 - lost), ...range(5000, 5010)],
-        'then come those that were kept, without a gap, then the new ones'
+        'then the lines of the backlog follow without a gap, then the new ones'
       )
       t.equal(sink.writeErrors.file, lost)
     } finally {
@@ -354,7 +354,7 @@ t.test(
   }
 )
 
-t.test('a file system that turns read-only is written to again when it may be', { skip: cannotMount() }, async (t) => {
+t.test('logging resumes when a read-only file system becomes writable again', { skip: cannotMount() }, async (t) => {
   const disk = mountSmall(join(t.testdir(), 'disk'), 1024)
   try {
     const { sink, write } = start(t, { directory: disk })

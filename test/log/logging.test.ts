@@ -14,7 +14,7 @@ import { durationText, timestamp } from '../../src/log/timestamp.ts'
 
 const isLogLine = new Ajv({ strict: false }).compile(LogLine)
 
-/** One line, checked against everything that is promised of every line. */
+/** One line, checked against all guarantees for every line. */
 function parse (line: string): LogLine {
   assert.ok(line.endsWith('}\n') && line.indexOf('\n') === line.length - 1, 'one line')
   assert.ok(Buffer.byteLength(line) <= LINE_BYTES_AT_MOST, 'not too long')
@@ -47,11 +47,11 @@ t.test('a line has the keys in their order and no space after its colons', async
   t.equal(
     formatLine('INFO', 'app.server', 'up').replace(/\d{4}-[^"]+/, 'T'),
     '{"timestamp":"T","level":"INFO","logger_name":"app.server","message":"up"}\n',
-    'what is unknown is absent'
+    'unknown keys are absent'
   )
 })
 
-t.test('every ERROR and CRITICAL line has an error_code, other lines only one they were given', async (t) => {
+t.test('every ERROR and CRITICAL line has an error_code, other lines only if one was given', async (t) => {
   for (const level of LEVELS) {
     t.equal(
       parse(formatLine(level, 'a', 'm')).error_code,
@@ -61,7 +61,7 @@ t.test('every ERROR and CRITICAL line has an error_code, other lines only one th
   }
 })
 
-t.test('any fields whatever give one line that matches the schema, and never throw', async () => {
+t.test('any fields give one line that matches the schema, and never throw', async () => {
   const hostile = fc.constantFrom<() => unknown>(
     () => {
       const circle: Record<string, unknown> = {}
@@ -147,7 +147,7 @@ t.test('any fields whatever give one line that matches the schema, and never thr
     }),
     fc.string({ unit: 'binary' })
   )
-  // Made in the property: some of these the generator itself may not look at.
+  // Created within the property: the generator itself must not inspect some of these.
   const value = fc.oneof(hostile, ordinary.map((made) => () => made))
   const made = (makers: Record<string, () => unknown>) =>
     Object.fromEntries(Object.entries(makers).map(([name, make]) => [name, make()]))
@@ -192,7 +192,7 @@ t.test('any fields whatever give one line that matches the schema, and never thr
   )
 })
 
-t.test('a line with everything too long at once is cut to the bound and stays whole', async (t) => {
+t.test('a line in which every value is too long is truncated to the limit and stays valid', async (t) => {
   for (const character of ['x', '\u0000', '€', '😀', '"', '@']) {
     const long = character.repeat(100_000)
     const record = parse(
@@ -215,7 +215,7 @@ t.test('a line with everything too long at once is cut to the bound and stays wh
   }
 })
 
-t.test('the text of an exception has stack, causes and aggregated errors, and no other property', async (t) => {
+t.test('the text of an exception has the stack, causes and aggregated errors, and no other property', async (t) => {
   const postgres = Object.assign(new Error('duplicate key value'), {
     name: 'PostgresError',
     code: '23505',
@@ -247,7 +247,7 @@ t.test('the text of an exception has stack, causes and aggregated errors, and no
   t.match(exceptionText(renamed), /^Error: new\n {4}at /, 'the message at the time of logging')
 })
 
-t.test('secrets are not in a line, whatever name or text they hide in', async (t) => {
+t.test('a line contains no secret, under whatever name or in whatever text', async (t) => {
   const secrets = [
     'hunter2',
     'runner@example.org',
@@ -295,13 +295,13 @@ t.test('secrets are not in a line, whatever name or text they hide in', async (t
   t.equal(
     redactText('at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps'),
     'at node_modules/.pnpm/fastify@5.12.0/index.js:1 @fastify/cors takes basic steps',
-    'what only looks like one stays'
+    'text that only resembles a secret stays'
   )
   t.equal(redactPath('/a/b%40c.de/d?'), '/a/[redacted]/d?')
   t.equal(redactPath(`/api/v1/api-keys/${refresh}/${jwt}/x`), '/api/v1/api-keys/[redacted]/[redacted]/x')
 })
 
-t.test('redaction is linear in the length of the text', async (t) => {
+t.test('redaction takes time linear in the length of the text', async (t) => {
   for (const piece of [
     'a',
     '@',
@@ -325,7 +325,7 @@ t.test('redaction is linear in the length of the text', async (t) => {
   }
 })
 
-t.test('the line of a completed request is the same the cheap way and the general way', async () => {
+t.test('the fast path and the general path give the same line for a completed request', async () => {
   const format = new CompletionFormat('app.request')
   fc.assert(
     fc.property(
@@ -395,13 +395,13 @@ t.test('timestamps and durations are exact', async (t) => {
   ] as const) { t.equal(durationText(ms), text) }
 })
 
-/** A logger whose lines are kept. */
+/** A logger that records its lines. */
 function recorder (level: typeof LEVELS[number] = 'DEBUG') {
   const lines: LogLine[] = []
   return { lines, logger: createLogger({ level, sink: { write: (line) => lines.push(parse(line)) } }) }
 }
 
-t.test('what is below the level is not written', async (t) => {
+t.test('lines below the level are not written', async (t) => {
   for (const level of LEVELS) {
     const { lines, logger } = recorder(level)
     logger.debug('m')
@@ -420,7 +420,7 @@ t.test('what is below the level is not written', async (t) => {
   t.throws(() => createLogger({ level: 'TRACE' as 'DEBUG', sink: { write () {} } }), /TRACE/)
 })
 
-t.test('a bound logger says what its context says at that moment, under any name', async (t) => {
+t.test('a bound logger uses the current values of its context, under any name', async (t) => {
   const { lines, logger } = recorder()
   const context: LogContext = { request_id: 'r', method: 'GET', path: '/x', extra: { trace_id: 'abc' } }
   const bound = logger.bind(context).named('app.db')
@@ -446,7 +446,7 @@ t.test('a bound logger says what its context says at that moment, under any name
   ])
 })
 
-t.test('Fastify and its plugins may log in every way pino allows', async (t) => {
+t.test('Fastify and its plugins can log in every form that pino supports', async (t) => {
   const { lines, logger } = recorder()
   const log = fastifyLogger(logger)
   log.info('Server listening at %s:%d', 'host', 80)
@@ -489,7 +489,7 @@ t.test('Fastify and its plugins may log in every way pino allows', async (t) => 
   t.equal(fastifyLogger(recorder('ERROR').logger).level, 'error')
 })
 
-t.test('a readable line has what the JSON line has', async (t) => {
+t.test('a readable line has the same content as the JSON line', async (t) => {
   const line =
     '{"timestamp":"2024-01-15T10:30:00.123Z","level":"INFO","logger_name":"app.request","message":"request completed","request_id":"r-1","method":"GET","path":"/x","status_code":200,"duration_ms":3,"extra":{"n":1}}\n'
   t.equal(

@@ -29,7 +29,7 @@ function writer (options: WriterOptions, stdio: StdioOptions = ['ignore', 'pipe'
     : spawn('sh', ['-c', `${limits}; exec "$@"`, 'sh', ...command], { stdio })
 }
 
-/** Reads all that a process says, until it ends. */
+/** Reads all output of a process until it ends. */
 async function ended (child: ChildProcess): Promise<Ended> {
   let [stdout, stderr] = ['', '']
   child.stdout?.setEncoding('utf8').on('data', (text) => { stdout += text })
@@ -46,7 +46,7 @@ async function ended (child: ChildProcess): Promise<Ended> {
   }
 }
 
-/** The first thing a process says past its log. */
+/** The first message of a process outside its log. */
 async function firstSaid (child: ChildProcess): Promise<any> {
   let text = ''
   for await (const part of child.stderr!.setEncoding('utf8')) {
@@ -56,7 +56,7 @@ async function firstSaid (child: ChildProcess): Promise<any> {
 }
 
 t.test(
-  'no line is lost, cut or doubled, whichever way the process ends, in the file or on standard output',
+  'no line is lost, cut or repeated in the file or on standard output, however the process ends',
   async (t) => {
     for (const end of ['exit', 'natural', 'close', 'throw', 'reject'] as const) {
       for (const waits of [false, true]) {
@@ -91,7 +91,7 @@ t.test(
   }
 )
 
-t.test('SIGTERM: what was logged is in the file, the last line included', async (t) => {
+t.test('after SIGTERM every logged line is in the file, including the last', async (t) => {
   const directory = join(t.testdir(), 'logs')
   const child = writer({ directory, lines: 3000, end: 'sigterm', maxFileBytes: 100_000 })
   child.stderr!.once('data', () => child.kill('SIGTERM'))
@@ -102,7 +102,7 @@ t.test('SIGTERM: what was logged is in the file, the last line included', async 
   t.equal(lines.at(-1)!.message, 'terminated')
 })
 
-t.test('SIGKILL costs at most the chunk being gathered, and never half a line before a later one', async (t) => {
+t.test('SIGKILL loses at most the chunk being collected, and never leaves half a line before a later one', async (t) => {
   const directory = join(t.testdir(), 'logs')
   let from = 0
   for (let kill = 0; kill < 5; kill++) {
@@ -135,7 +135,7 @@ t.test('SIGKILL costs at most the chunk being gathered, and never half a line be
   }
 })
 
-t.test('older files are counted over processes too', async (t) => {
+t.test('older files count across processes', async (t) => {
   const directory = join(t.testdir(), 'logs')
   for (const n of range(0, 8)) {
     await ended(
@@ -155,10 +155,10 @@ t.test('older files are counted over processes too', async (t) => {
 })
 
 t.test(
-  'a standard output that nobody reads neither blocks nor hangs the process, and costs the file nothing',
+  'an unread standard output neither blocks the process nor affects the file',
   async (t) => {
     t.testdir()
-    // A socket as Node makes it, and a pipe as a shell does.
+    // A socket as created by Node, and a pipe as created by a shell.
     const pipe = spawn(
       'sh',
       [
@@ -185,7 +185,7 @@ t.test(
       backlogBytes: 500_000
     })
     const exit = once(socket, 'exit')
-    // Listened to from the start: what a process has said is thrown away once it has ended.
+    // Read from the start: the output of a process is discarded once it has ended.
     const said = { pipe: firstSaid(pipe), socket: firstSaid(socket) }
     for (const name of ['pipe', 'socket'] as const) {
       const { status, errors } = await said[name]
@@ -201,7 +201,7 @@ t.test(
   }
 )
 
-t.test('a slow reader gets every line, the last ones at the exit included', async (t) => {
+t.test('a slow reader gets every line, including the last ones at the exit', async (t) => {
   const child = writer({ directory: join(t.testdir(), 'logs'), lines: 20_000, burst: 2000, end: 'exit' })
   let stdout = ''
   child.stdout!.setEncoding('utf8')
@@ -216,7 +216,7 @@ t.test('a slow reader gets every line, the last ones at the exit included', asyn
   t.same(numbersIn(parseLines(stdout)), range(0, 20_000))
 })
 
-t.test('a standard output whose reader has gone is counted, said once in the file, and stops nothing', async (t) => {
+t.test('a closed reader of standard output is counted, logged once in the file, and stops nothing', async (t) => {
   const child = writer({
     directory: join(t.testdir(), 'logs'),
     lines: 5000,
@@ -234,7 +234,7 @@ t.test('a standard output whose reader has gone is counted, said once in the fil
   t.equal(lines.filter((line) => line.error_code === 'LOG_WRITE_ERROR').length, 1)
 })
 
-t.test('a standard output that is a full device is counted and stops nothing', async (t) => {
+t.test('standard output on a full device is counted and stops nothing', async (t) => {
   const full = openSync('/dev/full', 'w')
   const directory = join(t.testdir(), 'logs')
   const {
@@ -249,7 +249,7 @@ t.test('a standard output that is a full device is counted and stops nothing', a
 })
 
 t.test(
-  'a standard output that is a file on a full disk keeps whole lines and goes on',
+  'standard output to a file on a full disk keeps whole lines and continues',
   { skip: cannotMount() },
   async (t) => {
     const disk = mountSmall(join(t.testdir(), 'disk'), 64)
@@ -276,7 +276,7 @@ t.test(
   }
 )
 
-t.test('a LOG_DIR that cannot be used leaves the console, where it is said once', async (t) => {
+t.test('with an unusable LOG_DIR the log goes to the console, which reports it once', async (t) => {
   const directory = join(t.testdir({ file: '' }), 'file', 'logs')
   const {
     code,
@@ -302,7 +302,7 @@ t.test('a LOG_DIR that cannot be used leaves the console, where it is said once'
 })
 
 t.test(
-  'with no descriptor left at a roll, the console goes on, and the file is taken up again without a line lost',
+  'without a free descriptor at a rotation, the console continues, and the file resumes without losing a line',
   async (t) => {
     const directory = join(t.testdir(), 'logs')
     const {
@@ -330,14 +330,14 @@ t.test(
   }
 )
 
-t.test('USE_JSON_LOGS=false makes the console readable and leaves the file as it is', async (t) => {
+t.test('USE_JSON_LOGS=false makes the console readable, and the file stays JSON', async (t) => {
   const directory = join(t.testdir(), 'logs')
   const { stdout } = await ended(writer({ directory, lines: 2, end: 'close', json: false }))
   t.match(stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO {5}app\.test numbered n=0\n[^\n]* n=1\n$/)
   t.same(numbersIn(readLog(directory)), [0, 1])
 })
 
-t.test('processes in one directory under their own names do not meet', async (t) => {
+t.test('processes with different names in one directory do not interfere', async (t) => {
   const directory = join(t.testdir(), 'logs')
   mkdirSync(directory)
   writeFileSync(join(directory, 'app-3.log'), 'mine')

@@ -16,15 +16,15 @@ const DECODERS: Record<FileFormat, (bytes: Uint8Array) => Recording[]> = {
   tcx: decodeTcx
 }
 
-/** So many kinds of trouble are told of one recording; more would only bury the first. */
+/** The most warnings per recording: more would only bury the first. */
 const MAX_WARNINGS = 20
 
 /**
- * The activities recorded in a FIT, GPX or TCX file, one at least, in the file's order. The format is told from the
- * bytes.
+ * The activities recorded in a FIT, GPX or TCX file, at least one, in the order of the file. The format is detected
+ * from the content.
  *
- * Damage that leaves something usable is named in the recording's `warnings`. Whatever else is wrong, foreseen or not,
- * is thrown as UNREADABLE_FILE with a message for the file's owner and the cause for the log.
+ * Damage that leaves usable data is reported in the recording's `warnings`. Any other problem, foreseen or not, is
+ * thrown as UNREADABLE_FILE with a message for the owner of the file and the cause for the log.
  */
 export function decode (bytes: Uint8Array): Recording[] {
   const format = formatOf(bytes)
@@ -32,16 +32,18 @@ export function decode (bytes: Uint8Array): Recording[] {
   try {
     const recordings = withoutRepeats(DECODERS[format](bytes))
     for (const { warnings } of recordings) {
-      if (warnings.length > MAX_WARNINGS) { warnings.splice(MAX_WARNINGS, Infinity, `and ${warnings.length - MAX_WARNINGS} more`) }
+      if (warnings.length > MAX_WARNINGS) {
+        warnings.splice(MAX_WARNINGS, Infinity, `and ${warnings.length - MAX_WARNINGS} more`)
+      }
     }
     return recordings
   } catch (error) {
     if (error instanceof AppError && error.code === 'UNREADABLE_FILE') throw error
-    throw unreadable(`The ${format.toUpperCase()} file is damaged beyond reading`, error)
+    throw unreadable(`The ${format.toUpperCase()} file is too damaged to read`, error)
   }
 }
 
-/** Files chained by mistake hold one activity twice; nobody ran it twice. */
+/** Drops repeated activities: files chained by mistake contain the same one twice. */
 function withoutRepeats (recordings: Recording[]): Recording[] {
   const known = new Set<string>()
   const different = recordings.filter(({ sport, startTime, columns: { timeS }, device }) => {
@@ -55,9 +57,7 @@ function withoutRepeats (recordings: Recording[]): Recording[] {
     for (const repeat of recordings) {
       if (!different.includes(repeat)) first.warnings.push(...repeat.warnings)
     }
-    first.warnings.push(
-      `${counted(recordings.length - different.length, 'recording')} left out that the file holds already`
-    )
+    first.warnings.push(`${counted(recordings.length - different.length, 'duplicate recording')} ignored`)
   }
   return different
 }

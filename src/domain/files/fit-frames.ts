@@ -2,35 +2,35 @@ import { CrcCalculator } from '@garmin/fitsdk'
 import { counted, unreadable } from './unreadable.ts'
 
 /**
- * The frames of a FIT file: where its messages begin and end, nothing of what they say. The official decoder says what
- * they mean, and is given only the messages and fields that are wanted, in portions: it reads a third of the bytes,
- * keeps no more than a portion in memory, and gets what it cannot read itself, compressed time stamps and damaged
- * tails, in a form it can.
+ * The framing of a FIT file: where its messages begin and end, not their meaning. The official decoder interprets them,
+ * and gets only the wanted messages and fields, in portions: so it reads a third of the bytes, keeps no more than one
+ * portion in memory, and gets the parts that it cannot read itself, compressed timestamps and damaged tails, in a form
+ * that it can.
  */
 export interface FitFile {
   portions: Generator<ArrayBuffer, void, void>
-  /** What was found wrong; complete when the portions have been read. */
+  /** The problems found; complete once all portions have been read. */
   warnings: string[]
-  /** Whether messages in the portions so far may have that field, both by FIT's numbers. */
+  /** Whether messages in the portions so far may have this field; both are FIT numbers. */
   has (message: number, field: number): boolean
 }
 
-/** The wanted fields of the wanted messages, by FIT's global numbers. */
+/** The wanted fields of the wanted messages, by their global FIT numbers. */
 export type Wanted = ReadonlyMap<number, ReadonlySet<number>>
 
 interface Definition {
   littleEndian: boolean
-  /** Of one message in the file, its header byte not counted. */
+  /** The size of one message in the file, without its header byte. */
   size: number
-  /** Where the time stamp is in the message, -1 if nowhere. */
+  /** The offset of the timestamp in the message; -1 if it has none. */
   timestampAt: number
-  /** Stretches of the message that are passed on: offset and length, one after the other. */
+  /** The parts of the message that are passed on: offset, length and type of each. */
   kept: number[]
-  /** The definition as it is passed on, null for a message nobody wants. */
+  /** The definition as it is passed on; null for an unwanted message. */
   bytes: Uint8Array | null
-  /** Where a declaration of developer fields says whose they are, -1 in all other messages. */
+  /** The offset of the developer index in a declaration of developer fields; -1 in all other messages. */
   developerAt: number
-  /** Whether a time stamp is added to each message passed on, for the sake of compressed headers. */
+  /** Whether a timestamp is added to each message passed on, because of compressed headers. */
   stamped: boolean
 }
 
@@ -41,12 +41,12 @@ const STRING = 7
 const DEVELOPER_DATA_ID = 207
 const DEVELOPER_DATA_INDEX = 3
 const KNOWN_BASE_TYPES = 17
-/** So many messages are decoded at a time. */
+/** The number of messages that are decoded at a time. */
 const PORTION = 2048
 const PORTION_BYTES = 1 << 18
-/** Nothing real comes near; one-byte messages could otherwise fill the memory. */
+/** Far above any real file; one-byte messages could otherwise fill the memory. */
 const MAX_MESSAGES = 8_000_000
-/** Nobody chains more files into one. */
+/** The most chained files that are read. */
 const MAX_PARTS = 100
 
 export function isFit (bytes: Uint8Array): boolean {
@@ -54,7 +54,7 @@ export function isFit (bytes: Uint8Array): boolean {
 }
 
 /**
- * The FIT files chained in `bytes`, the first hundred of them, each to be read in full before the next is asked for.
+ * The FIT files chained in `bytes`, at most a hundred. Read each in full before requesting the next.
  */
 export function * fitFiles (bytes: Uint8Array, wanted: Wanted): Generator<FitFile, void, void> {
   let at = 0
@@ -70,7 +70,7 @@ export function * fitFiles (bytes: Uint8Array, wanted: Wanted): Generator<FitFil
 class FitReader implements FitFile {
   readonly portions: Generator<ArrayBuffer, void, void>
   readonly warnings: string[] = []
-  /** Where the next chained file would begin. */
+  /** The offset at which the next chained file would begin. */
   end = 0
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -81,7 +81,7 @@ class FitReader implements FitFile {
   #length = 0
   #unterminated = 0
   #time = 0
-  /** The wanted fields that were defined: the number of the message, and in the last byte that of the field. */
+  /** The wanted fields that were defined: the number of the message and, in the lowest byte, that of the field. */
   readonly #defined = new Set<number>()
   readonly #developers = new Set<number>()
   #redeclared = false
@@ -108,17 +108,17 @@ class FitReader implements FitFile {
     let messages = 0
     let inPortion = 0
     while (at < end) {
-      if (++messages > MAX_MESSAGES) throw unreadable(`The file holds more than ${MAX_MESSAGES} messages`)
+      if (++messages > MAX_MESSAGES) throw unreadable(`The file contains more than ${MAX_MESSAGES} messages`)
       const header = this.#bytes[at]!
       const isDefinition = (header & 0xc0) === 0x40
       const definition = isDefinition ? undefined : this.#definitions[header & 0x80 ? header >> 5 & 3 : header & 0x0f]
       const size = isDefinition ? this.#definitionSize(at, end) : definition && 1 + definition.size
       if (size === undefined) {
-        this.warn(`damaged at byte ${at} of ${end}: what follows cannot be read and was left out`)
+        this.warn(`damaged at byte ${at} of ${end}: the rest was ignored`)
         break
       }
       if (at + size > end) {
-        this.warn(`cut off in the middle of a message at byte ${at}: the rest is missing`)
+        this.warn(`truncated in the middle of a message at byte ${at}`)
         break
       }
       if (isDefinition) {
@@ -133,38 +133,43 @@ class FitReader implements FitFile {
         inPortion = 0
       }
     }
-    if (this.#unterminated > 0) { this.warn(`${counted(this.#unterminated, 'text')} in it not ended as the format asks: read up to their length`) }
-    if (this.#redeclared) { this.warn('it declares its developer fields more than once, against the format: they were not read') }
+    if (this.#unterminated > 0) {
+      this.warn(`${counted(this.#unterminated, 'text')} without the terminator that the format requires: read in full`)
+    }
+    if (this.#redeclared) this.warn('developer fields declared more than once, against the format: ignored')
     yield this.#portion()
   }
 
-  /** Where the messages begin and end, by the header as far as it can be believed. */
+  /** Where the messages begin and end, as far as the header is plausible. */
   #frame (): { start: number, end: number } {
     const bytes = this.#bytes
     const stated = bytes[0]!
     let start = stated
     if (stated !== 12 && stated !== 14) {
       start = bytes[14] !== undefined && (bytes[14] & 0xf0) === 0x40 ? 14 : 12
-      this.warn(`its header says that it is ${counted(stated, 'byte')} long: taken as ${start}`)
+      this.warn(`invalid header length of ${counted(stated, 'byte')}: assumed ${start}`)
     }
     const dataSize = this.#view.getUint32(4, true)
     const end = start + dataSize
     if (dataSize === 0 || end > bytes.length) {
       this.end = bytes.length
       this.warn(dataSize === 0
-        ? 'the recording was never finished: its header gives no size'
-        : `cut off: ${counted(end + 2 - bytes.length, 'byte')} of ${end + 2} are missing`)
+        ? 'the recording was never finished: the header states no size'
+        : `truncated: ${counted(end + 2 - bytes.length, 'byte')} of ${end + 2} missing`)
       return { start, end: bytes.length }
     }
     this.end = Math.min(bytes.length, end + 2)
-    if (end + 2 > bytes.length) this.warn('cut off: its checksum is missing')
-    else if (this.#view.getUint16(end, true) !== CrcCalculator.calculateCRC(bytes, 0, end)) { this.warn('its checksum is wrong: parts of it may be damaged') }
+    if (end + 2 > bytes.length) {
+      this.warn('truncated: the checksum is missing')
+    } else if (this.#view.getUint16(end, true) !== CrcCalculator.calculateCRC(bytes, 0, end)) {
+      this.warn('wrong checksum: parts of the file may be damaged')
+    }
     const rest = bytes.subarray(this.end)
-    if (rest.length > 0 && !isFit(rest)) this.warn(`${counted(rest.length, 'byte')} after its end left out`)
+    if (rest.length > 0 && !isFit(rest)) this.warn(`${counted(rest.length, 'byte')} after the end ignored`)
     return { start, end }
   }
 
-  /** The length of the definition message at `at`, or undefined where it is none or not all there. */
+  /** The length of the definition message at `at`; undefined if it is invalid or truncated. */
   #definitionSize (at: number, end: number): number | undefined {
     const architecture = this.#bytes[at + 2]
     if (at + 6 > end || architecture === undefined || architecture > 1) return undefined
@@ -227,7 +232,7 @@ class FitReader implements FitFile {
     const header = this.#bytes[at]!
     const compressed = (header & 0x80) !== 0
     if (compressed) {
-      // The five low bits of the time, which has moved on by less than 32 s since the last one.
+      // The five low bits of the time, which has advanced by less than 32 s since the last one.
       const offset = header & 0x1f
       this.#time += (offset - (this.#time & 0x1f)) & 0x1f
     } else if (definition.timestampAt >= 0) {
@@ -258,17 +263,17 @@ class FitReader implements FitFile {
   }
 
   /**
-   * One number of a developer stands for one set of fields in a file: declared again, what its fields mean depends on
-   * where they are.
+   * A developer index stands for one set of fields in a file. If it is declared again, the meaning of its fields
+   * depends on their position.
    */
   #declare (developer: number): void {
     if (this.#developers.has(developer)) this.#redeclared = true
     this.#developers.add(developer)
   }
 
-  /** What has been passed on since the last portion, begun with the definitions in force for the next one. */
+  /** The output since the last portion; the next portion then starts with the definitions in force. */
   #portion (): ArrayBuffer {
-    // Two bytes for a checksum, which the decoder steps over.
+    // Two bytes for a checksum, which the decoder skips.
     const portion = this.#output.slice(0, this.#length + 2).fill(0, this.#length).buffer
     this.#length = 0
     for (const definition of this.#definitions) {

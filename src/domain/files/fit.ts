@@ -8,31 +8,31 @@ import { counted, tidyText, unreadable } from './unreadable.ts'
 
 const { FILE_ID, SPORT, SESSION, LAP, RECORD, EVENT, DEVICE_INFO } = Profile.MesgNum as Record<string, number>
 
-/** What is asked of the official decoder; fields by FIT's numbers, in the order of its profile. */
+/** The messages and fields requested from the official decoder, by their FIT numbers. */
 const WANTED = new Map<number, ReadonlySet<number>>([
   [FILE_ID!, new Set([0, 1, 2, 4, 8])], // type, manufacturer, product, time_created, product_name
   [SPORT!, new Set([0, 1, 3])], // sport, sub_sport, name
-  // time stamp, start, sport, sub-sport, elapsed, timer, distance, heart rates, cadence, ascent, profile name
+  // timestamp, start, sport, sub-sport, elapsed, timer, distance, heart rates, cadence, ascent, profile name
   [SESSION!, new Set([253, 2, 5, 6, 7, 8, 9, 16, 17, 18, 22, 110])],
-  [LAP!, new Set([253, 2, 7, 8, 9, 15, 16, 21])], // time stamp, start, elapsed, timer, distance, heart rates, ascent
-  // time stamp, position, altitude, heart rate, cadence, distance, speed, power, both in one, the enhanced ones
+  [LAP!, new Set([253, 2, 7, 8, 9, 15, 16, 21])], // timestamp, start, elapsed, timer, distance, heart rates, ascent
+  // timestamp, position, altitude, heart rate, cadence, distance, speed, power, both in one, the enhanced ones
   [RECORD!, new Set([253, 0, 1, 2, 3, 4, 5, 6, 7, 8, 53, 73, 78])],
-  [EVENT!, new Set([253, 0, 1])], // time stamp, event, type
+  [EVENT!, new Set([253, 0, 1])], // timestamp, event, type
   [DEVICE_INFO!, new Set([0, 2, 4, 27])] // index, manufacturer, product, product_name
 ])
 
-/** Speed and distance in one, in the records of old devices. */
+/** Speed and distance in one field, in the records of old devices. */
 const COMPRESSED_SPEED_DISTANCE = 8
 
 const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
-/** More laps or sessions than any person makes: what is beyond them is left out. */
+/** The most laps or sessions that are read, far above any real recording. */
 const MAX_LAPS = 10_000
 const MAX_SESSIONS = 100
 
-/** A message as the decoder gives it: scaled, in the profile's units, types as words. */
+/** A message from the decoder: scaled, in the units of the profile, enumerations as words. */
 type Message = Record<string, unknown>
 
-/** All of one FIT file that matters, before it is cut into activities. */
+/** The relevant content of one FIT file, before it is split into activities. */
 interface Contents {
   fileId: Message | undefined
   sport: Message | undefined
@@ -45,10 +45,10 @@ interface Contents {
 }
 
 /**
- * The activities of a FIT file: one for each session, of each file chained in it. Damage that leaves something usable
- * becomes a warning.
+ * The activities of a FIT file: one for each session of each file chained in it. Damage that leaves usable data becomes
+ * a warning.
  *
- * Throws UNREADABLE_FILE for one that holds no activity, and says what it is instead.
+ * Throws UNREADABLE_FILE for a file without an activity; the message names its kind.
  */
 export function decodeFit (bytes: Uint8Array): Recording[] {
   const recordings: Recording[] = []
@@ -57,7 +57,7 @@ export function decodeFit (bytes: Uint8Array): Recording[] {
   for (const file of fitFiles(bytes, WANTED)) {
     try {
       const contents = contentsOf(file)
-      // Heart rate straps chain what they kept in parts of their own, without an activity.
+      // Heart-rate straps append their stored data as separate parts without an activity.
       if (isEmpty(contents) && recordings.length > 0 && file.warnings.length === 0) continue
       refuseOtherThanActivity(contents)
       recordings.push(...recordingsOf(contents))
@@ -67,7 +67,9 @@ export function decodeFit (bytes: Uint8Array): Recording[] {
     }
   }
   if (recordings.length === 0) throw refused[0] ?? unreadable('The FIT file is empty')
-  if (refused.length > 0) { notes.push(`${counted(refused.length, 'part')} of the file left out: ${(refused[0] as Error).message}`) }
+  if (refused.length > 0) {
+    notes.push(`${counted(refused.length, 'part')} of the file ignored: ${(refused[0] as Error).message}`)
+  }
   recordings[0]!.warnings.push(...notes)
   return recordings
 }
@@ -84,11 +86,11 @@ function contentsOf (file: FitFile): Contents {
     warnings: file.warnings
   }
   const { warnings } = file
-  // Old devices count distance in 12 bits of 1/16 m; the decoder adds up within a portion, this from one to the next.
+  // Old devices count distance in 12 bits of 1/16 m; the decoder accumulates within a portion, this across portions.
   let distance = 0
   let offset = 0
   let begins = true
-  // The decoder swallows what its listener throws.
+  // The decoder swallows errors thrown by its listener.
   let refusal: unknown
   const listen = (number: number, message: unknown): void => {
     const mesg = message as Message
@@ -107,8 +109,8 @@ function contentsOf (file: FitFile): Contents {
   for (const portion of file.portions) {
     begins = true
     const decoder = new Decoder(Stream.fromArrayBuffer(portion))
-    // Of the other fields there is nothing to take apart that is not said twice then, as altitude is: a sixth of what
-    // an import costs.
+    // The components of the other fields only repeat fields that are there, altitude for example. Not expanding them
+    // saves a sixth of the cost of an import.
     const expandComponents = file.has(RECORD!, COMPRESSED_SPEED_DISTANCE)
     const { errors } = decoder.read({
       dataOnly: true,
@@ -118,7 +120,7 @@ function contentsOf (file: FitFile): Contents {
       mesgListener: listen
     })
     if (refusal !== undefined) throw refusal
-    if (errors.length > 0) warnings.push(`A part that the decoder refused was left out (${errors[0]!.message})`)
+    if (errors.length > 0) warnings.push(`A part that the decoder rejected was ignored (${errors[0]!.message})`)
   }
   return contents
 }
@@ -159,20 +161,20 @@ function isEmpty ({ sessions, points }: Contents): boolean {
   return sessions.length === 0 && points.length === 0
 }
 
-/** Only activities are runs; the other things that watches and sites put into FIT files are named to their owner. */
+/** Throws unless the file is an activity; for the other kinds of FIT files, the message names the kind. */
 function refuseOtherThanActivity (contents: Contents): void {
   const { fileId, points } = contents
   const type = fileId?.type
   if (type === undefined || type === 'activity') {
     if (isEmpty(contents)) {
       throw unreadable(points.untimed > 0
-        ? 'The FIT file has no time stamps: it is a route, not a run'
-        : 'The FIT file holds no recording: neither points nor the summary of a session')
+        ? 'The FIT file has no timestamps: it is a route, not a recording'
+        : 'The FIT file contains no recording: neither points nor the summary of a session')
     }
     return
   }
   const word = typeof type === 'string' ? type.replaceAll(/([A-Z])/g, ' $1').toLowerCase() : `type ${String(type)}`
-  throw unreadable(`The FIT file is not an activity but of the kind "${word}"`)
+  throw unreadable(`The FIT file is not an activity; its type is "${word}"`)
 }
 
 function recordingsOf (contents: Contents): Recording[] {
@@ -182,7 +184,7 @@ function recordingsOf (contents: Contents): Recording[] {
     .sort((a, b) => startOf(a) - startOf(b))
   if (sessions.length === 0) {
     warnings.push(
-      'The summary that a device writes at the end is missing: the figures are computed from what was recorded'
+      'The summary that a device writes at the end is missing: the figures are computed from the records'
     )
     return [recordingOf(points, { ...frameOf(contents, {}), warnings: [...warnings] })]
   }
@@ -195,7 +197,7 @@ function recordingsOf (contents: Contents): Recording[] {
   let distanceBaseM: number | undefined
   sessions.forEach((session, i) => {
     const startMs = startOf(session)
-    // What was recorded before the first session began is its own; the last one has the rest.
+    // Points before the first session belong to it, points after the last session to the last.
     const fromMs = i === 0 ? Number.NEGATIVE_INFINITY : startMs
     const toMs = i + 1 < sessions.length ? startOf(sessions[i + 1]!) : Number.POSITIVE_INFINITY
     const part = points.between(fromMs, toMs)
@@ -212,11 +214,11 @@ function recordingsOf (contents: Contents): Recording[] {
   })
   if (recordings.length === 0) throw unreadable(empty[0]!)
   recordings[0]!.warnings.unshift(...warnings)
-  if (empty.length > 0) recordings[0]!.warnings.push(`${counted(empty.length, 'session')} left out: ${empty[0]!}`)
+  if (empty.length > 0) recordings[0]!.warnings.push(`${counted(empty.length, 'session')} ignored: ${empty[0]!}`)
   return recordings
 }
 
-/** What the messages beside the records say of one session; laps and pauses are those that began in it. */
+/** The data of one session beside its records; it includes the laps and pauses that started within it. */
 function frameOf (
   contents: Contents,
   session: Message,
@@ -268,7 +270,7 @@ function meansOf (session: Message): DeviceMeans {
   }
 }
 
-/** Stretches from a stop of the timer to its next start. A stop that nothing follows is the end. */
+/** The stretches from a stop of the timer to its next start. A final stop is not a pause. */
 function pausesOf (events: Message[]): Array<{ startMs: number, endMs: number }> {
   const pauses: Array<{ startMs: number, endMs: number }> = []
   const ordered = events
@@ -290,14 +292,14 @@ function deviceNameOf ({ fileId, creator }: Contents): string | null {
   const named = tidyText(fileId?.productName) ?? tidyText(creator?.productName)
   const maker = tidyText(fileId?.manufacturer) ?? tidyText(creator?.manufacturer)
   const product = named ?? tidyText(fileId?.garminProduct) ?? tidyText(creator?.garminProduct)
-  // What its maker keeps to itself, and what programs write that are nobody's product.
+  // Programs that are not a product write no manufacturer, or 'development'.
   if (maker === null || maker === 'development') return product
   const capital = maker.charAt(0).toUpperCase() + maker.slice(1).replaceAll(/([a-z])([A-Z])/g, '$1 $2')
   if (product === null) return capital
   return product.toLowerCase().startsWith(maker.toLowerCase()) ? product : `${capital} ${product}`
 }
 
-/** When a session or lap began, in ms; where it does not say, its end less its length. NaN when there is neither. */
+/** The start of a session or lap in ms; if not stated, its end minus its length. NaN if both are missing. */
 function startOf (message: Message): number {
   const start = timeMs(message.startTime)
   return Number.isNaN(start)
@@ -323,7 +325,7 @@ function numeric (value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined
 }
 
-/** Devices write 0 for what they did not measure. */
+/** Devices write 0 for values that they did not measure. */
 function positive (value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : null
 }

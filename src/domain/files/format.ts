@@ -3,43 +3,51 @@ import { unreadable } from './unreadable.ts'
 
 export type FileFormat = 'fit' | 'gpx' | 'tcx'
 
-/** So far in the root element of any real file has begun. */
+/** Within this many bytes the root element of any real file begins. */
 const HEAD_BYTES = 1 << 16
 
 const ROOTS: Record<string, FileFormat> = { gpx: 'gpx', trainingcenterdatabase: 'tcx' }
 
-/** What format the bytes are in, told from them alone; undefined where they are none of ours. */
+/** The format of the bytes, detected from their content alone; undefined if it is not supported. */
 export function formatOf (bytes: Uint8Array): FileFormat | undefined {
   if (isFit(bytes)) return 'fit'
   const root = rootOf(bytes)
   return root === undefined ? undefined : ROOTS[localName(root).toLowerCase()]
 }
 
-/** Why bytes of no known format are refused, in words that help whoever sent them. */
+/** The error for bytes of an unsupported format, with a message that helps the sender. */
 export function refusalOf (bytes: Uint8Array): Error {
   if (bytes.length === 0) return unreadable('The file is empty')
   const starts = (...signature: number[]): boolean => signature.every((byte, i) => bytes[i] === byte)
-  if (starts(0x1f, 0x8b)) { return unreadable('The file is compressed with gzip: send it with "Content-Encoding: gzip", or unpacked') }
-  if (starts(0x50, 0x4b, 3, 4) || starts(0x50, 0x4b, 5, 6)) { return unreadable('The file is a ZIP archive: send it to /imports, or the recordings in it one by one') }
-  if (bytes.length < 12 && (starts(14) || starts(12))) { return unreadable('The file is cut off: it ends within the header of a FIT file') }
+  if (starts(0x1f, 0x8b)) {
+    return unreadable('The file is compressed with gzip: send it with "Content-Encoding: gzip", or uncompressed')
+  }
+  if (starts(0x50, 0x4b, 3, 4) || starts(0x50, 0x4b, 5, 6)) {
+    return unreadable('The file is a ZIP archive: send it to /imports, or send its recordings one by one')
+  }
+  if (bytes.length < 12 && (starts(14) || starts(12))) {
+    return unreadable('The file is truncated: it ends within the header of a FIT file')
+  }
   const root = rootOf(bytes)
   if (root !== undefined) {
     return unreadable(
       `The file is XML, but its root element is <${localName(root).slice(0, 40)}>: neither <gpx> nor <TrainingCenterDatabase>`
     )
   }
-  if (xmlEncodingOf(bytes) && textHead(bytes).trimStart().startsWith('<')) { return unreadable('The file begins like XML, but has no root element') }
+  if (xmlEncodingOf(bytes) && textHead(bytes).trimStart().startsWith('<')) {
+    return unreadable('The file looks like XML but has no root element')
+  }
   return unreadable('The file is neither FIT nor GPX nor TCX')
 }
 
-/** A prefix of a namespace says nothing here. */
+/** The name without its namespace prefix. */
 export function localName (name: string): string {
   return name.slice(name.indexOf(':') + 1)
 }
 
 /**
- * The encoding of text by its byte order mark, the shape of its first bytes or its XML declaration, in that order;
- * UTF-8 otherwise.
+ * The encoding of text, from its byte order mark, its first bytes or its XML declaration, in that order; otherwise
+ * UTF-8.
  */
 export function xmlEncodingOf (bytes: Uint8Array): string {
   const [a, b, c, d] = bytes
@@ -51,7 +59,7 @@ export function xmlEncodingOf (bytes: Uint8Array): string {
   const declared = /^\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']/.exec(
     new TextDecoder('latin1').decode(bytes.subarray(0, 512))
   )?.[1]
-  // In one byte a letter it cannot be the UTF-16 that it says it is.
+  // Text with one byte per character cannot be the UTF-16 that it declares.
   return declared === undefined || /^utf-?16/i.test(declared) ? 'utf-8' : declared.toLowerCase()
 }
 
@@ -59,12 +67,12 @@ function textHead (bytes: Uint8Array): string {
   try {
     return new TextDecoder(xmlEncodingOf(bytes)).decode(bytes.subarray(0, HEAD_BYTES))
   } catch {
-    // An encoding by a name nobody knows; the names of elements are ASCII in nearly all of them.
+    // An unknown encoding: the names of elements are ASCII in nearly all of them.
     return new TextDecoder('latin1').decode(bytes.subarray(0, HEAD_BYTES))
   }
 }
 
-/** The name of the first element, past the declaration, comments and a document type. */
+/** The name of the first element, after the declaration, comments and the document type. */
 function rootOf (bytes: Uint8Array): string | undefined {
   const head = textHead(bytes)
   let at = 0

@@ -13,12 +13,12 @@ interface Track {
   breaksMs: Array<{ startMs: number, endMs: number }>
 }
 
-/** More tracks than this in one file are a collection of something else. */
+/** A file with more tracks than this is not a set of recordings. */
 const MAX_TRACKS = 1000
 
 /**
- * What stands in a point or its extensions (Garmin's TrackPointExtension, Strava's and others' power), by the element's
- * name.
+ * The values of a point or its extensions (Garmin's TrackPointExtension, power as from Strava), by the name of the
+ * element.
  */
 const FIGURES: Record<string, keyof Point> = {
   ele: 'altitudeM',
@@ -32,9 +32,9 @@ const FIGURES: Record<string, keyof Point> = {
 }
 
 /**
- * The activities of a GPX file, 1.0 or 1.1: one for each track. The end of a segment is a pause.
+ * The activities of a GPX file, 1.0 or 1.1: one for each track. A pause separates the segments of a track.
  *
- * Throws UNREADABLE_FILE for routes, waypoints and tracks without time stamps, which are no runs.
+ * Throws UNREADABLE_FILE for routes, waypoints and tracks without timestamps, which are not recordings.
  */
 export function decodeGpx (bytes: Uint8Array): Recording[] {
   const tracks: Track[] = []
@@ -82,7 +82,7 @@ export function decodeGpx (bytes: Uint8Array): Recording[] {
       }
     }
   })
-  if (tooMany > 0) warnings.push(`${counted(tooMany, 'track')} left out: a file may hold ${MAX_TRACKS}`)
+  if (tooMany > 0) warnings.push(`${counted(tooMany, 'track')} ignored: the limit is ${MAX_TRACKS} per file`)
   return recordingsOf(tracks, { creator, routes, warnings })
 }
 
@@ -100,17 +100,19 @@ function recordingsOf (
 ): Recording[] {
   const timed = tracks.filter(({ points }) => points.length > 0)
   if (timed.length === 0) {
-    // A file that breaks off before its first point is damaged before it is anything else.
+    // In a file truncated before its first point, the damage is the first thing to report.
     if (warnings.length > 0) throw unreadable(warnings.at(-1)!)
-    if (tracks.some(({ points }) => points.untimed > 0)) { throw unreadable('The track has no time stamps: it is a route, not a run') }
-    if (routes > 0) throw unreadable('The file holds a route and no track: a route is not a run')
-    throw unreadable('The GPX file holds no track with points')
+    if (tracks.some(({ points }) => points.untimed > 0)) {
+      throw unreadable('The track has no timestamps: it is a route, not a recording')
+    }
+    if (routes > 0) throw unreadable('The file contains a route but no track: a route is not a recording')
+    throw unreadable('The GPX file contains no track with points')
   }
   const recordings: Recording[] = []
   const refused: string[] = []
   for (const { points, name, type, breaksMs } of timed) {
     const notes: string[] = []
-    if (type === null) notes.push('The file does not name the sport: taken as running')
+    if (type === null) notes.push('The file does not name the sport: running is assumed')
     try {
       recordings.push(
         recordingOf(points, {
@@ -126,9 +128,9 @@ function recordingsOf (
     }
   }
   if (recordings.length === 0) throw unreadable(refused[0]!)
-  if (refused.length > 0) warnings.push(`${counted(refused.length, 'track')} left out: ${refused[0]!}`)
+  if (refused.length > 0) warnings.push(`${counted(refused.length, 'track')} ignored: ${refused[0]!}`)
   const untimed = tracks.filter(({ points }) => points.length === 0 && points.untimed > 0).length
-  if (untimed > 0) warnings.push(`${counted(untimed, 'track')} without time stamps left out`)
+  if (untimed > 0) warnings.push(`${counted(untimed, 'track')} without timestamps ignored`)
   recordings[0]!.warnings.unshift(...warnings)
   return recordings
 }

@@ -6,17 +6,17 @@ import { trackDistanceM } from '../training/distance.ts'
 import { believable, cumulate } from './repairs.ts'
 import { counted, unreadable } from './unreadable.ts'
 
-/** Eleven days of one record a second. What is larger is no run, and would only take memory. */
+/** Eleven days of one record per second. A larger file is not an activity, and would only take memory. */
 export const MAX_POINTS = 1_000_000
 
-/** No recording lasts longer; a point further away in time has a damaged time stamp. */
+/** No recording lasts longer; a point further away in time has a damaged timestamp. */
 const LONGEST_MS = 14 * 86_400_000
 
-/** FIT counts from the end of 1989; what is dated before or after a century of recording is a clock gone wrong. */
+/** FIT counts from the end of 1989; a date outside these bounds comes from a wrong clock. */
 const EARLIEST_MS = Date.UTC(1989, 11, 31)
 const LATEST_MS = Date.UTC(2100, 0, 1)
 
-/** Where a point's figures stand in the buffer, one row of nine numbers a point. */
+/** The position of each value in a row of the buffer; a point is a row of nine numbers. */
 const TIME = 0
 const LATITUDE = 1
 const LONGITUDE = 2
@@ -28,7 +28,7 @@ const POWER = 7
 const DISTANCE = 8
 const WIDTH = 9
 
-/** One point as a file has it. What is left out or NaN is a gap. */
+/** One point of a file. A missing value or NaN is a gap. */
 export interface Point {
   /** Milliseconds since 1970. */
   timeMs: number
@@ -36,19 +36,19 @@ export interface Point {
   longitudeDeg?: number | undefined
   altitudeM?: number | undefined
   heartRateBpm?: number | undefined
-  /** As the file has it: of one leg. */
+  /** As in the file: steps of one leg. */
   cadence?: number | undefined
   speedMPerS?: number | undefined
   powerW?: number | undefined
   distanceM?: number | undefined
 }
 
-/** A track as a decoder collects it: rows of numbers, growing, in any order and of any quality. */
+/** The points that a decoder collects: a growing buffer of rows, in any order and of any quality. */
 export class PointBuffer {
   length = 0
-  // Small at first: a hostile file may hold millions of empty tracks.
+  // Small at first: a hostile file may contain millions of empty tracks.
   rows = new Float64Array(WIDTH * 16)
-  /** Points left out because the file gives them no time. */
+  /** The number of points ignored because they have no timestamp. */
   untimed = 0
 
   push (point: Point): void {
@@ -77,7 +77,7 @@ export class PointBuffer {
     return this.rows[index * WIDTH + DISTANCE]!
   }
 
-  /** The points between two moments, the second left out, as a buffer of their own. */
+  /** The points from the first moment up to but excluding the second, as a new buffer. */
   between (fromMs: number, toMs: number): PointBuffer {
     const part = new PointBuffer()
     for (let i = 0; i < this.length; i++) {
@@ -89,9 +89,9 @@ export class PointBuffer {
     return part
   }
 
-  /** Makes room for one more point and says where it goes. */
+  /** Reserves space for one more point and returns its offset. */
   #room (): number {
-    if (this.length >= MAX_POINTS) throw unreadable(`The file holds more than ${MAX_POINTS} points`)
+    if (this.length >= MAX_POINTS) throw unreadable(`The file contains more than ${MAX_POINTS} points`)
     const at = this.length++ * WIDTH
     if (at + WIDTH > this.rows.length) {
       const larger = new Float64Array(this.rows.length * 2)
@@ -102,14 +102,14 @@ export class PointBuffer {
   }
 }
 
-/** What a decoder knows of an activity beside its points. Times in ms since 1970. */
+/** The data of an activity beside its points. Times in ms since 1970. */
 export interface Frame {
   sport: Sport
   subSport: SubSport | null
   name: string | null
-  /** The start as the file states it; without one, the first point's time. */
+  /** The start stated by the file; if absent, the time of the first point counts. */
   startMs?: number | undefined
-  /** What the device's distance stood at when the activity began. */
+  /** The device's distance counter at the start of the activity. */
   distanceBaseM?: number | undefined
   laps?: Array<Omit<Lap, 'startS'> & { startMs: number }>
   pausesMs?: Array<{ startMs: number, endMs: number }>
@@ -120,20 +120,20 @@ export interface Frame {
 }
 
 /**
- * Makes a recording of the points: in order of time, no two at one moment, what nobody can have measured left out, and
- * says what it did.
+ * Turns the points into a recording: in order of time, one point per moment, without implausible values, and with
+ * warnings about the repairs.
  *
- * Throws UNREADABLE_FILE where nothing is left that took any time, or where the clock was plainly wrong.
+ * Throws UNREADABLE_FILE if no duration is left, or if the clock was clearly wrong.
  */
 export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   const warnings = [...frame.warnings ?? []]
   const device = frame.device ?? { ...NO_DEVICE_FIGURES }
-  if (points.untimed > 0) warnings.push(`${counted(points.untimed, 'point')} without a time stamp left out`)
+  if (points.untimed > 0) warnings.push(`${counted(points.untimed, 'point')} without a timestamp ignored`)
 
   const rows = inOrder(points, frame.startMs, warnings)
   const firstMs = rows.length > 0 ? points.timeMsAt(rows[0]!) : undefined
   const startTime = frame.startMs === undefined ? firstMs : Math.min(frame.startMs, firstMs ?? frame.startMs)
-  if (startTime === undefined) throw unreadable('The file holds no point with a time stamp')
+  if (startTime === undefined) throw unreadable('The file contains no point with a timestamp')
   if (!(startTime >= EARLIEST_MS && startTime < LATEST_MS)) {
     const date =
       Math.abs(startTime) <= 8.64e15 ? new Date(startTime).toISOString().slice(0, 10) : 'a time that does not exist'
@@ -141,7 +141,7 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   }
   const lastMs = rows.length > 0 ? points.timeMsAt(rows.at(-1)!) : startTime
   if (!(lastMs > startTime) && !((device.elapsed_s ?? device.timer_s ?? 0) > 0)) {
-    throw unreadable('The recording has fewer than two points with different time stamps: it took no time')
+    throw unreadable('The recording has fewer than two points with different timestamps, so it has no duration')
   }
 
   const columns = columnsOf(points, rows, startTime)
@@ -176,30 +176,30 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   }
 }
 
-/** The indices of the usable points in order of time; twins stay in the order of the file. */
+/** The indices of the usable points in order of time; points with equal times stay in the order of the file. */
 function inOrder (points: PointBuffer, startMs: number | undefined, warnings: string[]): Uint32Array {
   const all = Uint32Array.from({ length: points.length }, (_, i) => i)
   let ordered = true
   for (let i = 1; i < all.length && ordered; i++) ordered = points.timeMsAt(i) >= points.timeMsAt(i - 1)
   const sorted = ordered ? all : all.sort((a, b) => points.timeMsAt(a) - points.timeMsAt(b) || a - b)
-  // The middle one holds however wrong the first and the last are.
+  // The middle point is reliable even if the first and the last are wrong.
   const anchorMs = startMs ?? (sorted.length > 0 ? points.timeMsAt(sorted[sorted.length >> 1]!) : 0)
   const usable = sorted.filter((i) => Math.abs(points.timeMsAt(i) - anchorMs) <= LONGEST_MS)
-  if (!ordered) warnings.push('The time stamps went backwards: the points were put in order of time')
+  if (!ordered) warnings.push('The timestamps were out of order: the points were sorted by time')
   if (usable.length < sorted.length) {
-    warnings.push(`${counted(sorted.length - usable.length, 'point')} with an impossible time stamp left out`)
+    warnings.push(`${counted(sorted.length - usable.length, 'point')} with an impossible timestamp ignored`)
   }
   let twins = 0
   for (let i = 1; i < usable.length; i++) {
     if (points.timeMsAt(usable[i]!) === points.timeMsAt(usable[i - 1]!)) twins++
   }
-  if (twins > 0) warnings.push(`${counted(twins, 'point')} with the time stamp of the one before put together with it`)
+  if (twins > 0) warnings.push(`${counted(twins, 'point')} merged with the previous point, which has the same timestamp`)
   return usable
 }
 
 /**
- * The columns of the points in that order: one row for each different time, a later twin filling what the earlier left
- * open.
+ * The columns of the points in that order: one row for each distinct time. Of points with the same time, a later one
+ * overrides the earlier values that it has.
  */
 function columnsOf (points: PointBuffer, order: Uint32Array, startTime: number): Columns {
   let length = 0
@@ -230,7 +230,7 @@ function columnsOf (points: PointBuffer, order: Uint32Array, startTime: number):
   return columns
 }
 
-/** Pauses in order and apart; those that last no time are none. */
+/** The pauses sorted, merged where they overlap, and without empty ones. */
 function tidyPauses (pauses: Pause[]): Pause[] {
   const tidy: Pause[] = []
   const sorted = pauses
@@ -244,14 +244,14 @@ function tidyPauses (pauses: Pause[]): Pause[] {
   return tidy
 }
 
-/** A device that records every second and then nothing for half a minute was not recording. */
+/** A device that records every second and then nothing for half a minute was not recording meanwhile. */
 const INTERRUPTION_S = 30
 const INTERRUPTION_STEPS = 10
 
 /**
- * Pauses that the file does not name: gaps of at least 30 s and ten times the usual step. Where the distance comes from
- * positions the straight line across is not counted, as the watch itself would not have; but it ran up to a step on
- * after the last record, and up to one before the next.
+ * Pauses that the file does not state: gaps of at least 30 s and of ten times the usual step. If the distance comes
+ * from positions, the straight line across the gap does not count, as it would not on the watch; only up to one step
+ * after the last record and one before the next count.
  */
 function interruptions (timeS: Float64Array): { pauses: Pause[], breaks: Map<number, number> } {
   const steps = new Float64Array(Math.max(0, timeS.length - 1)).map((_, i) => timeS[i + 1]! - timeS[i]!).sort()
@@ -267,7 +267,7 @@ function interruptions (timeS: Float64Array): { pauses: Pause[], breaks: Map<num
   return { pauses, breaks }
 }
 
-/** The rows after which a pause lies that the file names: nothing of what is across counts. */
+/** The rows that are followed by a pause that the file states: the distance across it does not count. */
 function breaksOf (timeS: Float64Array, pauses: Pause[]): Map<number, number> {
   const breaks = new Map<number, number>()
   let at = 0
@@ -278,7 +278,7 @@ function breaksOf (timeS: Float64Array, pauses: Pause[]): Map<number, number> {
   return breaks
 }
 
-/** Nobody runs at 240 steps a minute on the mean: from 120 up the device has counted both legs already. */
+/** No runner averages 240 steps per minute: from 120 on, the device has already counted both legs. */
 const BOTH_LEGS_FROM = 120
 
 function stepsOfBothLegs (cadence: Float64Array): void {

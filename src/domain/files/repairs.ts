@@ -1,7 +1,7 @@
 import type { Columns } from '../recording.ts'
 import { counted } from './unreadable.ts'
 
-/** What can be measured of a person, lowest and highest; anything else is a gap. */
+/** The lowest and highest plausible values; any other value is a gap. */
 const RANGES = {
   altitudeM: [-500, 9000],
   heartRateBpm: [20, 250],
@@ -12,8 +12,8 @@ const RANGES = {
 } as const satisfies Partial<Record<keyof Columns, readonly [number, number]>>
 
 /**
- * Makes gaps of what cannot have been measured. Devices write 0 for a lost heart rate or position: that is a gap
- * without a word.
+ * Replaces implausible values by gaps. Devices write 0 for a lost heart rate or position: that becomes a gap without a
+ * warning.
  */
 export function believable (columns: Columns, warnings: string[]): void {
   let misplaced = 0
@@ -26,7 +26,7 @@ export function believable (columns: Columns, warnings: string[]): void {
     latitudeDeg[i] = Number.NaN
     longitudeDeg[i] = Number.NaN
   }
-  if (misplaced > 0) warnings.push(`${counted(misplaced, 'position')} beyond the poles or the date line left out`)
+  if (misplaced > 0) warnings.push(`${counted(misplaced, 'position')} with an invalid latitude or longitude ignored`)
 
   for (const [name, [lowest, highest]] of Object.entries(RANGES)) {
     const column = columns[name as keyof typeof RANGES]
@@ -37,7 +37,9 @@ export function believable (columns: Columns, warnings: string[]): void {
       if (!Number.isNaN(value) && value !== 0) refused++
       column[i] = Number.NaN
     }
-    if (refused > 0) { warnings.push(`${counted(refused, 'value')} of ${WORDS[name as keyof typeof RANGES]} out of all bounds left out`) }
+    if (refused > 0) {
+      warnings.push(`${counted(refused, 'implausible value')} of ${WORDS[name as keyof typeof RANGES]} ignored`)
+    }
   }
 }
 
@@ -51,20 +53,20 @@ const WORDS: Record<keyof typeof RANGES, string> = {
 }
 
 export interface Cumulation {
-  /** What the device's count stood at when the recording began; unknown, its first value unless that is near 0. */
+  /** The device's counter at the start of the recording; if absent, its first value, unless that is close to 0. */
   baseM: number | undefined
   limitMPerS: number
 }
 
 /**
- * A first distance up to this is what was covered before the first record; a larger one is a count that began
- * elsewhere.
+ * A first distance up to this was covered before the first record; a larger one means that the counter started earlier.
  */
 const HEAD_START_M = 100
 
 /**
- * Makes the device's distance a count from the start that never decreases. Increments faster than anybody moves, and
- * decreases (spikes, or a count begun anew in each lap), add nothing; the count goes on from the new value.
+ * Turns the device's distance into one that starts at the start of the recording and never decreases. Implausibly fast
+ * increments and decreases (spikes, or a counter restarted in each lap) add nothing; counting continues from the new
+ * value.
  */
 export function cumulate (columns: Columns, { baseM, limitMPerS }: Cumulation, warnings: string[]): void {
   const { timeS, distanceM } = columns
@@ -80,8 +82,8 @@ export function cumulate (columns: Columns, { baseM, limitMPerS }: Cumulation, w
       total = head >= 0 && head <= HEAD_START_M ? head : 0
     } else {
       const step = raw - lastRaw
-      // Devices make up for what they missed, a tunnel say, in one record: twice the limit, and never under 50 m, is
-      // let through.
+      // After a tunnel, for example, a device adds the missed distance in one record: twice the limit, and at least
+      // 50 m, is accepted.
       if (step > Math.max(50, 2 * limitMPerS * (timeS[i]! - timeS[last]!))) leaps++
       else if (step > 0) total += step
     }
@@ -89,5 +91,5 @@ export function cumulate (columns: Columns, { baseM, limitMPerS }: Cumulation, w
     lastRaw = raw
     last = i
   }
-  if (leaps > 0) warnings.push(`${counted(leaps, 'leap')} in the distance faster than anybody moves left out`)
+  if (leaps > 0) warnings.push(`${counted(leaps, 'implausibly fast leap')} in the distance ignored`)
 }

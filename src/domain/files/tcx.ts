@@ -20,7 +20,7 @@ interface Activity {
 const MAX_ACTIVITIES = 1000
 const MAX_LAPS = 10_000
 
-/** What stands in a track point or its extensions, by the element's name. */
+/** The values of a track point or its extensions, by the name of the element. */
 const FIGURES: Record<string, keyof Point> = {
   LatitudeDegrees: 'latitudeDeg',
   LongitudeDegrees: 'longitudeDeg',
@@ -33,10 +33,10 @@ const FIGURES: Record<string, keyof Point> = {
 }
 
 /**
- * The activities of a TCX file, one for each `<Activity>`, those of a multisport session included. A new track within a
- * lap is a pause.
+ * The activities of a TCX file: one for each `<Activity>`, including those of a multisport session. A new track within
+ * a lap follows a pause.
  *
- * Throws UNREADABLE_FILE for courses and workouts, which are no runs.
+ * Throws UNREADABLE_FILE for courses and workouts, which are not recordings.
  */
 export function decodeTcx (bytes: Uint8Array): Recording[] {
   const activities: Activity[] = []
@@ -102,7 +102,7 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
       }
     }
   })
-  if (tooMany) warnings.push(`All after the first ${MAX_ACTIVITIES} activities left out`)
+  if (tooMany) warnings.push(`Activities after the first ${MAX_ACTIVITIES} ignored`)
   return recordingsOf(activities, seen, warnings)
 }
 
@@ -140,9 +140,9 @@ function takeOfActivity (activity: Activity, name: string, parent: string | unde
 
 function recordingsOf (activities: Activity[], seen: ReadonlySet<string>, warnings: string[]): Recording[] {
   if (activities.length === 0) {
-    if (seen.has('Course')) throw unreadable('The TCX file holds a course: a route is not a run')
-    if (seen.has('Workout')) throw unreadable('The TCX file holds a planned workout, not a recorded one')
-    throw unreadable(warnings.at(-1) ?? 'The TCX file holds no activity')
+    if (seen.has('Course')) throw unreadable('The TCX file contains a course: a route is not a recording')
+    if (seen.has('Workout')) throw unreadable('The TCX file contains a planned workout, not a recording')
+    throw unreadable(warnings.at(-1) ?? 'The TCX file contains no activity')
   }
   const recordings: Recording[] = []
   const refused: string[] = []
@@ -154,13 +154,13 @@ function recordingsOf (activities: Activity[], seen: ReadonlySet<string>, warnin
         points.untimed > 0 &&
         !laps.some(({ startMs, timerS }) => timerS !== null && Number.isFinite(startMs))
       ) {
-        throw unreadable('The track has no time stamps: it is a route, not a run')
+        throw unreadable('The track has no timestamps: it is a route, not a recording')
       }
       const timed = laps.filter(({ startMs }) => Number.isFinite(startMs))
       recordings.push(recordingOf(points, {
         ...sportOfText(sport ?? 'running'),
         name: notes,
-        // Without points the laps say when it was and how long it took.
+        // Without points, the laps give the start and the duration.
         startMs: points.length > 0 ? undefined : [...timed.map(({ startMs }) => startMs), idMs].find(Number.isFinite),
         laps: timed,
         pausesMs,
@@ -172,16 +172,18 @@ function recordingsOf (activities: Activity[], seen: ReadonlySet<string>, warnin
       refused.push((error as Error).message)
     }
   }
-  // A file that breaks off before its first point is damaged before it is anything else.
+  // In a file truncated before its first point, the damage is the first thing to report.
   if (recordings.length === 0) throw unreadable(warnings.at(-1) ?? refused[0]!)
-  if (refused.length > 0) { warnings.push(`${refused.length === 1 ? '1 activity' : `${refused.length} activities`} left out: ${refused[0]!}`) }
+  if (refused.length > 0) {
+    warnings.push(`${refused.length === 1 ? '1 activity' : `${refused.length} activities`} ignored: ${refused[0]!}`)
+  }
   recordings[0]!.warnings.unshift(...warnings)
   return recordings
 }
 
 /**
- * The laps' totals added up; what no lap states is unknown. TCX says how long the timer ran, and elapsed time only by
- * its points.
+ * The sums of the laps' totals; a total that no lap states is unknown. TCX states the timer time; only the points give
+ * the elapsed time.
  */
 function figuresOf (laps: TcxLap[], withoutPoints: boolean): DeviceFigures {
   const sum = (value: (lap: TcxLap) => number | null): number | null => {

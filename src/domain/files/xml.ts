@@ -3,17 +3,17 @@ import { AppError } from '../../errors.ts'
 import { localName, xmlEncodingOf } from './format.ts'
 import { unreadable } from './unreadable.ts'
 
-/** Who listens to the elements of a document. Names come without their prefix. */
+/** The callbacks for the elements of a document. Names have no namespace prefix. */
 export interface XmlListener {
   open (name: string, attributes: Record<string, string>): void
   /**
-   * `text` is what stood in the element after its last child, so all of it for one without children; at most 64 Ki
+   * `text` is the text of the element after its last child, so all of its text if it has no children; at most 64 Ki
    * characters.
    */
   close (name: string, text: string): void
 }
 
-/** Parsed at a time: small enough to be garbage soon, large enough to cost nothing. */
+/** The size of the chunks that are parsed: small enough to be collected soon, large enough to add no cost. */
 const CHUNK_BYTES = 1 << 16
 const MAX_DEPTH = 64
 const MAX_TEXT = 1 << 16
@@ -21,11 +21,11 @@ const MAX_TEXT = 1 << 16
 const MAX_ATTRIBUTES = 256
 
 /**
- * Reads a document from its bytes, element by element, never the whole of it at once. Entities are not expanded: a
- * document that declares any is refused, as is one nested too deeply. Where the document breaks off or is not
- * well-formed, reading ends; what was heard until then stands, and the answer says what was wrong.
+ * Parses a document from its bytes, element by element, never as a whole. Entities are not expanded: a document that
+ * declares any is rejected, and so is one nested too deeply. If the document is truncated or not well-formed, parsing
+ * stops; the elements until then stand, and the returned warnings name the problem.
  *
- * Throws UNREADABLE_FILE for what is not to be read at all.
+ * Throws UNREADABLE_FILE if the document must not be read at all.
  */
 export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
   const warnings: string[] = []
@@ -33,18 +33,20 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
   const parser = new SaxesParser<{ position: false, xmlns: false }>({ position: false, xmlns: false })
   let depth = 0
   let text = ''
-  /** The first thing found wrong. */
+  /** The first problem found. */
   const trouble: { message?: string } = {}
-  // No eighth listener: it would make V8 look the parser's properties up in a table, which takes five times as long.
+  // No eighth listener: V8 would then look the parser's properties up in a table, which takes five times as long.
   parser.on('error', (error) => {
     trouble.message ??= error.message.replace(/\.$/, '')
   })
   parser.on('doctype', (doctype) => {
-    if (/<!ENTITY/i.test(doctype)) { throw unreadable('The file declares XML entities, which are never expanded here: refused') }
+    if (/<!ENTITY/i.test(doctype)) throw unreadable('The file declares XML entities, which are not supported')
   })
   let attributes = 0
   parser.on('attribute', () => {
-    if (++attributes > MAX_ATTRIBUTES) { throw unreadable(`An element of the file has more than ${MAX_ATTRIBUTES} attributes`) }
+    if (++attributes > MAX_ATTRIBUTES) {
+      throw unreadable(`An element of the file has more than ${MAX_ATTRIBUTES} attributes`)
+    }
   })
   parser.on('opentag', (tag) => {
     attributes = 0
@@ -67,13 +69,13 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
 
   let read = 0
   let replaced = false
-  // What is wrong only at the end is that something is missing.
+  // An error at the very end means that the rest is missing.
   let ended = false
   try {
     for (let at = 0; at < bytes.length && trouble.message === undefined; at += CHUNK_BYTES) {
       const chunk = decoder.decode(bytes.subarray(at, at + CHUNK_BYTES), { stream: true })
       replaced ||= chunk.includes('\ufffd')
-      // What stands before the declaration is forgiven: some sites export a line of blanks first.
+      // White space before the declaration is tolerated: some sites export a blank line first.
       parser.write(read === 0 ? chunk.trimStart() : chunk)
       read += chunk.length
     }
@@ -86,11 +88,11 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
     if (error instanceof AppError) throw error
     trouble.message ??= (error as Error).message
   }
-  if (replaced) warnings.push('Some of its letters are not valid in its encoding and were replaced')
+  if (replaced) warnings.push('Some characters are not valid in the encoding of the file and were replaced')
   if (trouble.message !== undefined) {
     warnings.push(ended
-      ? 'The file is cut off: its XML does not end; what was read until there is kept'
-      : `The file is not well-formed XML (${trouble.message}): what follows was left out`)
+      ? 'The file is truncated: the XML does not end; the part before is kept'
+      : `The file is not well-formed XML (${trouble.message}): the rest was ignored`)
   }
   return warnings
 }
@@ -100,11 +102,11 @@ function textDecoderOf (bytes: Uint8Array): InstanceType<typeof TextDecoder> {
   try {
     return new TextDecoder(encoding)
   } catch (error) {
-    throw unreadable(`The file is in the encoding "${encoding}", which is not known here`, error)
+    throw unreadable(`The file has the encoding "${encoding}", which is not supported`, error)
   }
 }
 
-/** A number as XML writes it, undefined where the text is none. */
+/** The number in the text of an element; undefined if it is not a number. */
 export function numberOf (text: string | undefined): number | undefined {
   if (text === undefined || text.length > 64) return undefined
   const trimmed = text.trim()
@@ -115,11 +117,11 @@ export function numberOf (text: string | undefined): number | undefined {
 
 const MOMENT = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?\s*(?:(Z)|([+-])(\d\d):?(\d\d))?$/i
 
-/** The farthest from UTC that a clock may be, by XML Schema. */
+/** The largest offset from UTC that XML Schema allows. */
 const MAX_ZONE_MINUTES = 14 * 60
 
 /**
- * A moment of XML Schema in ms since 1970, NaN where the text is none. Without a zone it is UTC, as both formats
+ * An XML Schema dateTime in ms since 1970; NaN if the text is not one. Without a zone it is UTC, as both formats
  * prescribe.
  */
 export function momentOf (text: string): number {
@@ -129,11 +131,11 @@ export function momentOf (text: string): number {
   const [, year, month, day, hour, minute, second, fraction, , sign, zoneHour, zoneMinute] = match
   const date = Date.UTC(Number(year), Number(month) - 1, Number(day))
   const found = new Date(date)
-  // The 31st of a month of thirty days is not the first of the next, and the year 96 is not 1996.
+  // Date.UTC would turn the 31st of a 30-day month into the first of the next, and the year 96 into 1996.
   if (found.getUTCDate() !== Number(day) || found.getUTCFullYear() !== Number(year) || Number(month) > 12) {
     return Number.NaN
   }
-  // 24:00:00 is the end of the day, which XML Schema has, and the second 60 a leap second.
+  // XML Schema allows 24:00:00 for the end of a day; second 60 is a leap second.
   if (
     Number(hour) > 24 ||
     Number(minute) > 59 ||

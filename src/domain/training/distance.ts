@@ -8,8 +8,8 @@ const RADIANS = Math.PI / 180
  *
  *     a = sin²(Δφ/2) + cos φ1 · cos φ2 · sin²(Δλ/2),   d = 2R · asin(√a)
  *
- * `a` is held to 1, so that antipodes give half the circumference and not NaN. The Earth is a sphere here: up to 0.5 %
- * off.
+ * `a` is clamped to 1, so that antipodes give half the circumference and not NaN. The Earth is assumed to be a sphere,
+ * which is up to 0.5 % off.
  */
 export function haversineM (
   latitude1Deg: number,
@@ -31,17 +31,15 @@ export interface Positions {
   longitudeDeg: Float64Array
 }
 
-/** So many positions in a row out of reach of the last good one, and it was the last good one that was wrong. */
+/** After this many positions in a row out of reach of the last good one, the last good one was the wrong one. */
 const REFUSALS = 5
 
 /**
- * Distance since the first position, in metres, at each position; NaN where there is none, and everywhere if there are
- * none.
+ * The distance since the first position, in metres, at each position; NaN where there is no position.
  *
- * A position that nobody could have reached since the last good one (faster than `limitMPerS`) is a spike and adds
- * nothing; after five in a row the track goes on from there, the leap between left out. `breaks` says after which rows
- * the recording was interrupted, and for how many seconds of the break the last speed is to be counted; the rest of
- * what lies across was not run.
+ * A position out of reach of the last good one (faster than `limitMPerS`) is a spike and adds nothing; after five in a
+ * row the track continues from there, and the leap does not count. `breaks` holds the rows after which the recording
+ * was interrupted, and for how many seconds of the interruption the last speed counts; the rest of the gap was not run.
  */
 export function trackDistanceM (
   positions: Positions,

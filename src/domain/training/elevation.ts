@@ -1,6 +1,6 @@
-/** Heights are averaged over what was recorded up to so many seconds before and after. */
+/** Altitudes are averaged over this many seconds before and after. */
 export const SMOOTHING_S = 10
-/** A rise or fall counts when it is at least so high; smaller ones are taken for the unrest of the sensor. */
+/** The smallest rise or fall that counts; a smaller one is assumed to be noise of the sensor. */
 export const HYSTERESIS_M = 2
 
 export interface Elevation {
@@ -9,9 +9,9 @@ export interface Elevation {
 }
 
 /**
- * Heights freed of the sensor's unrest: each the mean of those within `SMOOTHING_S` on either side, a window that
- * narrows towards both ends so that the first and last height stay what they were, and a climb stays a climb. Gaps stay
- * gaps.
+ * Altitudes without the noise of the sensor: each is the mean of those within `SMOOTHING_S` on either side. The window
+ * narrows towards both ends, so that the first and the last altitude stay unchanged and a climb stays a climb. Gaps
+ * stay gaps.
  */
 export function smoothAltitude (timeS: Float64Array, altitudeM: Float64Array): Float64Array<ArrayBuffer> {
   const known: number[] = []
@@ -34,11 +34,11 @@ export function smoothAltitude (timeS: Float64Array, altitudeM: Float64Array): F
 }
 
 /**
- * Metres climbed and descended, null where fewer than two heights are known.
+ * Metres climbed and descended; null if fewer than two altitudes are known.
  *
- * The smoothed heights are cut at their turning points, and a turn is one only when the way back from it is at least
- * `HYSTERESIS_M`: noise of ±0.3 m on the flat gives 0, a climb without a descent its end less its start, and the way
- * back swaps gain and loss.
+ * The smoothed altitudes are split at their turning points. A turning point counts only if the altitude then changes
+ * back by at least `HYSTERESIS_M`: noise of ±0.3 m on flat ground gives 0, a pure climb gives its end minus its start,
+ * and the reversed track swaps gain and loss.
  */
 export function elevationOf (timeS: Float64Array, altitudeM: Float64Array): Elevation | null {
   let known = 0
@@ -51,7 +51,7 @@ export function elevationOf (timeS: Float64Array, altitudeM: Float64Array): Elev
   let lossM = 0
   let lowest = Number.POSITIVE_INFINITY
   let highest = Number.NEGATIVE_INFINITY
-  /** 1 on the way up, −1 on the way down, 0 before the first real rise or fall. */
+  /** 1 while climbing, −1 while descending, 0 before the first real rise or fall. */
   let direction = 0
   for (const altitude of smoothAltitude(timeS, altitudeM)) {
     if (Number.isNaN(altitude)) continue
@@ -64,7 +64,7 @@ export function elevationOf (timeS: Float64Array, altitudeM: Float64Array): Elev
       direction = 1
       highest = altitude
     }
-    // On the way up only the highest moves, on the way down only the lowest: the other is where the way began.
+    // While climbing only the highest altitude moves, while descending only the lowest; the other is the start.
     if (direction >= 0) highest = Math.max(highest, altitude)
     if (direction <= 0) lowest = Math.min(lowest, altitude)
   }

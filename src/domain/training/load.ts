@@ -9,25 +9,25 @@ export interface HeartRateRange {
   max: number
 }
 
-/** a and b of Banister's weight; where the sex is not known, the mean of both. */
+/** a and b of Banister's weight; for an unknown sex, the mean of both. */
 const WEIGHTS = { male: { a: 0.64, b: 1.92 }, female: { a: 0.86, b: 1.67 }, unknown: { a: 0.75, b: 1.795 } } as const
 
-/** Values farther apart than this, in seconds, have a gap between them. */
+/** Values further apart than this, in seconds, have a gap between them. */
 const LONGEST_GAP_S = 60
 /**
- * Of watches, which count whole beats, means are exact so; of what else a file may say they are off by no more than a
- * quarter of a beat.
+ * Steps of half a beat: exact for means of the whole beats that watches record, and at most a quarter of a beat off for
+ * any other value.
  */
 const RATES_PER_BPM = 2
 const HIGHEST_BPM = 250
 /**
- * Our own convention: an hour at this effort, of 10, is a load of 100, as an hour at threshold is for the other models.
+ * Our own convention: an hour at this effort (of 10) is a load of 100, like an hour at threshold in the other models.
  */
 const EFFORT_OF_100 = 7
 
 /**
- * How much a minute at `heartRateBpm` counts: x·a·e^(b·x), x = (hr − rest) / (max − rest) held to 0…1, so that one bad
- * reading cannot carry the sum.
+ * The weight of a minute at `heartRateBpm`: x·a·e^(b·x), x = (hr − rest) / (max − rest) clamped to 0…1, so that one bad
+ * reading cannot dominate the sum.
  */
 function weight (heartRateBpm: number, { resting, max }: HeartRateRange, sex: string | null): number {
   const { a, b } = WEIGHTS[sex === 'male' || sex === 'female' ? sex : 'unknown']
@@ -36,14 +36,14 @@ function weight (heartRateBpm: number, { resting, max }: HeartRateRange, sex: st
 }
 
 /**
- * Seconds at each heart rate, by half beats per minute from 0 to 250: all that a training impulse needs of a recording,
- * whatever that holds.
+ * Seconds at each heart rate, in steps of half a beat per minute from 0 to 250: all that the training impulse of a
+ * recording depends on.
  */
 export type HeartRateTimes = Float64Array<ArrayBuffer>
 
 /**
- * How long the heart beat at which rate, in time on the running timer, `activeS`. The heart rate between two values is
- * their mean. Gaps, of over a minute, are skipped; 0 everywhere where nothing was measured for any time.
+ * The time spent at each heart rate, by the running timer `activeS`. The heart rate between two values is their mean.
+ * Gaps of over a minute are skipped; all zeros if no heart rate was measured.
  */
 export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Array): HeartRateTimes {
   const times = new Float64Array(HIGHEST_BPM * RATES_PER_BPM + 1)
@@ -62,7 +62,7 @@ export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Arra
 
 /**
  * Training impulse (TRIMP) in Banister's arbitrary units: Σ Δt · x · a · e^(b·x), Δt in minutes at a heart rate; null
- * where none was measured.
+ * if no heart rate was measured.
  *
  * Banister, E. W. (1991), in: Physiological Testing of Elite Athletes.
  */
@@ -74,7 +74,7 @@ export function trainingImpulse (times: HeartRateTimes, range: HeartRateRange, s
   return impulse
 }
 
-/** The same of `seconds` at one heart rate: of what has a mean and no samples. */
+/** The training impulse of `seconds` at a constant heart rate: for activities with a mean but no samples. */
 export function steadyImpulse (
   seconds: number,
   heartRateBpm: number,
@@ -84,7 +84,7 @@ export function steadyImpulse (
   return (seconds / 60) * weight(heartRateBpm, range, sex)
 }
 
-/** Heart-rate stress: the impulse in hundredths of that of an hour at threshold heart rate. */
+/** Heart-rate stress (hrTSS): 100 times the impulse divided by that of an hour at threshold heart rate. */
 export function heartRateStress (
   impulse: number,
   thresholdBpm: number,
@@ -94,7 +94,7 @@ export function heartRateStress (
   return (100 * impulse) / steadyImpulse(3600, thresholdBpm, range, sex)
 }
 
-/** Running stress: hours · IF² · 100, IF being normalized graded speed over threshold speed, both in m/s. */
+/** Running stress (rTSS): hours · IF² · 100, where IF is normalized graded speed over threshold speed, both in m/s. */
 export function runningStress (seconds: number, gradedSpeedMPerS: number, thresholdSpeedMPerS: number): number {
   return seconds / 3600 * (gradedSpeedMPerS / thresholdSpeedMPerS) ** 2 * 100
 }
@@ -104,22 +104,22 @@ export function sessionStress (seconds: number, effort: number): number {
   return effort * seconds / 60 / (EFFORT_OF_100 * 60) * 100
 }
 
-/** What a load can be told from; what is not known is null. */
+/** The data from which a load can be computed; unknown values are null. */
 export interface Exertion {
   sport: Sport
-  /** With the timer running; null where there is none. */
+  /** Time on the running timer; null if unknown. */
   seconds: number | null
   gradedSpeedMPerS: number | null
-  /** The training impulse for a range and a sex, by samples or by a mean. */
+  /** The training impulse for a range and a sex, from samples or from a mean. */
   impulse (range: HeartRateRange, sex: string | null): number | null
   /** 0 to 10. */
   perceivedEffort: number | null
 }
 
 /**
- * The load of one activity and which model gave it, by what held of the runner's body on its day: running stress where
- * there are a speed and a threshold pace, else heart-rate stress, else session RPE, else null. Threshold pace is of
- * running and says nothing of another sport.
+ * The load of one activity and its model, with the physiological values valid on its day: running stress if speed and
+ * threshold pace are known, otherwise heart-rate stress, otherwise session RPE, otherwise null. A threshold pace
+ * applies to running only.
  */
 export function loadOf (
   exertion: Exertion,
@@ -136,12 +136,14 @@ export function loadOf (
   if (sport === 'running' && seconds !== null && gradedSpeedMPerS !== null && pace !== null) {
     return { load: runningStress(seconds, gradedSpeedMPerS, METRES_PER_KM / pace), load_model: 'rtss' }
   }
-  // Settings of different days may contradict each other: then they tell nothing.
+  // Values of different days may contradict each other: then they are not used.
   if (max !== null && resting !== null && threshold !== null && resting < max && resting < threshold) {
     const range = { resting, max }
     const sum = impulse(range, sex)
     if (sum !== null) return { load: heartRateStress(sum, threshold, range, sex), load_model: 'hrtss' }
   }
-  if (seconds !== null && perceivedEffort !== null) { return { load: sessionStress(seconds, perceivedEffort), load_model: 'session_rpe' } }
+  if (seconds !== null && perceivedEffort !== null) {
+    return { load: sessionStress(seconds, perceivedEffort), load_model: 'session_rpe' }
+  }
   return { load: null, load_model: null }
 }

@@ -1,11 +1,11 @@
 import type { Columns, Pause } from '../recording.ts'
 
-/** Slower than this, in m/s, is standing: 33 minutes a kilometre. */
+/** Slower than this, in m/s, counts as standing: 33 minutes per kilometre. */
 export const STANDING_M_PER_S = 0.5
-/** Only standing for so many seconds at a time counts: some devices tell their distance only every few seconds. */
+/** Only a stop of at least this many seconds counts: some devices update their distance only every few seconds. */
 export const SHORTEST_STOP_S = 10
 
-/** Seconds on the running timer at each record: time since the start less the pauses up to there. */
+/** Seconds on the running timer at each record: the time since the start minus the pauses until then. */
 export function activeTimeS (timeS: Float64Array, pauses: readonly Pause[]): Float64Array<ArrayBuffer> {
   const activeS = new Float64Array(timeS.length)
   let pausedS = 0
@@ -23,8 +23,8 @@ export function activeTimeS (timeS: Float64Array, pauses: readonly Pause[]): Flo
 }
 
 /**
- * Seconds of standing while the timer ran, a stop being at least 10 s below 0.5 m/s by the distance. Null where the
- * distance does not tell: known at fewer than two records, or never more than 0.
+ * Seconds of standing while the timer ran: stops of at least 10 s below 0.5 m/s, by the distance. Null if the distance
+ * is known at fewer than two records or is never above 0.
  */
 export function standingTimeS (
   { timeS, distanceM }: Pick<Columns, 'timeS' | 'distanceM'>,
@@ -51,15 +51,15 @@ export function standingTimeS (
 }
 
 export interface TimedMean {
-  /** Null where no value is known. */
+  /** Null if no value is known. */
   mean: number | null
-  /** Over so many seconds. */
+  /** The time that it covers. */
   seconds: number
 }
 
 /**
- * The mean of a column weighted by time on the running timer, over stretches between values at most `longestGapS`
- * apart. Gaps are skipped and never count as zero, nor do values under `from`.
+ * The mean of a column, weighted by time on the running timer, over stretches between values at most `longestGapS`
+ * apart. Gaps and values below `from` are skipped; they never count as zero.
  */
 export function meanOverTime (
   activeS: Float64Array,

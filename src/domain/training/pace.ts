@@ -2,15 +2,15 @@ import type { Columns, Pause } from '../recording.ts'
 import { smoothAltitude } from './elevation.ts'
 import { activeTimeS } from './moving.ts'
 
-/** The steepest grade that was measured, either way; beyond it the cost is that of ±45 %. */
+/** The steepest grade that Minetti measured, up and down; beyond it the cost is that of ±45 %. */
 const STEEPEST = 0.45
-/** Joules per kilogram and metre on the flat: C(0). */
+/** Joules per kilogram and metre on flat ground: C(0). */
 const FLAT_COST = 3.6
 
 /**
  * The energy cost of running on a grade of `grade` (rise over run), in J/kg/m:
  *
- *     C(i) = 155.4i⁵ − 30.4i⁴ − 43.3i³ + 46.3i² + 19.5i + 3.6,   i held to ±0.45
+ *     C(i) = 155.4i⁵ − 30.4i⁴ − 43.3i³ + 46.3i² + 19.5i + 3.6,   i clamped to ±0.45
  *
  * Minetti et al. (2002), Energy cost of walking and running at extreme uphill and downhill slopes. J. Appl. Physiol.
  * 93.
@@ -21,16 +21,16 @@ export function minettiCost (grade: number): number {
 }
 
 /**
- * How much faster the same effort would have been on the flat: C(i)/3.6, so 1 on the flat, 1.6578 at +10 %, 0.5977 at
- * −10 %.
+ * The factor by which the same effort is faster on flat ground: C(i)/3.6, so 1 on flat ground, 1.6578 at +10 %, 0.5977
+ * at −10 %.
  */
 export function gradeFactor (grade: number): number {
   return minettiCost(grade) / FLAT_COST
 }
 
 /**
- * The grade at a place is the rise over so many metres around it, of smoothed heights: shorter and it is the sensor's
- * unrest.
+ * The grade at a point is the rise of the smoothed altitude over this many metres around it. A shorter window would
+ * measure the noise of the sensor.
  */
 export const GRADE_WINDOW_M = 60
 
@@ -41,9 +41,9 @@ export interface Course {
 }
 
 /**
- * Distance since the start as it would have been run on the flat at the same cost, in metres, at each record with a
- * distance (NaN at the others). Where the altitude is not known the grade is taken for 0; null where it is known at
- * fewer than half of the records with a distance.
+ * The distance since the start that could have been run on flat ground at the same energy cost, in metres, at each
+ * record with a distance (NaN at the others). Where the altitude is unknown, the grade is assumed to be 0. Null if the
+ * altitude is known at fewer than half of the records with a distance.
  */
 export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffer> | null {
   const { timeS, distanceM } = course
@@ -66,7 +66,7 @@ export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffe
     if (previous >= 0) {
       const stepM = distanceM[i]! - distanceM[previous]!
       const middleM = distanceM[previous]! + stepM / 2
-      // The last known height before the window and the first one after it.
+      // The last known altitude before the window and the first one after it.
       while (from + 1 < known.length && distanceM[known[from + 1]!]! <= middleM - GRADE_WINDOW_M / 2) from++
       while (to + 1 < known.length && distanceM[known[to]!]! < middleM + GRADE_WINDOW_M / 2) to++
       total += stepM * gradeFactor(gradeBetween(distanceM, altitudeM, known[from]!, known[to]!))
@@ -78,8 +78,8 @@ export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffe
 }
 
 /**
- * Rise over run between two records; flat where they are too near to tell or so far apart that the heights between are
- * missing.
+ * Rise over run between two records; 0 if they are too close together to tell, or so far apart that altitudes are
+ * missing between them.
  */
 function gradeBetween (distanceM: Float64Array, altitudeM: Float64Array, from: number, to: number): number {
   const runM = distanceM[to]! - distanceM[from]!
@@ -87,15 +87,15 @@ function gradeBetween (distanceM: Float64Array, altitudeM: Float64Array, from: n
   return (altitudeM[to]! - altitudeM[from]!) / runM
 }
 
-/** The speed is averaged over so many seconds before it is raised to the fourth power: the body answers no faster. */
+/** Speed is averaged over this many seconds before it is raised to the fourth power: the body responds no faster. */
 const ROLLING_S = 30
 
 /**
- * Normalized graded speed in m/s: the 4th-power mean of the 30 s rolling grade-adjusted speed. Null where nothing moved
- * or no time passed.
+ * Normalized graded speed in m/s: the 4th-power mean of the 30 s rolling grade-adjusted speed. Null if there is no
+ * movement or no time.
  *
- * `activeS` is time on the running timer, so that pauses do not count, and `adjustedM` the grade-adjusted distance,
- * both at the same records and never decreasing; records without a distance are left out. The first 30 s have no full
+ * `activeS` is the time on the running timer, so that pauses do not count, and `adjustedM` the grade-adjusted distance,
+ * both at the same records and never decreasing. Records without a distance are ignored. The first 30 s have no full
  * window before them and share that of the 30th second.
  */
 export function normalizedGradedSpeed (activeS: Float64Array, adjustedM: Float64Array): number | null {
@@ -127,8 +127,8 @@ export function normalizedGradedSpeed (activeS: Float64Array, adjustedM: Float64
 }
 
 /**
- * The normalized graded speed of a recording, in m/s; by its plain distance where the altitude is not known. Null where
- * it has no distance.
+ * The normalized graded speed of a recording in m/s, from its plain distance if the altitude is unknown. Null if it has
+ * no distance.
  */
 export function gradedSpeedOf (columns: Columns, pauses: readonly Pause[]): number | null {
   return normalizedGradedSpeed(activeTimeS(columns.timeS, pauses), gradeAdjustedDistanceM(columns) ?? columns.distanceM)

@@ -7,7 +7,7 @@ import { activeTimeS, meanOverTime, standingTimeS } from './moving.ts'
 import type { TimedMean } from './moving.ts'
 import { gradeAdjustedDistanceM } from './pace.ts'
 
-/** The figures of one activity, as they go over the wire. What cannot be computed is null, never 0. */
+/** The figures of one activity, as in the API. A figure that cannot be computed is null, never 0. */
 export interface ActivitySummary {
   sport: Sport
   sub_sport: SubSport | null
@@ -31,8 +31,7 @@ export interface ActivitySummary {
 }
 
 /**
- * A device that says its recording took less than half of the time that its own records span, or more than a fortnight,
- * is wrong.
+ * A device is wrong if it reports less than half of the time that its own records span, or more than a fortnight.
  */
 const LEAST_SHARE = 0.5
 const LONGEST_S = 14 * 86_400
@@ -40,13 +39,13 @@ const LONGEST_S = 14 * 86_400
 /**
  * The figures of a recording.
  *
- * - Distance and elapsed time are the device's own where it gave them and they can be true, else those of the records.
- * - Moving time is that on the running timer less the stops; see `standingTimeS`. In water nothing tells a stop from a
- *   turn: the timer counts.
- * - Heart rate and cadence are means over time, gaps skipped, the device's own only where the samples
- *   cover less than half of its time; cadence leaves standing out.
- * - Grade-adjusted pace is that of legs: null for a sport without steps.
- * - Height is computed from the altitudes, and the device's own only where there are none.
+ * - Distance and elapsed time are the device's own if it reports plausible ones, otherwise those of the records.
+ * - Moving time is the time on the running timer minus the stops; see `standingTimeS`. In swimming a stop cannot be
+ *   distinguished from a turn, so the timer counts.
+ * - Heart rate and cadence are means over time without gaps; the device's own are used only if the samples cover less
+ *   than half of the time. Cadence excludes standing.
+ * - Grade-adjusted pace applies to running and walking: null for a sport without steps.
+ * - Elevation is computed from the altitudes; the device's own is used only if there are none.
  */
 export function summaryOf (recording: Recording): ActivitySummary {
   const { sport, columns, pauses, device, deviceMeans } = recording
@@ -58,7 +57,7 @@ export function summaryOf (recording: Recording): ActivitySummary {
   const elevation = elevationOf(columns.timeS, columns.altitudeM)
   const adjusted = hasSteps(sport) ? gradeAdjustedDistanceM(columns) : null
   const recordedM = lastOf(columns.distanceM)
-  // Records and device may differ in the distance; what the grades add to it is in proportion.
+  // The distances of the records and of the device may differ: the grade adjustment is applied in proportion.
   const adjustedM =
     adjusted && distanceM !== null && recordedM !== null && recordedM > 0
       ? (distanceM * lastOf(adjusted)!) / recordedM
@@ -99,7 +98,7 @@ function elapsedOf ({ elapsed_s: stated, timer_s: timer }: DeviceFigures, record
   const believed = (seconds: number | null): seconds is number =>
     seconds !== null && seconds >= recordedS * LEAST_SHARE && seconds <= LONGEST_S
   if (believed(stated)) return stated
-  // The timer may have run on after the last record; time cannot have been shorter than it.
+  // The timer may have continued after the last record; the elapsed time cannot be shorter than the timer.
   return believed(timer) ? Math.max(recordedS, timer) : recordedS
 }
 
@@ -122,14 +121,14 @@ function movingOf ({ sport, columns, pauses, device }: Recording, elapsedS: numb
 }
 
 /**
- * The mean of the samples where they cover at least half of the time, else the device's own, else that of what there
- * is.
+ * The mean of the samples if they cover at least half of the time, otherwise the device's own, otherwise the mean of
+ * the samples there are.
  */
 function meanOf ({ mean, seconds }: TimedMean, stated: number | null, activeS: Float64Array): number | null {
   return stated !== null && seconds * 2 < (activeS.at(-1) ?? 0) ? stated : mean ?? stated
 }
 
-/** The last value that is known. */
+/** The last known value. */
 function lastOf (column: Float64Array): number | null {
   for (let i = column.length - 1; i >= 0; i--) {
     if (!Number.isNaN(column[i]!)) return column[i]!
