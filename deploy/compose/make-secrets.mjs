@@ -1,32 +1,32 @@
-// Makes what docker-compose.yml keeps secret, once, into the folder that is named: node make-secrets.mjs <folder>
-// A secret that is there already is left alone, so that `docker compose up` may be given any number of times.
+// Generates the secrets of docker-compose.yml in a directory: node make-secrets.mjs <directory>
+// An existing secret is kept, so that `docker compose up` can be repeated.
 import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const folder = process.argv[2]
 if (!folder) {
-  console.error('usage: node make-secrets.mjs <folder>')
+  console.error('usage: node make-secrets.mjs <directory>')
   process.exit(64)
 }
 
-// The users that the images run as: each can read its own secrets and nobody else's.
+// The users of the images: each can read only its own secrets.
 const SERVICE = 1000
 const POSTGRES = 999
 const PROMETHEUS = 65534
 const GRAFANA = 472
 
-/** What the secret `name` holds: what it held before, else what `make` gives. */
+/** The value of the secret `name`: the existing one, otherwise a new one from `make`. */
 function keep (name, make, owner) {
   const path = join(folder, name)
   if (existsSync(path)) return readFileSync(path, 'utf8')
   const value = make()
-  // Written aside and renamed: a start that was cut short leaves no half of a secret behind.
+  // Written to a temporary file and renamed: an interrupted start leaves no partial secret behind.
   writeFileSync(`${path}.new`, value, { mode: 0o400 })
   chmodSync(`${path}.new`, 0o400)
   if (process.getuid() === 0) chownSync(`${path}.new`, owner, owner)
   renameSync(`${path}.new`, path)
-  console.log(`made ${name}`)
+  console.log(`created ${name}`)
   return value
 }
 
