@@ -1,18 +1,18 @@
 import type { Logger } from '../log/logger.ts'
 
-/** Work that is done now and then, in batches that are each safe to stop after. */
+/** Periodic background work in batches; it can stop safely after each batch. */
 export interface Job {
   name: string
   /** From the end of one run to the start of the next, on average. */
   intervalMs: number
-  /** One batch: whether there is more to do. `elsewhere`: another process is at it. */
+  /** Runs one batch and returns whether there is more to do. `elsewhere`: another process is doing it. */
   batch (): Promise<'more' | 'done' | 'elsewhere'>
 }
 
 export interface JobsOptions {
   jobs: Job[]
   log: Logger
-  /** Whether work may begin by itself now: not before the database has its tables, nor while the process stops. */
+  /** Whether scheduled work may start now: not before the migrations are applied, nor during a shutdown. */
   mayRun (): boolean
 }
 
@@ -20,17 +20,17 @@ interface Scheduled {
   job: Job
   timer: NodeJS.Timeout | undefined
   running: Promise<void> | undefined
-  /** What was wrong with the last run, in a few words. */
+  /** Why the last run failed, in a few words. */
   problem: string | undefined
-  /** Whether that was the database's being away. */
+  /** Whether it failed because the database was unavailable. */
   outage: boolean
 }
 
-/** After a failure, and where it may not run yet, it is tried again after this long at the most. */
+/** The longest wait for a retry after a failure, or while jobs must not run yet. */
 const RETRY_MS = 30_000
 
 /**
- * Runs jobs in the background, each one after the other and never twice at once. What fails is told, and tried again.
+ * Runs jobs in the background, never two runs of the same job at once. A failure is logged and retried.
  */
 export class JobRunner {
   readonly #log: Logger
@@ -50,14 +50,14 @@ export class JobRunner {
     for (const scheduled of this.#jobs.values()) this.#plan(scheduled, Math.min(RETRY_MS, scheduled.job.intervalMs))
   }
 
-  /** Begins no further batch, and resolves when the one under way is done. */
+  /** Starts no further batch, and resolves when the running ones are done. */
   async stop (): Promise<void> {
     this.#stopped = true
     for (const { timer } of this.#jobs.values()) clearTimeout(timer)
     await Promise.all(Array.from(this.#jobs.values(), ({ running }) => running))
   }
 
-  /** Runs a job now, or waits for the run under way. Never rejects: see `problem`. */
+  /** Runs a job now, or waits for the current run. Never rejects: see `problem`. */
   async run (name: string): Promise<void> {
     const scheduled = this.#jobs.get(name)
     if (scheduled === undefined) throw new TypeError(`There is no job ${name}`)
@@ -66,13 +66,13 @@ export class JobRunner {
     await scheduled.running
   }
 
-  /** What is wrong, in a few words that name the job; undefined where nothing is. */
+  /** The problem of a failing job, with its name; undefined if there is none. */
   problem (): string | undefined {
     for (const { job, problem } of this.#jobs.values()) if (problem !== undefined) return `${job.name}: ${problem}`
     return undefined
   }
 
-  /** Not all processes at once: those started together would go on together. */
+  /** With jitter, so that processes started together do not run their jobs together. */
   #plan (scheduled: Scheduled, afterMs: number): void {
     if (this.#stopped) return
     clearTimeout(scheduled.timer)
@@ -101,8 +101,8 @@ export class JobRunner {
   }
 
   /**
-   * That the database is away is told once: the health check of the database tells the rest. A job that is broken is
-   * told each time.
+   * Logs a database outage once, since the health check of the database reports it too, and every other failure each
+   * time.
    */
   #failed (scheduled: Scheduled, error: unknown): void {
     const outage = error instanceof Error && error.name === 'DatabaseError'
@@ -110,6 +110,6 @@ export class JobRunner {
     if (!outage) this.#log.error('job failed', fields)
     else if (!scheduled.outage) this.#log.warning('job waits for the database', fields)
     scheduled.outage = outage
-    scheduled.problem = outage ? 'the database cannot be used' : 'it fails; the log has why'
+    scheduled.problem = outage ? 'the database is unavailable' : 'it failed; the log has the reason'
   }
 }

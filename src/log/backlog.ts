@@ -1,6 +1,6 @@
 const NEWLINE = 10
 
-/** How many lines end in these bytes. */
+/** The number of lines that end in these bytes. */
 export function lineCount (bytes: Uint8Array): number {
   let count = 0
   for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++
@@ -8,8 +8,8 @@ export function lineCount (bytes: Uint8Array): number {
 }
 
 /**
- * Lines that could not be written yet, in their order, at most `maxBytes` of them. When it is full the newest lines are
- * refused: the oldest tell how the trouble began, and the first of them may be half written already.
+ * Lines that could not be written yet, in order, at most `maxBytes` of them. When it is full, the newest lines are
+ * dropped: the oldest show how the trouble began, and the first of them may already be partly written.
  */
 export class Backlog {
   readonly #maxBytes: number
@@ -22,7 +22,7 @@ export class Backlog {
 
   get isEmpty (): boolean { return this.#chunks.length === 0 }
 
-  /** Keeps as many whole lines of the chunk as there is room for, and answers how many it had to refuse. */
+  /** Stores as many whole lines of the chunk as there is room for; returns the number of dropped lines. */
   push (chunk: Buffer): number {
     let kept = chunk
     const room = this.#maxBytes - this.#bytes
@@ -36,13 +36,13 @@ export class Backlog {
     return kept.length === chunk.length ? 0 : lineCount(chunk.subarray(kept.length))
   }
 
-  /** Keeps the whole chunk, room or not: for one that is about to be written. */
+  /** Stores the whole chunk regardless of the limit: for one that is about to be written. */
   force (chunk: Buffer): void {
     this.#chunks.push(chunk)
     this.#bytes += chunk.length
   }
 
-  /** Takes out the oldest chunk. What of it cannot be written is given back with {@link unshift}. */
+  /** Removes and returns the oldest chunk. Return an unwritten rest with {@link unshift}. */
   shift (): Buffer | undefined {
     const chunk = this.#chunks.shift()
     if (chunk !== undefined) this.#bytes -= chunk.length
@@ -55,7 +55,7 @@ export class Backlog {
     this.#bytes += chunk.length
   }
 
-  /** Gives everything up, and answers how many lines that were. */
+  /** Drops everything and returns the number of lines. */
   drop (): number {
     const lost = this.#chunks.reduce((sum, chunk) => sum + lineCount(chunk), 0)
     this.#chunks = []

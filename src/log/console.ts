@@ -2,31 +2,31 @@ import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { Backlog, lineCount } from './backlog.ts'
 
-/** How long to wait before a full pipe is tried again, in ms: it may be about to be read, or may never be. */
+/** The wait before a full pipe is retried, in ms: it may be read soon, or never. */
 const FIRST_WAIT_MS = 10
 const LONGEST_WAIT_MS = 200
-/** At an exit: how long to wait for a reader that takes nothing, and for one that takes a little at a time. */
+/** At exit: the wait for a reader that reads nothing, and for one that reads slowly. */
 const LAST_WAIT_MS = 250
 const LAST_WAIT_AT_MOST_MS = 3000
 
-/** After these nothing will ever be read again: keeping lines for it would be pointless. */
+/** After these errors nothing will be read again: storing lines would be pointless. */
 const GONE = new Set(['EPIPE', 'EBADF', 'ECONNRESET', 'ENOTCONN', 'ESHUTDOWN', 'EIO', 'ENXIO'])
 
 export interface ConsoleOptions {
-  /** Lines kept in memory while nobody reads. */
+  /** The size of the backlog in memory while standard output is not read. */
   backlogBytes: number
-  /** Told once when lines are being lost, and once when they no longer are, with their number. */
+  /** Called once when lines start being lost, and once when that ends, with their number. */
   onFault: (reason: string) => void
   onRecovery: (lostLines: number) => void
 }
 
 /**
- * Standard output, whatever it is: a pipe, a socket, a terminal or a file. Writing to it never blocks and never throws.
- * When nobody reads, lines are kept up to `backlogBytes` and counted as lost beyond that; when the reader is gone they
- * are counted at once, and it is tried again every second.
+ * Standard output: a pipe, a socket, a terminal or a file. Writing to it never blocks and never throws. While it is not
+ * read, lines are stored up to `backlogBytes` and counted as lost beyond that. If the reader has closed it, lines are
+ * counted as lost at once, and writing is retried every second.
  *
- * Not process.stdout.write: it queues without bound, gives no whole lines back, and on a terminal that is stopped it
- * blocks the process.
+ * Not process.stdout.write: its queue is unbounded, it does not return unwritten whole lines, and on a stopped terminal
+ * it blocks the process.
  */
 export class ConsoleOutput {
   /** Why lines are being lost. */
@@ -56,15 +56,15 @@ export class ConsoleOutput {
   }
 
   /**
-   * To be called every second: lets the next line try again after a failure. Only one that is written shows that a
-   * reader has come back.
+   * Call this every second: the next line is then tried again after a failure. Only a successful write shows that a
+   * reader is back.
    */
   check (): void {
     this.#isGone = false
     this.#drain()
   }
 
-  /** Writes what is kept, waiting a little for a reader that is there; one that is not does not hold up the exit. */
+  /** Writes the backlog, with a short wait for a slow reader; a missing reader does not delay the exit. */
   flushSync (): void {
     const sleeper = new Int32Array(new SharedArrayBuffer(4))
     const last = Date.now() + LAST_WAIT_AT_MOST_MS
@@ -81,7 +81,7 @@ export class ConsoleOutput {
     this.lost += this.#backlog.drop()
   }
 
-  /** Writes as much as is taken without waiting, and answers how many bytes that were. */
+  /** Writes as much as possible without waiting; returns the number of bytes. */
   #put (chunk: Buffer): number {
     let at = 0
     try {
@@ -110,7 +110,7 @@ export class ConsoleOutput {
     if (!this.#backlog.isEmpty) this.#timer = setTimeout(() => this.#retry(), this.#wait).unref()
   }
 
-  /** Whether anything was taken. */
+  /** Whether anything was written. */
   #drain (): boolean {
     let isTaken = false
     for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
@@ -141,22 +141,22 @@ export class ConsoleOutput {
 }
 
 /**
- * A descriptor of standard output on which a write that would have to wait fails with EAGAIN instead.
+ * A descriptor of standard output on which a write that would block fails with EAGAIN instead.
  *
- * A pipe or a terminal is opened a second time, as that leaves the mode of those we share it with alone; a file never
- * blocks. What cannot be opened again (a socket, somebody else's pipe) is made non-blocking by Node when process.stdout
- * is first touched.
+ * A pipe or a terminal is opened a second time, so that the mode of other processes that share it does not change; a
+ * file never blocks. If it cannot be opened again (a socket, a pipe of another user), Node makes it non-blocking when
+ * process.stdout is first accessed.
  */
 function nonBlockingOutput (): number {
   output ??= openOutput()
   return output
 }
 
-/** Opened once in a process, however many sinks there are, and never closed. */
+/** Opened once per process, for all sinks, and never closed. */
 let output: number | undefined
 
 function openOutput (): number {
-  // A console.log or a warning of Node's must not end the process when nobody is there to read it.
+  // console.log, or a warning of Node, must not end the process when the reader is gone.
   process.stdout.on('error', ignore)
   process.stderr.on('error', ignore)
   try {
@@ -164,7 +164,7 @@ function openOutput (): number {
       return openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
     }
   } catch {
-    // Not ours to open, or no /proc.
+    // No permission to open it, or no /proc.
   }
   return 1
 }

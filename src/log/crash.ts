@@ -2,14 +2,14 @@ import type { Logger } from './logger.ts'
 import type { Sink } from './sink.ts'
 
 /**
- * Makes an uncaught exception or an unhandled rejection the last line of the log: CRITICAL, with the exception; then
- * everything is written, and the process exits with 1. What the service was doing is in doubt by then, so that it does
- * not go on. Answers a function that takes the handlers off again.
+ * Logs an uncaught exception or an unhandled rejection as the last line, CRITICAL with the exception; then flushes the
+ * log and exits with 1. The state of the process is unknown by then, so it must not continue. Returns a function that
+ * removes the handlers.
  */
 export function installCrashHandlers (logger: Logger, sink: Pick<Sink, 'flushSync'>): () => void {
   let isCrashing = false
   const crash = (message: string) => (error: unknown): void => {
-    // A second one comes while the first is being written: it has nothing to add.
+    // A second exception while the first is being written adds nothing.
     if (isCrashing) return
     isCrashing = true
     try {

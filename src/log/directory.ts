@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:f
 import { dirname, join, resolve } from 'node:path'
 
 /**
- * Makes a directory and those above it, one after the other. Not `recursive: true`: where the system answers ENOENT to
- * every attempt (/proc, some network mounts) Node then goes round for ever at full speed.
+ * Creates a directory and its parents, one after the other. Not `recursive: true`: if the system answers every attempt
+ * with ENOENT (/proc, some network mounts), Node then loops for ever at full speed.
  */
 export function makeDirectory (directory: string): void {
   const missing: string[] = []
@@ -18,7 +18,7 @@ export function makeDirectory (directory: string): void {
     try {
       mkdirSync(path)
     } catch (error) {
-      // Another process was faster.
+      // Another process created it first.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !isDirectory(path)) throw error
     }
   }
@@ -28,14 +28,14 @@ function isDirectory (path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
-/** The older files `NAME.N.log` of a directory, by number, and the largest N that is taken by anything. */
+/** The older files `NAME.N.log` of a directory, by number, and the largest N in use. */
 function olderFiles (directory: string, name: string): { numbers: number[], largest: number } {
   const numbers: number[] = []
   let largest = 0
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     if (!entry.name.startsWith(`${name}.`) || !entry.name.endsWith('.log')) continue
     const digits = entry.name.slice(name.length + 1, -4)
-    // As we write them ourselves; `app.007.log` or `app.20240101120000000000.log` are somebody else's.
+    // Only names in our own form: `app.007.log` or `app.20240101120000000000.log` belong to another program.
     if (!/^[1-9]\d{0,14}$/.test(digits)) continue
     const number = Number(digits)
     largest = Math.max(largest, number)
@@ -44,14 +44,14 @@ function olderFiles (directory: string, name: string): { numbers: number[], larg
   return { numbers: numbers.sort((a, b) => a - b), largest }
 }
 
-/** Removes the oldest files until at most `kept` are left. Answers the first number after all that are there. */
+/** Removes the oldest files until at most `kept` are left. Returns the next free number. */
 export function prune (directory: string, name: string, kept: number): number {
   const { numbers, largest } = olderFiles(directory, name)
   for (const number of numbers.slice(0, Math.max(0, numbers.length - kept))) {
     try {
       unlinkSync(join(directory, `${name}.${number}.log`))
     } catch (error) {
-      // Gone already, or not ours to remove: tried again at the next roll.
+      // Already gone, or no permission: tried again at the next rotation.
       if (!['ENOENT', 'EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
   }
@@ -59,7 +59,7 @@ export function prune (directory: string, name: string, kept: number): number {
 }
 
 /**
- * Puts the full file among the older ones, under the next number, with room made for it first so that there are never
+ * Moves the full file to the older ones, under the next number. Old files are removed first, so that there are never
  * more than `kept`.
  */
 export function putAside (directory: string, name: string, kept: number): void {
@@ -69,7 +69,7 @@ export function putAside (directory: string, name: string, kept: number): void {
   try {
     renameSync(current, join(directory, `${name}.${number}.log`))
   } catch (error) {
-    // Somebody has moved it already.
+    // Another program has already moved it.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }

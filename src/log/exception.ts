@@ -1,17 +1,17 @@
 import { redactText } from './redact.ts'
 
-/** As much of an error as one line carries, in characters. */
+/** The longest text of an error in one line, in characters. */
 const LENGTH = 32 * 1024
 const CAUSES = 10
 const AGGREGATED = 10
 
 /**
- * What was thrown, as text: the stack, then each cause and each error of an AggregateError with theirs. Answers for
- * anything that can be thrown (null, a string, a frozen or circular error, one whose getters throw) and never throws
- * itself; at most 32 KiB long.
+ * The text of a thrown value: the stack, then each cause and each error of an AggregateError with theirs. It accepts
+ * any value (null, a string, a frozen or circular error, one whose getters throw), never throws, and returns at most
+ * 32 KiB.
  *
- * Only name, code, message and stack are read. Other properties stay out whatever they are: those of a PostgresError
- * hold the statement's parameters and the row that was refused, those of an HTTP client the request with its headers.
+ * Only name, code, message and stack are read. Other properties are never logged: those of a PostgresError contain the
+ * statement's parameters and the rejected row, those of an HTTP client the request with its headers.
  */
 export function exceptionText (thrown: unknown): string {
   const parts: string[] = []
@@ -20,7 +20,7 @@ export function exceptionText (thrown: unknown): string {
   } catch {
     parts.push('[unreadable error]')
   }
-  // Redacted before it is cut: half an address is no longer seen as one.
+  // Redacted before it is truncated: half an address would not be recognized.
   const text = redactText(parts.join('\n'))
   return text.length > LENGTH ? `${text.slice(0, LENGTH)}\n…` : text
 }
@@ -42,7 +42,7 @@ function describe (thrown: unknown, label: string, parts: string[], seen: Set<ob
 }
 
 function add (parts: string[], budget: { left: number }, text: string): void {
-  // A little more than fits, so that the last one is not redacted as half a word.
+  // Slightly more than fits, so that redaction never sees half a word at the end.
   parts.push(text.length > budget.left + 1024 ? text.slice(0, budget.left + 1024) : text)
   budget.left -= text.length
 }
@@ -54,8 +54,8 @@ function nonErrorText (thrown: unknown): string {
 }
 
 /**
- * The stack with what heads it. V8 makes the heading when the error is made, so that a name or message set later must
- * be put in front.
+ * The stack with its heading. V8 creates the heading with the error, so a name or message set later must be put in
+ * front.
  */
 function ownText (thrown: object): string {
   const name = stringOf(read(thrown, 'name')) ?? 'Error'

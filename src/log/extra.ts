@@ -2,25 +2,25 @@ import { exceptionText } from './exception.ts'
 import { isSecretName, redactText, REDACTED } from './redact.ts'
 import { clip, quote } from './text.ts'
 
-/** How much of a value is written. What is beyond is replaced by a word that says so. */
+/** The limits on what is written of a value. The rest is replaced by a marker. */
 const DEPTH = 8
 const MEMBERS = 100
 const STRING_BYTES = 4096
 const NAME_BYTES = 256
 
-/** How many more bytes may be spent, shared by a whole walk, and the objects that the walk is inside of. */
+/** The remaining bytes, shared by a whole traversal, and the objects that the traversal is inside of. */
 interface Walk { left: number, inside: object[] }
 
 /**
- * The JSON text of an object of extras. It answers for any value whatever and never throws: a getter or `toJSON` that
- * does is `"[unreadable]"`, a circle `"[circular]"`. Values under a secret name are redacted, texts are scanned, and
- * the whole is at most `maxBytes` long, a few bytes of brackets and ellipses aside.
+ * The JSON text of an object of extra fields. It accepts any value and never throws: a throwing getter or `toJSON`
+ * becomes `"[unreadable]"`, a cycle `"[circular]"`. Values under secret names are redacted, texts are scanned, and the
+ * result is at most `maxBytes` long, plus a few bytes of brackets and ellipses.
  *
- * Not JSON.stringify with a replacer: that throws on circles, BigInt and bad getters, and cannot stop when it has
- * become too long.
+ * Not JSON.stringify with a replacer: it throws on cycles, BigInt and throwing getters, and cannot stop at a maximum
+ * length.
  */
 export function extraText (extras: Record<string, unknown>, maxBytes: number): string {
-  // Not by way of objectText: a field may be called toJSON, and `extra` is an object all the same.
+  // Not via objectText: a field may be called toJSON, and `extra` must still be written as an object.
   return membersText(ownMembers(extras), { left: maxBytes, inside: [extras] })
 }
 
@@ -86,7 +86,7 @@ function * ownMembers (value: object): Generator<[string, unknown]> {
     try {
       member = (value as Record<string, unknown>)[name]
     } catch {
-      // A getter threw: that the name is there is all there is to say.
+      // A getter threw: only the name is known.
     }
     if (member !== undefined && typeof member !== 'function') yield [name, member]
   }
@@ -108,7 +108,7 @@ function listText (items: Iterable<unknown>, count: number, walk: Walk): string 
 function membersText (members: Iterable<[unknown, unknown]>, walk: Walk): string {
   let written = '{'
   let count = 0
-  // A name may not stand twice, as it might in a Map or once it is cut.
+  // A name must not appear twice, as it could in a Map or after truncation.
   let names: Set<string> | undefined
   let first = '"…"'
   for (const [key, member] of members) {

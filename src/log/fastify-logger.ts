@@ -3,12 +3,12 @@ import type { Level, LogContext, LogFields, RootLogger } from './logger.ts'
 
 type Bindings = Record<string, unknown>
 
-/** What a request's lines have in common, and which part of the service it is that speaks while it is handled. */
+/** The common fields of a request's lines, and the logger_name while it is handled. */
 export interface SpeakerContext extends LogContext {
   readonly logger_name?: string | undefined
 }
 
-/** pino's words for levels, which Fastify and its plugins use, and ours. */
+/** pino's level names, which Fastify and its plugins use, and ours. */
 const LEVEL_OF: Record<string, Level> = {
   trace: 'DEBUG',
   debug: 'DEBUG',
@@ -20,11 +20,11 @@ const LEVEL_OF: Record<string, Level> = {
 const ORDER = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /**
- * Our logger with the face of pino's, for what Fastify and its plugins say themselves: `(message)`, `(object)`,
- * `(object, message)`, `(error)`, each followed by what `%s` and the like in the message stand for.
+ * Our logger with pino's interface, for the messages of Fastify and its plugins: `(message)`, `(object)`,
+ * `(object, message)`, `(error)`, each followed by the values of `%s` and similar placeholders.
  */
 export class FastifyLogger {
-  /** The lowest level that is written, in pino's words; for this logger and its children alone. */
+  /** The lowest level that is written, by pino's name; for this logger and its children only. */
   level: string
   readonly #logger: RootLogger
   readonly #parent: FastifyLogger | undefined
@@ -71,12 +71,12 @@ export class FastifyLogger {
 
   silent (): void {}
 
-  /** As this, with these on every line. They are looked at when there is a line: making a child costs one object. */
+  /** This logger with these fields on every line. They are read when a line is logged: a child costs one object. */
   child (bindings: Bindings, options?: { level?: string }): FastifyLogger {
     return new FastifyLogger(this.#logger, options?.level ?? this.level, this, bindings, this.#context)
   }
 
-  /** As this, for one request: each line has what the context says at that moment. */
+  /** This logger for one request: each line has the current values of the context. */
   bind (context: SpeakerContext): FastifyLogger {
     return new FastifyLogger(this.#logger, this.level, this.#parent, this.#bindings, context)
   }
@@ -97,7 +97,7 @@ export class FastifyLogger {
     this.#speaker().log(level, others.length > 0 ? format(message, ...others) : String(message ?? ''), fields)
   }
 
-  /** Made when there is a line, so that a request that logs nothing costs one object. */
+  /** Created with the first line, so that a request that logs nothing costs one object. */
   #speaker (): RootLogger {
     const context = this.#context
     if (context === undefined) return this.#logger
@@ -118,8 +118,8 @@ export function fastifyLogger (logger: RootLogger, name = 'app.server'): Fastify
 }
 
 /**
- * pino's names become ours. Of a request and a reply only what a line has a key for is read: whole, they hold headers,
- * bodies and sockets.
+ * Translates pino's field names to ours. Of a request and a reply only the fields that have a key in a line are read:
+ * they also contain headers, bodies and sockets.
  */
 function addFields (fields: LogFields, from: Bindings): void {
   for (const [name, value] of entriesOf(from)) {

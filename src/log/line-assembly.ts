@@ -1,6 +1,6 @@
 const NEWLINE = 10
 
-/** Puts lines together again that come in pieces, as from a pipe, and hands on whole ones. */
+/** Reassembles lines that arrive in pieces, from a pipe for example, and passes on whole ones. */
 export class LineAssembly {
   readonly #take: (lines: Buffer) => void
   #rest: Buffer = Buffer.alloc(0)
@@ -17,8 +17,7 @@ export class LineAssembly {
   }
 
   /**
-   * There is no more to come: what was left of a line by a process that was killed in the middle of it is a line of its
-   * own.
+   * The input has ended: an incomplete line, of a killed process for example, becomes a line of its own.
    */
   end (): void {
     if (this.#rest.length > 0) this.#take(Buffer.concat([this.#rest, Buffer.from('\n')]))

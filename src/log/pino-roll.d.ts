@@ -1,11 +1,11 @@
-/** pino-roll has no types of its own: as much of it, and of the SonicBoom it answers, as rolling-file.ts uses. */
+/** pino-roll has no types: these cover the parts of it, and of the SonicBoom it returns, that rolling-file.ts uses. */
 declare module 'pino-roll' {
   import type { EventEmitter } from 'node:events'
 
   export interface RollingStream extends EventEmitter {
     /** Its open file. */
     fd: number
-    /** The name pino-roll believes it writes to. */
+    /** The name that pino-roll assumes for its file. */
     file: string | null
     readonly destroyed: boolean
     write (chunk: Uint8Array): boolean

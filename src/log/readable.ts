@@ -1,8 +1,8 @@
 const LEVEL_WIDTH = 8
 
 /**
- * Lines of the log as people read them: `2024-01-15 10:30:00.123 INFO app.request request completed GET /x 200 3 ms
- * request_id=…`, an exception below.
+ * Log lines in a form for people: `2024-01-15 10:30:00.123 INFO app.request request completed GET /x 200 3 ms
+ * request_id=…`, with an exception below.
  */
 export function readableText (lines: string): string {
   return lines.split('\n').map((line) => line === '' ? '' : readableLine(line)).join('\n')
@@ -40,7 +40,7 @@ function readableLine (line: string): string {
     ...pairs(rest),
     ...pairs((extra ?? {}) as Record<string, unknown>)
   ]
-  // A line stays a line, and no control character reaches the terminal.
+  // A record stays on one line, and no control character reaches the terminal.
   const text = words.filter((word) => word !== undefined).map((word) => withoutControls(String(word))).join(' ')
   return exception === undefined
     ? text

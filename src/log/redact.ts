@@ -1,9 +1,9 @@
-/** What stands in the place of anything that must not be in a log. */
+/** The replacement for values that must not be logged. */
 export const REDACTED = '[redacted]'
 
 /**
- * Names whose values are never logged, at any depth, written without case, `-` and `_`. Secrets first; then what is the
- * runner's own business: addresses, positions, bodies.
+ * Names whose values are never logged, at any depth, in lower case without `-` and `_`. Secrets first, then personal
+ * data: addresses, positions, bodies.
  */
 const SECRET_NAMES = new Set([
   'password',
@@ -54,10 +54,10 @@ const SECRET_NAMES = new Set([
 const SECRET_ENDINGS = /(?:password|token|secret|apikey|privatekey|cookie|email)$/
 
 const known = new Map<string, boolean>()
-/** Names come from code, so they are few; a caller that makes them up from input must not fill the memory. */
+/** Names come from code, so they are few; the limit protects memory from names taken from input. */
 const KNOWN_NAMES_AT_MOST = 1000
 
-/** Whether the value under this name is to be kept out of the log. */
+/** Whether the value under this name must not be logged. */
 export function isSecretName (name: string): boolean {
   let secret = known.get(name)
   if (secret === undefined) {
@@ -68,12 +68,12 @@ export function isSecretName (name: string): boolean {
   return secret
 }
 
-/** Cheap, and true of every text in which one of the patterns below could be found. */
+/** A cheap test that is true for every text in which one of the patterns below could match. */
 const SUSPICIOUS = /@|%40|eyJ|rtr?_|bearer|basic|passw|secret|token|api.?key|authorization|cookie/i
 
 /*
- * Each is linear: an e-mail address begins where a word does (the look-behind), so no character is tried as a beginning
- * twice. `fastify@5.12.0` in a path is no address, its last part has digits only.
+ * Each takes linear time: an e-mail address begins at the start of a word (the look-behind), so no character is tried
+ * as a start twice. `fastify@5.12.0` in a path is not an address, because its last part has only digits.
  */
 const PATTERNS: Array<[RegExp, string]> = [
   [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"']*@/gi, `$1${REDACTED}@`],
@@ -88,7 +88,7 @@ const PATTERNS: Array<[RegExp, string]> = [
   [/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+[\p{L}]{2,}/giu, REDACTED]
 ]
 
-/** Takes addresses, tokens and passwords out of free text: an error's message or stack, a string somebody logs. */
+/** Redacts addresses, tokens and passwords in free text: the message or stack of an error, a logged string. */
 export function redactText (text: string): string {
   if (!SUSPICIOUS.test(text)) return text
   for (const [pattern, replacement] of PATTERNS) text = text.replace(pattern, replacement)
@@ -100,8 +100,8 @@ export const TOKEN = /eyJ|rtr?_/
 const ADDRESS = /@|%40/
 
 /**
- * A path with every segment that holds an `@` (an e-mail address, it must be supposed) left out, and tokens, which are
- * no ids but are taken for such.
+ * A path without segments that contain an `@`, which may be e-mail addresses, and without tokens, which a client may
+ * use as an id by mistake.
  */
 export function redactPath (path: string): string {
   if (!ADDRESS.test(path) && !TOKEN.test(path)) return path

@@ -8,52 +8,53 @@ import { makeDirectory, prune, putAside } from './directory.ts'
 import { endHalfLine, linesOfRemoved, undoHalfLine } from './whole-lines.ts'
 
 const NEWLINE = 10
-/** Where nothing can ever be: pino-roll looks for numbers there, finds none, and counts from 1. */
+/** A path where no file can exist: pino-roll looks for numbers there, finds none, and counts from 1. */
 const NOWHERE = '/dev/null/app'
 
 export interface RollingFileOptions {
   directory: string
   /** `app` gives app.log. Two processes in one directory need two names. */
   name: string
-  /** No file is ever larger, unless by a single line that is. */
+  /** The maximum size of a file; only a single line larger than this can exceed it. */
   maxBytes: number
-  /** How many older files are kept. */
+  /** The number of older files to keep. */
   kept: number
-  /** Lines kept in memory while the file cannot be written. */
+  /** The size of the backlog in memory while the file cannot be written. */
   backlogBytes: number
-  /** Told once when writing fails, and once when it works again, with the lines lost in between. */
+  /** Called once when writing fails, and once when it works again, with the number of lines lost in between. */
   onFault: (reason: string) => void
   onRecovery: (lostLines: number) => void
 }
 
 /**
- * The log file: `NAME.log` is always the one being written, `NAME.1.log`, `NAME.2.log`, … are the older ones, a larger
- * number being newer. Numbers go on growing, over restarts and gaps too. Other files in the directory are never
+ * The log file: `NAME.log` is always the current file, `NAME.1.log`, `NAME.2.log`, … are the older ones; a larger
+ * number is newer. Numbers keep increasing, across restarts and gaps too. Other files in the directory are never
  * touched.
  *
- * pino-roll owns the stream: it writes, counts and says when to roll. It is not left to name and remove files, because
- * it never writes NAME.log, takes the trailing number of any file for its own (report-20240101.log), removes files of
- * others (app-3.log as well as app.3.log), does so after the roll and not at all when the process ends then. So it is
- * given an open file, and its `reopen` is where names are dealt with. As it looks at the size only after a write, it is
- * told that a file is full before a chunk that would not fit. Writes are synchronous: nothing is in flight at an exit.
+ * pino-roll owns the stream: it writes, counts and decides when to rotate. It does not name and remove files, because
+ * on its own it never writes NAME.log, treats the trailing number of any file as its own (report-20240101.log), removes
+ * unrelated files (app-3.log as well as app.3.log), and does so only after the rotation, so not at all if the process
+ * ends then. It is therefore given an open file, and its `reopen` handles the names. Since it checks the size only
+ * after a write, the file is declared full before a chunk that would not fit. Writes are synchronous: nothing is in
+ * flight at an exit.
  *
- * Nothing here throws. When the file cannot be written (disk full, directory gone or read-only, no descriptor left),
- * lines are kept up to `backlogBytes`, counted as lost beyond that, and it is tried again at every {@link check}.
+ * Nothing here throws. While the file cannot be written (disk full, directory gone or read-only, no free descriptor),
+ * lines are stored up to `backlogBytes`, counted as lost beyond that, and each {@link check} tries again.
  */
 export class RollingFile {
-  /** Why the file cannot be written at the moment. */
+  /** Why the file cannot be written at present. */
   fault: string | undefined
-  /** Lines that were never written. */
+  /** The number of lines that were never written. */
   lost = 0
 
   readonly path: string
   readonly #options: RollingFileOptions
   readonly #backlog: Backlog
   #stream: RollingStream | undefined
-  /** The open file: also before pino-roll has made its stream of it, which takes a moment. */
+  /** The open file, also before pino-roll has created its stream, which is asynchronous. */
   #fd: number | undefined
   #identity = ''
-  /** Bytes in the file, and how many of them were there when it was last seen in its place. */
+  /** The size of the file, and its size when it was last seen in its place. */
   #size = 0
   #checkedSize = 0
   #lostBefore = 0
@@ -66,7 +67,7 @@ export class RollingFile {
     this.#backlog = new Backlog(options.backlogBytes)
   }
 
-  /** Opens the file, or finds out that it cannot be. Answers when lines are being written or kept for later. */
+  /** Opens the file or detects that this is impossible. Resolves when lines are written or stored for later. */
   async open (): Promise<void> {
     if (this.#opening || this.#closed) return
     this.#opening = true
@@ -80,19 +81,19 @@ export class RollingFile {
     this.#opening = false
   }
 
-  /** Whole lines, as one string of bytes. */
+  /** Writes whole lines. */
   write (chunk: Buffer): void {
     if (this.#closed) this.lost += lineCount(chunk)
     else if (this.#stream !== undefined && this.#backlog.isEmpty) this.#put(chunk, this.#stream)
     else if (this.#fd !== undefined) {
-      // In the moment before pino-roll has made its stream. Kept for it, the first lines of a process would be lost if
-      // it were killed then.
+      // Before pino-roll has created its stream. If the lines waited for it, a kill would lose the first lines of the
+      // process.
       this.#backlog.force(chunk)
       this.flushSync()
     } else this.lost += this.#backlog.push(chunk)
   }
 
-  /** Tries once more, now, to write what is kept: the process may be about to end. */
+  /** Tries to write the backlog now: the process may be about to end. */
   flushSync (): void {
     if (this.#closed || this.#backlog.isEmpty) return
     try {
@@ -105,7 +106,7 @@ export class RollingFile {
     }
   }
 
-  /** What cannot be written now is lost. Answers when the file is closed. */
+  /** Closes the file; lines that cannot be written now are lost. */
   async close (): Promise<void> {
     this.flushSync()
     this.lost += this.#backlog.drop()
@@ -116,8 +117,8 @@ export class RollingFile {
   }
 
   /**
-   * To be called every second: tries again when writing has failed, and sees whether the file is still the one in its
-   * place. A file in a removed directory can be written for ever, and nobody would read it.
+   * Call this every second: it retries after a failed write, and checks whether the open file is still the one at its
+   * path. A file in a removed directory could be written for ever without a reader.
    */
   check (): void {
     if (this.#closed) return
@@ -130,7 +131,7 @@ export class RollingFile {
     stat(this.path, (error, found) => {
       if (this.#closed || this.#fd !== fd || this.#identity !== identity) return
       if (error === null && identityOf(found) === identity) {
-        // Truncated, or written to, by somebody else. While we write too, the figure is old.
+        // Another program truncated the file or wrote to it. While we write too, the figure is outdated.
         if (this.#size === size) this.#size = found.size
         this.#checkedSize = found.size
         return
@@ -145,7 +146,7 @@ export class RollingFile {
   #openFile (): void {
     const { directory, name, kept } = this.#options
     makeDirectory(directory)
-    // Opening a pipe that nobody reads would block.
+    // Opening a pipe without a reader would block.
     const found = statSync(this.path, { throwIfNoEntry: false })
     if (found !== undefined && !found.isFile()) throw new Error(`${this.path} is not a regular file`)
     prune(directory, name, kept)
@@ -170,11 +171,11 @@ export class RollingFile {
       contentMode: 'buffer',
       retryEAGAIN: () => false
     })
-    // Meanwhile closed, or rolled by a flush.
+    // Closed in the meantime, or rotated by a flush.
     if (this.#fd === undefined || this.#closed) return
     if (this.#fd !== fd) return this.#openStream()
     stream.file = `${NOWHERE}.1.log`
-    // Rolls in one tick close their files together, at its end.
+    // Rotations within one tick close their files together, at its end.
     stream.setMaxListeners(0)
     stream.on('error', (error) => { if (this.#stream === stream) this.#fail(error) })
     const reopen = stream.reopen
@@ -191,8 +192,7 @@ export class RollingFile {
   }
 
   /**
-   * Writes whole lines, rolling before those that would make the file too large. What cannot be written goes to the
-   * backlog.
+   * Writes whole lines and rotates before lines that would make the file too large. Unwritten lines go to the backlog.
    */
   #put (chunk: Buffer, stream: RollingStream): void {
     let rest = chunk
@@ -216,8 +216,7 @@ export class RollingFile {
   }
 
   /**
-   * As many of the lines as there is room for; none when the file is full; one that is larger than any file, in a file
-   * of its own.
+   * As many of the lines as there is room for, none if the file is full. A line larger than any file gets its own file.
    */
   #fitting (lines: Buffer): Buffer {
     const room = this.#options.maxBytes - this.#size
@@ -226,13 +225,13 @@ export class RollingFile {
     return lines.subarray(0, fitting === 0 && this.#size === 0 ? lines.indexOf(NEWLINE) + 1 || lines.length : fitting)
   }
 
-  /** Lets pino-roll take the file for full, and roll at once instead of after the tick. */
+  /** Makes pino-roll consider the file full and rotate at once instead of after the tick. */
   #roll (stream: RollingStream): void {
     stream.emit('write', this.#options.maxBytes)
     stream.emit('drain')
   }
 
-  /** As #put, without a stream: for the moment before there is one, and the last one of the process. */
+  /** Like #put, without a stream: before it exists, and at the end of the process. */
   #putDirectly (chunk: Buffer): void {
     let rest = chunk
     try {
@@ -276,7 +275,7 @@ export class RollingFile {
     this.#options.onFault(reason)
   }
 
-  /** Closes the file, however far opening had come. */
+  /** Closes the file at any stage of opening. */
   #release (): void {
     const [stream, fd] = [this.#stream, this.#fd]
     this.#stream = undefined

@@ -7,62 +7,61 @@ import { RollingFile } from './rolling-file.ts'
 const MiB = 1024 * 1024
 
 export interface SinkOptions {
-  /** Where the files are: LOG_DIR. */
+  /** The directory of the files: LOG_DIR. */
   directory: string
-  /** The file is NAME.log. Processes that share a directory need a name each. Default `app`. */
+  /** The file is NAME.log. Processes that share a directory need different names. Default `app`. */
   name?: string
-  /** Default 50 MiB; at least what the longest line needs, 64 KiB, for the bound to hold always. */
+  /** Default 50 MiB; at least the longest line, 64 KiB, so that the limit always holds. */
   maxFileBytes?: number
-  /** How many older files are kept. Default 10. */
+  /** The number of older files to keep. Default 10. */
   keptFiles?: number
   /** `false`: readable lines on the console. The file is always JSON. Default true. */
   json?: boolean
   /** `false`: nothing on standard output. Default true. */
   console?: boolean
-  /** How long a line waits at most for others to be written with. Default 20 ms. */
+  /** The longest that a line waits to be written together with others. Default 20 ms. */
   flushDelayMs?: number
-  /** How often what failed is tried again, and the file looked after. Default 1 s. */
+  /** The interval of retries and of checks of the file. Default 1 s. */
   checkIntervalMs?: number
-  /** How much each output keeps in memory while it cannot be written. Default 4 MiB. */
+  /** The size of each output's backlog in memory while it cannot be written. Default 4 MiB. */
   backlogBytes?: number
 }
 
 export interface SinkStatus {
   degraded: boolean
-  /** Which output fails and why. */
+  /** The failing output and the reason. */
   reason?: string
 }
 
 export interface Sink extends LineWriter {
-  /** Takes one line, newline included. It is written within `flushDelayMs`, sooner when many come. */
+  /** Accepts one line including its newline. It is written within `flushDelayMs`, sooner under load. */
   write (line: string): void
   /**
-   * Whole lines of another process, as it would write them to standard output itself: they go there, and not to the
-   * file.
+   * Passes whole lines of another process, as it would write them itself, to standard output but not to the file.
    */
   relay (lines: Buffer): void
-  /** Writes everything now: for every way out of the process. */
+  /** Writes everything now: call it before every exit of the process. */
   flushSync (): void
-  /** Writes everything and lets go of the file and the timers. Lines that still come go to the console alone. */
+  /** Writes everything and releases the file and the timers. Later lines go to the console only. */
   close (): Promise<void>
   status (): SinkStatus
-  /** Lines that could not be written, by output: `log_write_errors_total`. */
+  /** The number of lost lines by output: `log_write_errors_total`. */
   readonly writeErrors: { readonly file: number, readonly console: number }
-  /** Settles, and never fails, when the file has been opened or found to be out of reach. */
+  /** Resolves, and never rejects, when the file has been opened or found to be inaccessible. */
   readonly ready: Promise<void>
 }
 
-/** As many bytes are joined to one chunk before it is written without waiting longer. */
+/** A chunk of this many bytes is written at once. */
 const CHUNK_BYTES = 64 * 1024
 
 /**
- * Writes lines to the rolling file and to standard output, joined into chunks: measured, 0.6 µs a line from the
- * completed request to both outputs, against 5 to 6 µs by a pino child. An output that fails is
- * reported once on the other, by a WARNING of `app.log`, and taken up again by itself.
+ * Writes lines to the rolling file and to standard output, batched in chunks: measured, 0.6 µs a line from the
+ * completed request to both outputs, against 5 to 6 µs with a pino child. The failure of an output is reported once on
+ * the other, as a WARNING of `app.log`, and the output resumes automatically.
  *
- * Each line becomes bytes at once. As text it is a tree of the parts it was made from: a hundred of them joined are two
- * thousand nodes, which have left the processor's caches by the time all are written, and live through collections of
- * garbage until then.
+ * Each line is encoded to bytes at once. A string is a tree of the parts that it was joined from: a hundred lines are
+ * two thousand nodes, which have left the processor's caches by the time they are written, and survive garbage
+ * collections until then.
  */
 export function createSink (options: SinkOptions): Sink {
   return new ChunkingSink(options)
@@ -75,7 +74,7 @@ class ChunkingSink implements Sink {
   readonly #isJson: boolean
   readonly #checks: NodeJS.Timeout
   readonly #delay: NodeJS.Timeout
-  /** Room for the longest line after a chunk that is not full yet. */
+  /** A chunk, with room for the longest line after it. */
   readonly #pending = Buffer.allocUnsafeSlow(CHUNK_BYTES + LINE_BYTES_AT_MOST)
   #length = 0
   #isScheduled = false
@@ -106,7 +105,7 @@ class ChunkingSink implements Sink {
       this.#file.check()
       this.#console?.check()
     }, checkIntervalMs).unref()
-    // One timer, set again for each chunk: cheaper than one made for each.
+    // One timer, restarted for each chunk: cheaper than a new one each time.
     this.#delay = setTimeout(() => this.#flush(), flushDelayMs).unref()
     process.on('exit', this.#onExit)
     this.ready = this.#file.open()
@@ -114,7 +113,7 @@ class ChunkingSink implements Sink {
 
   write (line: string): void {
     const room = this.#pending.length - this.#length
-    // No character of a string is more than three bytes.
+    // A UTF-16 code unit takes at most three bytes in UTF-8.
     if (line.length * 3 > room && Buffer.byteLength(line) > room) {
       this.#flush()
       this.#put(Buffer.from(line))
@@ -164,7 +163,7 @@ class ChunkingSink implements Sink {
   #flush (): void {
     this.#isScheduled = false
     if (this.#length === 0) return
-    // An output that cannot write it now keeps it.
+    // An output that cannot write now stores the line.
     const chunk = Buffer.from(this.#pending.subarray(0, this.#length))
     this.#length = 0
     this.#put(chunk)
@@ -177,13 +176,13 @@ class ChunkingSink implements Sink {
 
   readonly #onExit = (): void => this.flushSync()
 
-  /** On the console alone: the file is what cannot be written. */
+  /** On the console only: the file cannot be written. */
   #reportFile (reason: string | undefined, lost = 0): void {
     const line = report('file', reason, lost)
     this.#console?.write(Buffer.from(this.#isJson ? line : readableText(line)))
   }
 
-  /** In the file alone. */
+  /** In the file only. */
   #reportConsole (reason: string | undefined, lost = 0): void {
     this.#file.write(Buffer.from(report('console', reason, lost)))
   }

@@ -1,4 +1,4 @@
-/** '000' to '999': the digits after a point. */
+/** '000' to '999': the digits after the decimal point. */
 export const THOUSANDTHS = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, '0'))
 
 let lastMs = Number.NaN
@@ -7,8 +7,8 @@ let secondText = ''
 let text = ''
 
 /**
- * Now, or the given epoch milliseconds, as ISO 8601 in UTC with milliseconds: `2024-01-15T10:30:00.123Z`. Made once a
- * millisecond, and its first part once a second: many lines share one.
+ * Now, or the given epoch milliseconds, as ISO 8601 in UTC with milliseconds: `2024-01-15T10:30:00.123Z`. The text is
+ * cached for the millisecond, and its first part for the second, since many lines share one.
  */
 export function timestamp (ms: number = Date.now()): string {
   if (ms !== lastMs) {
@@ -24,8 +24,7 @@ export function timestamp (ms: number = Date.now()): string {
 }
 
 /**
- * A duration in milliseconds as JSON, to the microsecond: `12.345`. Twice as fast as letting the digits of a double be
- * found.
+ * A duration in milliseconds as JSON, to the microsecond: `12.345`. Twice as fast as formatting a double.
  */
 export function durationText (durationMs: number): string {
   const us = Math.round(durationMs * 1000)

@@ -3,8 +3,8 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } fr
 const NEWLINE = 10
 
 /**
- * Ends the line that a killed process left open, so that the next one does not hang on it. Answers how many bytes that
- * took.
+ * Terminates the line that a killed process left incomplete, so that the next one does not continue it. Returns the
+ * number of bytes written.
  */
 export function endHalfLine (fd: number, size: number): number {
   const last = Buffer.alloc(1)
@@ -13,8 +13,8 @@ export function endHalfLine (fd: number, size: number): number {
 }
 
 /**
- * After a write of whole lines that failed on the way: takes the beginning of a line off the file again, which had
- * `before` bytes. Answers how many bytes of the lines are in it for good.
+ * After a partial write of whole lines to a file that had `before` bytes: removes the incomplete line. Returns the
+ * number of bytes of whole lines that were written.
  */
 export function undoHalfLine (fd: number, before: number, lines: Buffer): number {
   try {
@@ -29,14 +29,14 @@ export function undoHalfLine (fd: number, before: number, lines: Buffer): number
 }
 
 /**
- * The lines from a position on, `atMost` bytes of them, of an open file that has been removed: nobody else can read
- * them any more.
+ * The lines from a position on, at most `atMost` bytes, of an open file that has been removed: only this process can
+ * still read them.
  */
 export function linesOfRemoved (fd: number, from: number, atMost: number): Buffer | undefined {
   try {
     const { nlink, size } = fstatSync(fd)
     if (nlink > 0 || size <= from) return undefined
-    // The descriptor itself may be for writing only.
+    // The descriptor itself may be write-only.
     const reading = openSync(`/proc/self/fd/${fd}`, 'r')
     try {
       const bytes = Buffer.alloc(Math.min(size - from, atMost))
@@ -46,7 +46,7 @@ export function linesOfRemoved (fd: number, from: number, atMost: number): Buffe
       closeSync(reading)
     }
   } catch {
-    // Not a system with /proc: what went into the removed file went with it.
+    // Without /proc, the lines in the removed file are lost.
     return undefined
   }
 }

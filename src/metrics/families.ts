@@ -9,9 +9,9 @@ interface Sample {
 }
 
 /**
- * What prom-client asks of a metric when it is scraped. Its own histograms and counters look their labels up by hashing
- * an object at every observation, 18 microseconds a request with all there is to count here; these hand out a handle
- * per series once, and counting is an addition.
+ * The interface that prom-client requires of a metric at a scrape. Its own histograms and counters look up labels by
+ * hashing an object at every observation, 18 microseconds per request with all metrics of this service; these provide a
+ * handle per series once, and counting is an addition.
  */
 abstract class Family<Series> {
   readonly name: string
@@ -26,7 +26,7 @@ abstract class Family<Series> {
     registry.registerMetric(this as unknown as Metric)
   }
 
-  /** The handle of the series with these labels: to be kept by whoever counts. */
+  /** The handle of the series with these labels; the caller keeps it. */
   of (labels: Labels): Series {
     const key = JSON.stringify(labels)
     const known = this.series.get(key)
@@ -49,10 +49,10 @@ abstract class Family<Series> {
   protected abstract samples (labels: Labels, series: Series): Sample[]
 }
 
-/** The durations seen in one series, in seconds. */
+/** The observed durations of one series, in seconds. */
 export class Durations {
   readonly #bounds: readonly number[]
-  /** How many were in each bucket alone, the last for those above all bounds. */
+  /** The number in each bucket, not cumulative; the last one is for durations above all bounds. */
   readonly counts: Float64Array
   sum = 0
 

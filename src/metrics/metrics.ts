@@ -5,7 +5,7 @@ import { SharedRegistry } from './shared-registry.ts'
 const QUERY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const IMPORT_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Registers itself where it belongs; what it shows it asks for when somebody looks. */
+/** A gauge that registers itself and reads its value at each scrape. */
 const gauge = (options: GaugeConfiguration<string>) => new Gauge(options)
 const counter = (options: CounterConfiguration<string>) => new Counter(options)
 
@@ -18,40 +18,40 @@ interface PoolFigures {
 }
 
 /**
- * Everything one process counts that does not come from requests: they are in one registry of their own, so that two
- * processes or two tests never share.
+ * The metrics of one process other than those of requests, in their own registry, so that two services in one process,
+ * in tests for example, never share one.
  */
 export class Metrics {
   readonly registry = new SharedRegistry()
   readonly #queries = new CounterFamily(
     'db_queries_total',
-    'Statements by the function they stand in and how they ended',
+    'Statements by query and outcome',
     this.registry
   )
 
   readonly #querySeconds = new DurationHistogram(
     'db_query_duration_seconds',
-    'How long statements took, by the function they stand in',
+    'Durations of statements by query',
     QUERY_SECONDS,
     this.registry
   )
 
   readonly #acquireSeconds = new DurationHistogram(
     'db_pool_acquire_seconds',
-    'How long statements waited for a connection',
+    'Time that statements waited for a connection',
     QUERY_SECONDS,
     this.registry
   ).of({})
 
   readonly #imports = new CounterFamily(
     'imports_total',
-    'Recordings by format and how their import ended',
+    'Imported recordings by format and outcome',
     this.registry
   )
 
   readonly #importSeconds = new DurationHistogram(
     'import_duration_seconds',
-    'How long it took to read and store a recording',
+    'Time to decode and store a recording',
     IMPORT_SECONDS,
     this.registry
   ).of({})
@@ -61,7 +61,7 @@ export class Metrics {
   constructor ({ version }: { version: string }) {
     gauge({
       name: 'build_info',
-      help: 'What runs here',
+      help: 'The running version',
       labelNames: ['version', 'node'],
       aggregator: 'first',
       registers: [this.registry]
@@ -90,12 +90,12 @@ export class Metrics {
     this.#importSeconds.observe(seconds)
   }
 
-  /** Reads the pool's figures whenever somebody looks. */
+  /** Reads the figures of the pool at each scrape. */
   watchPool (stats: () => PoolFigures): void {
     const registers = [this.registry]
     gauge({
       name: 'db_pool_connections',
-      help: 'Connections to the database by what they do',
+      help: 'Database connections by state',
       labelNames: ['state'],
       registers,
       collect () {
@@ -105,7 +105,7 @@ export class Metrics {
     })
     gauge({
       name: 'db_pool_max_connections',
-      help: 'The most connections there may be',
+      help: 'The maximum number of database connections',
       registers,
       collect () {
         this.set(stats().max)
@@ -113,7 +113,7 @@ export class Metrics {
     })
     gauge({
       name: 'db_pool_waiting_requests',
-      help: 'Statements that wait for a connection',
+      help: 'Statements waiting for a connection',
       registers,
       collect () {
         this.set(stats().waiting)
@@ -121,7 +121,7 @@ export class Metrics {
     })
   }
 
-  /** 1 while a check is healthy, 0.5 while it is degraded, 0 while it is not, as of when it was last looked at. */
+  /** The last result of each check: 1 healthy, 0.5 degraded, 0 unhealthy. */
   watchHealth (last: () => Array<{ name: string; status: string | undefined }>): void {
     gauge({
       name: 'health_check_status',
@@ -130,12 +130,14 @@ export class Metrics {
       aggregator: 'min',
       registers: [this.registry],
       collect () {
-        for (const { name, status } of last()) { this.set({ check: name }, status === 'healthy' ? 1 : status === 'degraded' ? 0.5 : 0) }
+        for (const { name, status } of last()) {
+          this.set({ check: name }, status === 'healthy' ? 1 : status === 'degraded' ? 0.5 : 0)
+        }
       }
     })
   }
 
-  /** Lines by level, and those that could not be written, as the sink counts them. */
+  /** Lines by level and lost lines, as counted by the sink. */
   watchLog (counts: () => { lines: Record<string, number>; writeErrors: Record<string, number> }): void {
     const registers = [this.registry]
     counter({
@@ -150,7 +152,7 @@ export class Metrics {
     })
     counter({
       name: 'log_write_errors_total',
-      help: 'Log lines that an output did not take',
+      help: 'Log lines lost by output',
       labelNames: ['output'],
       registers,
       collect () {

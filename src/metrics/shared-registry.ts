@@ -3,11 +3,11 @@ import { AggregatorRegistry, Registry, type MetricObject } from 'prom-client'
 export type Figures = MetricObject[]
 
 /**
- * A registry that, where several processes share a port, tells what all of them have counted: a scraper cannot choose
- * whom it meets.
+ * A registry that, if several processes share a port, returns the sums of all: a scraper cannot choose which process
+ * responds.
  */
 export class SharedRegistry extends Registry {
-  /** The figures of every process, this one's among them; absent where there is one process. */
+  /** The figures of every process including this one; absent if there is only one. */
   everybody: (() => Promise<Figures[]>) | undefined
 
   override async metrics (): Promise<string> {

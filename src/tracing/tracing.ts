@@ -23,38 +23,38 @@ import type { Logger } from '../log/logger.ts'
 import { redactPath } from '../log/redact.ts'
 
 export interface TracingOptions {
-  /** Where spans go: `/v1/traces` below this address, as OTLP over HTTP. */
+  /** Spans are sent to `/v1/traces` below this URL, as OTLP over HTTP. */
   endpoint: string
   serviceName: string
   version: string
-  /** The part of the traces begun here that is kept, 0 to 1; of those begun elsewhere the caller has decided. */
+  /** The ratio of traces started here that is sampled, 0 to 1; for the others the caller has decided. */
   ratio: number
   log: Logger
 }
 
-/** What the service tells its spans through. */
+/** The interface of the service to tracing. */
 export interface Tracing {
-  /** Gives each request a span; registered after what gives it its context, and before any route. */
+  /** Creates a span for each request; register it after the plugins that set its context, and before any route. */
   plugin: FastifyPluginCallback
-  /** Makes spans for what is not a request. */
+  /** Creates other spans than those of requests. */
   readonly tracer: Tracer
-  /** The same function, with a span over each call. */
+  /** The same function with a span around each call. */
   decode<File extends { readonly sizeBytes: number }, Answer>(
     decode: (file: File, signal: AbortSignal) => Promise<Answer>
   ): (file: File, signal: AbortSignal) => Promise<Answer>
-  /** A recording was imported, or was not, and it took so long until now. */
+  /** Adds a span for an import that ends now and took `seconds`. */
   imported(format: string, outcome: string, seconds: number): void
-  /** Sends what is left. */
+  /** Sends the remaining spans. */
   close(): Promise<void>
 }
 
 const EXPORT_TIMEOUT_MS = 5000
-/** What cannot be sent is told of once in this time. */
+/** Failures to send are logged at most once in this time. */
 const TELL_MS = 60_000
-/** Asked by machines all day long, they would be most of the spans. */
+/** Machines request these all day long; they would be most of the spans. */
 const UNTRACED = /^\/(health|metrics|docs)(\/|$)/
 
-/** Loaded only where tracing is on: this module brings OpenTelemetry along. */
+/** Import this module only if tracing is enabled: it loads OpenTelemetry. */
 export function startTracing ({ endpoint, serviceName, version, ratio, log }: TracingOptions): Tracing {
   let toldMs = -Infinity
   const tell = (message: string) => {
@@ -82,7 +82,7 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
     requestHook: describeRequest,
     ignorePaths: ({ url }) => UNTRACED.test(url.split('?', 1)[0] as string),
     instrumentHooks: false,
-    // What an exception says may be a person's; the log line with the same trace_id has it, redacted.
+    // The message of an exception may contain personal data; the log line with the same trace_id has it redacted.
     recordExceptions: false
   })
   instrumentation.setTracerProvider(provider)
@@ -115,8 +115,7 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
 }
 
 /**
- * The span and the log lines of a request name each other; an address that is itself a secret is neither's to tell, nor
- * is a query string.
+ * Links the span and the log lines of a request. Neither contains the query string or a path that is itself a secret.
  */
 function describeRequest (span: Span, request: FastifyRequest): void {
   const { exchange, routeOptions } = request
@@ -130,7 +129,7 @@ function describeRequest (span: Span, request: FastifyRequest): void {
   })
 }
 
-/** Runs the work inside a span of that name. */
+/** Runs `work` inside a span with this name. */
 async function spanning<T> (tracer: Tracer, name: string, attributes: Attributes, work: () => Promise<T>): Promise<T> {
   return await tracer.startActiveSpan(name, { kind: SpanKind.INTERNAL, attributes }, async (span) => {
     try {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Health } from '../../../schemas/operations.ts'
 
-/** What the page and its script need, as files of their own: the security policy allows nothing inline. */
+/** The assets of the page, as separate files: the Content-Security-Policy allows nothing inline. */
 export const ASSETS = {
   'view.css': { type: 'text/css; charset=utf-8', bytes: asset('view.css') },
   'view.svg': { type: 'image/svg+xml', bytes: asset('view.svg') },
@@ -14,7 +14,7 @@ export interface PageFacts extends Health {
 
 const WORDS = { healthy: 'Healthy', degraded: 'Degraded', unhealthy: 'Unhealthy' } as const
 
-/** Health for people: whole as it comes, and kept up to date by its script where there is one. */
+/** The health page for people: complete without scripts, and kept up to date by its script. */
 export function healthPage ({ name, version, status, timestamp, uptime_seconds, checks }: PageFacts): string {
   const rows = Object.entries(checks).map(([check, { status, latency_ms, error }]) => `
         <tr data-check="${escape(check)}">
@@ -44,14 +44,14 @@ export function healthPage ({ name, version, status, timestamp, uptime_seconds, 
     </header>
     <dl>
       <div><dt>Version</dt><dd>${escape(version)}</dd></div>
-      <div><dt>Up for</dt><dd id="uptime" data-seconds="${uptime_seconds}">${Math.floor(uptime_seconds)} s</dd></div>
-      <div><dt>Looked at</dt><dd><time id="looked" datetime="${timestamp}">${timestamp.slice(11, 19)} UTC</time></dd></div>
+      <div><dt>Uptime</dt><dd id="uptime" data-seconds="${uptime_seconds}">${Math.floor(uptime_seconds)} s</dd></div>
+      <div><dt>Checked at</dt><dd><time id="looked" datetime="${timestamp}">${timestamp.slice(11, 19)} UTC</time></dd></div>
     </dl>
     <section aria-labelledby="checks">
       <h2 id="checks">Checks</h2>
       <div class="wide">
       <table>
-        <thead><tr><th scope="col">What</th><th scope="col">State</th><th scope="col" class="figure">Took</th><th scope="col">Why</th></tr></thead>
+        <thead><tr><th scope="col">Check</th><th scope="col">Status</th><th scope="col" class="figure">Duration</th><th scope="col">Error</th></tr></thead>
         <tbody>${rows}
         </tbody>
       </table>

@@ -1,9 +1,9 @@
 /* global document, fetch, performance, setInterval, AbortSignal */
-// Keeps the page up to date: asks the address it came from, as any program would, for JSON.
+// Keeps the page up to date: requests its own URL as JSON.
 
 const EVERY_MS = 2000
 const POINTS = 60
-const WORDS = { healthy: 'Healthy', degraded: 'Degraded', unhealthy: 'Unhealthy', unreachable: 'No answer' }
+const WORDS = { healthy: 'Healthy', degraded: 'Degraded', unhealthy: 'Unhealthy', unreachable: 'Unreachable' }
 const latenciesMs = []
 
 const element = (id) => document.getElementById(id)
@@ -67,7 +67,7 @@ function showLatency (latencyMs) {
   const from = POINTS - latenciesMs.length
   const points = latenciesMs.flatMap((value, index) => value === null ? [] : [`${(300 * (from + index) / (POINTS - 1)).toFixed(1)},${(57 - 54 * value / most).toFixed(1)}`])
   document.querySelector('polyline').setAttribute('points', points.join(' '))
-  element('figures').textContent = `Now ${known.at(-1)} ms, at most ${most} ms in the last ${latenciesMs.length * EVERY_MS / 1000} s`
+  element('figures').textContent = `Now ${known.at(-1)} ms, maximum ${most} ms in the last ${latenciesMs.length * EVERY_MS / 1000} s`
   element('history').hidden = false
 }
 
@@ -85,7 +85,7 @@ async function refresh () {
     element('note').textContent = ''
   } catch {
     tell(element('status'), 'unreachable')
-    element('note').textContent = 'The service does not answer. Trying again.'
+    element('note').textContent = 'The service does not respond. Retrying.'
     showLatency(null)
   }
 }
