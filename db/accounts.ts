@@ -1,7 +1,7 @@
 import type { User, UserChange } from '../schemas/accounts.ts'
 import { fragment, type Sql } from './sql.ts'
 
-/** An account as it is kept: what its owner sees, and what only the service does. */
+/** A stored account: the fields that its owner sees, and the internal ones. */
 export interface UserRow extends User {
   password_hash: string | null
   revision: number
@@ -13,14 +13,14 @@ const columns = fragment`
 
 export interface NewUser {
   id: string
-  /** As it was written; null where no address is known to be this person's. */
+  /** As the user wrote it; null without a verified address. */
   email: string | null
   password_hash: string | null
   name: string | undefined
   timezone: string | undefined
 }
 
-/** Takes the address for a new account; false where it is taken already, also when two ask at once. */
+/** Reserves the address for a new account; false if it is already in use, also with concurrent requests. */
 export async function claimAddress (sql: Sql, address: string, userId: string): Promise<boolean> {
   const rows = await sql`/* claimAddress */
     insert into emails (address, user_id)
@@ -55,7 +55,7 @@ export async function findUserByAddress (sql: Sql, address: string): Promise<Use
 }
 
 /**
- * Writes what `change` has over the account as it was read; undefined where somebody else was faster, or it is gone.
+ * Applies `change` to the account as it was read; undefined if it was changed in between or does not exist.
  */
 export async function updateUser (sql: Sql, user: UserRow, change: UserChange): Promise<UserRow | undefined> {
   const next = { ...user, ...change }
@@ -69,7 +69,7 @@ export async function updateUser (sql: Sql, user: UserRow, change: UserChange): 
   return row
 }
 
-/** Puts another hash in the place of the one that was checked; false where that is not the account's any more. */
+/** Replaces the password hash that was checked; false if the account has a different one by now. */
 export async function replacePasswordHash (
   sql: Sql,
   userId: string,
@@ -83,13 +83,13 @@ export async function replacePasswordHash (
   return rows.length === 1
 }
 
-/** What somebody is known by outside of this service. */
+/** The identity of a user at an identity provider. */
 export interface Identity {
   issuer: string
   subject: string
 }
 
-/** Takes an identity for a new account; false where it is taken already, also when two ask at once. */
+/** Reserves an identity for a new account; false if it is already in use, also with concurrent requests. */
 export async function claimIdentity (sql: Sql, { issuer, subject }: Identity, userId: string): Promise<boolean> {
   const rows = await sql`/* claimIdentity */
     insert into identities (issuer, subject, user_id)
@@ -108,8 +108,8 @@ export async function findUserIdByIdentity (sql: Sql, { issuer, subject }: Ident
 }
 
 /**
- * Keeps everybody else from an account and all that is its own until the transaction ends; false where it is gone, or
- * has another password than when it was read, or, where a revision is wanted, is of another.
+ * Locks an account and all its rows until the transaction ends; false if it does not exist, has a different password
+ * than when it was read or, if a revision is given, a different revision.
  */
 export async function lockUnchangedUser (
   sql: Sql,
@@ -125,7 +125,7 @@ export async function lockUnchangedUser (
   return rows.length === 1
 }
 
-/** Deletes so many pieces of a runner's originals at the most, and answers how many it were. */
+/** Deletes at most `limit` chunks of a runner's originals; returns the number of deleted ones. */
 export async function deleteSomeOriginals (sql: Sql, userId: string, limit: number): Promise<number> {
   const [row] = await sql<{ count: number }>`/* deleteSomeOriginals */
     with gone as (
@@ -139,7 +139,7 @@ export async function deleteSomeOriginals (sql: Sql, userId: string, limit: numb
   return row?.count ?? 0
 }
 
-/** Deletes an account with all that is its own, and what it was found by; answers the identities it had. */
+/** Deletes an account with all its rows, its address and its identities; returns the identities. */
 export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]> {
   await sql`/* deleteUser */
     delete from users where user_id = ${userId}
@@ -153,8 +153,8 @@ export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]>
 }
 
 /**
- * Makes others who would change this runner's things wait their turn until the transaction ends; undefined where there
- * is no such account any more.
+ * Locks the account against other changes to this runner's data until the transaction ends; undefined if the account no
+ * longer exists.
  */
 export async function lockUser (sql: Sql, userId: string): Promise<{ timezone: string } | undefined> {
   const [row] = await sql<{ timezone: string }>`/* lockUser */

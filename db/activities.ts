@@ -5,7 +5,7 @@ export interface ActivityRow extends Activity {
   revision: number
 }
 
-/** What is stored of an activity that came out of a recording. */
+/** The stored fields of an activity from a recording. */
 export type NewActivity = Omit<
   Activity,
   'id' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'
@@ -41,7 +41,7 @@ const withSource = fragment`
   activities a left join recordings r on r.user_id = a.user_id and r.recording_id = a.recording_id
 `
 
-/** Newest first, one more than asked where there is more; `after`: start and id of the last one of the page before. */
+/** Newest first, one more than `limit` if there is more; `after`: start and id of the last item of the page before. */
 export async function listActivities (
   sql: Sql,
   userId: string,
@@ -73,7 +73,7 @@ export async function findActivity (sql: Sql, userId: string, activityId: string
   return activity
 }
 
-/** Those that came out of one recording, in the order they stand in the file. */
+/** The activities of one recording, in the order of the file. */
 export async function listActivitiesOfRecording (
   sql: Sql,
   userId: string,
@@ -86,7 +86,7 @@ export async function listActivitiesOfRecording (
   `
 }
 
-/** An activity of the sport that shares most of its time with the one asked about: nobody runs two runs at once. */
+/** An activity of the same sport that overlaps most of the given one's time: probably the same activity. */
 export async function findOverlapping (
   sql: Sql,
   userId: string,

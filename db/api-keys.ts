@@ -9,12 +9,12 @@ export interface NewApiKeyRow {
   expires_at: string | undefined
 }
 
-/** What decides whether a key lets in. */
+/** The fields that decide whether a key is accepted. */
 export interface ApiKeyAccess {
   can_write: boolean
   secret_hash: Buffer
   expired: boolean
-  /** Whether its last use is written down as of the past minute. */
+  /** Whether its last use was recorded within the past minute. */
   used_lately: boolean
 }
 
@@ -23,7 +23,7 @@ const columns = fragment`
   created_at, expires_at, last_used_at
 `
 
-/** Undefined where the account has as many keys as it may. To be asked for under `lockUser`. */
+/** Undefined if the account has reached its limit of keys. Call it under `lockUser`. */
 export async function insertApiKey (
   sql: Sql,
   userId: string,
@@ -39,7 +39,7 @@ export async function insertApiKey (
   return row
 }
 
-/** Newest first. One more than asked is answered where there is more. */
+/** Newest first, one more than `limit` if there is more. */
 export async function listApiKeys (
   sql: Sql,
   userId: string,
@@ -63,7 +63,7 @@ export async function findApiKeyAccess (sql: Sql, userId: string, keyId: string)
   return row
 }
 
-/** Notes that a key is in use, once a minute. */
+/** Records the use of a key, once a minute. */
 export async function touchApiKey (sql: Sql, userId: string, keyId: string): Promise<void> {
   await sql`/* touchApiKey */
     update api_keys set last_used_at = now()
@@ -71,7 +71,7 @@ export async function touchApiKey (sql: Sql, userId: string, keyId: string): Pro
   `
 }
 
-/** Whether there was such a key. */
+/** Returns whether the key existed. */
 export async function deleteApiKey (sql: Sql, userId: string, keyId: string): Promise<boolean> {
   const rows = await sql`/* deleteApiKey */
     delete from api_keys where user_id = ${userId} and key_id = ${keyId} returning key_id

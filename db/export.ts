@@ -2,16 +2,16 @@ import { fragment, identifier, type Fragment, type Sql } from './sql.ts'
 
 type KeyType = 'uuid' | 'integer' | 'text' | 'date' | 'bytea'
 
-/** A table of which a runner is given every row. */
+/** A table whose rows are all exported. */
 export interface ExportedTable {
   table: string
-  /** What follows `user_id` in its primary key. */
+  /** The columns after `user_id` in its primary key. */
   key: Array<readonly [column: string, type: KeyType]>
-  /** Columns that are kept back: hashes of secrets. */
+  /** Columns that are not exported: hashes of secrets. */
   hidden?: string[]
 }
 
-/** Everything of a runner's that is rows. A table that is neither here nor below fails a test. */
+/** The exported tables. A test fails for a table that is neither here nor below. */
 export const EXPORTED_TABLES: ExportedTable[] = [
   { table: 'plans', key: [['plan_id', 'uuid']] },
   { table: 'activities', key: [['activity_id', 'uuid']] },
@@ -22,7 +22,7 @@ export const EXPORTED_TABLES: ExportedTable[] = [
   { table: 'sessions', key: [['session_id', 'uuid']] }
 ]
 
-/** Tables with a `user_id` that have no file of their own, and why. */
+/** Tables with a `user_id` that are not exported as a file, with the reason. */
 export const NOT_EXPORTED: Record<string, string> = {
   users: 'is user.json',
   emails: 'the address is in user.json',
@@ -40,8 +40,7 @@ const TYPES: Record<KeyType, Fragment> = {
 }
 
 /**
- * Some rows as they are stored, but for what is hidden, in the order of the key; those after `after`, the last of the
- * page before.
+ * A page of rows without the hidden columns, in the order of the key, after `after`, the last row of the previous page.
  */
 export async function listRows (
   sql: Sql,
@@ -65,7 +64,7 @@ export async function listRows (
   return rows.map(({ record }) => record)
 }
 
-/** All that is kept of the account itself, but for the hash of the password. */
+/** The account itself, without the password hash. */
 export async function findAccount (sql: Sql, userId: string): Promise<Record<string, unknown> | undefined> {
   const [row] = await sql<{ record: Record<string, unknown> }>`/* findAccount */
     select to_jsonb(u) - 'password_hash' as record from users u where user_id = ${userId}
@@ -77,11 +76,11 @@ export interface Original {
   recording_id: string
   format: string
   size_bytes: number
-  /** The day of the first activity in it, else the day it came. */
+  /** The day of its first activity, otherwise the day of the upload. */
   day: string
 }
 
-/** Some originals, the oldest id first; those after `after`. */
+/** A page of originals after `after`, the oldest id first. */
 export async function listOriginals (sql: Sql, userId: string, limit: number, after?: string): Promise<Original[]> {
   return await sql<Original>`/* listOriginals */
     select r.recording_id, r.format, r.size_bytes, coalesce(

@@ -2,16 +2,16 @@ import type { Sql } from './sql.ts'
 
 export interface KeptAnswer {
   fingerprint: Buffer
-  /** Sealed. */
+  /** Encrypted. */
   answer: Buffer
 }
 
 /**
- * How long the server lets a transaction stand still whose process is gone without a word: then its lock is free again.
+ * The time after which the server ends an idle transaction whose process has disappeared, which releases its lock.
  */
 const ORPHANED_MS = 10_000
 
-/** Takes the lock until the transaction ends; false at once where another one has it. */
+/** Takes the lock until the transaction ends; false at once if another transaction holds it. */
 export async function tryLock (sql: Sql, lock: bigint): Promise<boolean> {
   const [row] = await sql<{ locked: boolean }>`/* tryLock */
     select pg_try_advisory_xact_lock(${lock}::bigint) as locked, set_config('idle_in_transaction_session_timeout', ${String(ORPHANED_MS)}, true)
@@ -27,7 +27,7 @@ export async function findAnswer (sql: Sql, userId: string, keyHash: Buffer): Pr
   return row
 }
 
-/** Keeps the answer for so many hours; one whose time is over gives way. */
+/** Stores the response for a number of hours; it replaces an expired one. */
 export async function keepAnswer (
   sql: Sql,
   userId: string,
@@ -43,7 +43,7 @@ export async function keepAnswer (
   `
 }
 
-/** Deletes so many at the most of those whose time is over, the oldest first, and answers how many it were. */
+/** Deletes at most `limit` expired responses, the oldest first; returns the number of deleted ones. */
 export async function deleteExpiredAnswers (sql: Sql, limit: number): Promise<number> {
   const [row] = await sql<{ count: number }>`/* deleteExpiredAnswers */
     with gone as (

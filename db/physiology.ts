@@ -5,7 +5,7 @@ const columns = fragment`
   physiology_id as id, valid_from, sex, max_heart_rate_bpm, resting_heart_rate_bpm, threshold_heart_rate_bpm, threshold_pace_s_per_km, created_at
 `
 
-/** The latest day first, one more than asked where there is more. `after`: the last day of the page before. */
+/** The latest day first, one more than `limit` if there is more. `after`: the last day of the previous page. */
 export async function listPhysiology (
   sql: Sql,
   userId: string,
@@ -20,7 +20,7 @@ export async function listPhysiology (
   `
 }
 
-/** All that was said for days up to this one, the latest first. */
+/** All settings for days up to this one, the latest first. */
 export async function listPhysiologyUntil (sql: Sql, userId: string, day: string): Promise<Physiology[]> {
   return await sql<Physiology>`/* listPhysiologyUntil */
     select ${columns} from physiology where user_id = ${userId} and valid_from <= ${day}::date order by valid_from desc
@@ -34,7 +34,7 @@ export async function findPhysiology (sql: Sql, userId: string, id: string): Pro
   return row
 }
 
-/** Undefined where something is said for that day already, also when two say it at once. */
+/** Undefined if there are settings for that day already, also with concurrent requests. */
 export async function insertPhysiology (
   sql: Sql,
   userId: string,
@@ -55,7 +55,7 @@ export async function insertPhysiology (
   return row
 }
 
-/** Whether there was such a one. */
+/** Returns whether it existed. */
 export async function deletePhysiology (sql: Sql, userId: string, id: string): Promise<boolean> {
   const rows = await sql`/* deletePhysiology */
     delete from physiology where user_id = ${userId} and physiology_id = ${id} returning physiology_id

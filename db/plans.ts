@@ -12,7 +12,7 @@ export interface PlanFilter {
   limit: number
 }
 
-/** No UUIDv7 comes after it. */
+/** Greater than every UUIDv7. */
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 const columns = fragment`
@@ -20,9 +20,9 @@ const columns = fragment`
 `
 
 /**
- * Newest first. One more than asked is answered where there is more, so that the caller can tell. Two texts, each the
- * same at every call: one put together for a call cost 20 µs of 80, and Postgres plans one that asks for null wherever
- * nothing is asked for anew each time, which is 75 of its 190 µs.
+ * Newest first, one more than `limit` if there is more. There are two constant statements: assembling a statement per
+ * call cost 20 µs of 80, and a single statement with null for unused filters is planned again each time by Postgres,
+ * which takes 75 of its 190 µs.
  */
 export async function listPlans (
   sql: Sql,
@@ -66,7 +66,7 @@ export async function insertPlan (sql: Sql, userId: string, planId: string, plan
   return row as PlanRow
 }
 
-/** Writes what `change` has over `plan` as it was read; undefined where somebody else was faster, or it is gone. */
+/** Applies `change` to `plan` as it was read; undefined if it was changed in between or does not exist. */
 export async function updatePlan (
   sql: Sql,
   userId: string,
@@ -85,7 +85,7 @@ export async function updatePlan (
   return row
 }
 
-/** Deletes a plan as it was read; undefined where somebody changed or deleted it in between. */
+/** Deletes a plan as it was read; undefined if it was changed or deleted in between. */
 export async function deletePlan (sql: Sql, userId: string, { id, revision }: PlanRow): Promise<true | undefined> {
   const rows = await sql`/* deletePlan */
     delete from plans where user_id = ${userId} and plan_id = ${id} and revision = ${revision} returning plan_id

@@ -1,19 +1,19 @@
 import type { Sql } from './sql.ts'
 
 export interface NewRevocation {
-  /** Hexadecimal SHA-256 of what is revoked. */
+  /** Hexadecimal SHA-256 of the revoked session or account. */
   subject: string
-  /** Whether only tokens issued up to now are meant. */
+  /** Whether only tokens issued until now are revoked. */
   pastOnly: boolean
-  /** How long a token that says otherwise may live on. */
+  /** The remaining lifetime of a revoked token, at most. */
   livesS: number
 }
 
 export interface RevocationRow {
   subject: string
-  /** Null: whatever the token. */
+  /** Null: all tokens. */
   issued_until: string | null
-  /** How long it is still of use, by the clock of the database. */
+  /** The time for which it is still needed, by the clock of the database. */
   lives_ms: number
 }
 
@@ -39,8 +39,8 @@ export async function insertRevocations (sql: Sql, revocations: NewRevocation[])
 }
 
 /**
- * What was revoked since somebody read last, and all that is still of use where nobody has. What was written up to a
- * minute before is read again: a transaction is seen by others only when it commits.
+ * The revocations since the last read, or all that are still needed. Revocations written up to a minute before are read
+ * again: a transaction becomes visible only when it commits.
  */
 export async function listRevocations (sql: Sql, since: string | undefined): Promise<RevocationPage> {
   const rows = await sql<RevocationRow & { read_at: string }>`/* listRevocations */
@@ -53,11 +53,10 @@ export async function listRevocations (sql: Sql, since: string | undefined): Pro
 }
 
 /**
- * Whether something issued at that time (ms since 1970, whatever a token says) is revoked, as all instances together
- * know it.
+ * Whether a token issued at that time (ms since 1970, as stated by the token) is revoked, according to the database.
  */
 export async function isRevokedSince (sql: Sql, subject: string, issuedAtMs: number): Promise<boolean> {
-  // Compared as numbers: a token may name a time that is none to the database.
+  // Compared as numbers: a token may state a time that the database cannot represent.
   const rows = await sql`/* isRevokedSince */
     select 1 from revocations
     where subject = ${subject} and expires_at > now()
@@ -66,7 +65,7 @@ export async function isRevokedSince (sql: Sql, subject: string, issuedAtMs: num
   return rows.length > 0
 }
 
-/** Deletes so many at the most of those that no living token can contradict any more, and answers how many it were. */
+/** Deletes at most `limit` revocations that no unexpired token needs; returns the number of deleted ones. */
 export async function deleteExpiredRevocations (sql: Sql, limit: number): Promise<number> {
   const [row] = await sql<{ count: number }>`/* deleteExpiredRevocations */
     with gone as (

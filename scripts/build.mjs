@@ -1,4 +1,4 @@
-// Compiles the service to dist/ and puts beside it what tsc does not copy.
+// Compiles the service to dist/ and copies the files that tsc does not.
 //   node scripts/build.mjs               the service
 //   node scripts/build.mjs --if-needed   only when a source is newer than the last build
 //   node scripts/build.mjs --all         the service and its tests
@@ -22,7 +22,7 @@ const SOURCES = [
 ]
 const STAMP = 'dist/.built'
 
-/** The newest change, in ms, of a file or of anything below a folder. */
+/** The latest modification time, in ms, of a file or of anything below a directory. */
 function newest (path) {
   const stat = statSync(path)
   if (!stat.isDirectory()) return stat.mtimeMs
@@ -31,7 +31,7 @@ function newest (path) {
 
 const all = process.argv.includes('--all')
 if (process.argv.includes('--if-needed') && existsSync(STAMP)) {
-  // An image carries dist/ without the sources: what is there is what was built.
+  // An image contains dist/ without the sources: it is always up to date.
   const present = SOURCES.filter((path) => existsSync(path))
   if (!existsSync('src') || present.every((path) => newest(path) <= statSync(STAMP).mtimeMs)) process.exit(0)
 }

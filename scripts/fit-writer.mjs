@@ -2,7 +2,7 @@ import { Encoder, Profile } from '@garmin/fitsdk'
 
 const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
 
-/** Writes a FIT file message by message, by the official encoder. */
+/** Writes a FIT file message by message with the official encoder. */
 export function fitWriter () {
   const encoder = new Encoder()
   const write = (name, fields) => encoder.onMesg(Profile.MesgNum[name], { mesgNum: Profile.MesgNum[name], ...fields })

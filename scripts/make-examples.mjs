@@ -1,7 +1,6 @@
-// Writes examples/: three small recordings of runs that nobody ran, for README, the tests and whoever tries the
-// service.
+// Writes examples/: three small synthetic recordings for README, the tests, and for trying the service.
 //   node scripts/make-examples.mjs [folder]
-// The same bytes every time.
+// The output is deterministic.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fitWriter } from './fit-writer.mjs'
 
@@ -34,7 +33,7 @@ function run ({ duration, step, lat, lon, lap, hill, speed, heartRate }) {
   return points
 }
 
-/** Half an hour at an easy effort on a road with a low hill, recorded by a watch. */
+/** Half an hour of easy running on a road with a small hill, recorded by a watch. */
 function easyRun () {
   const start = Date.UTC(2024, 3, 9, 6, 30)
   const points = run({
@@ -93,7 +92,7 @@ function easyRun () {
   return close()
 }
 
-/** Twenty minutes through a park, exported by a telephone: positions, heights and heart rates only. */
+/** Twenty minutes through a park, exported by a phone: positions, altitudes and heart rates only. */
 function parkRun () {
   const start = Date.UTC(2024, 3, 13, 7)
   const points = run({
@@ -123,7 +122,7 @@ function parkRun () {
 `
 }
 
-/** Four fast kilometres with slow minutes between on a track, a lap each, exported by a site. */
+/** Four fast kilometres on a track with recovery minutes in between, one lap each, exported by a website. */
 function trackSession () {
   const start = Date.UTC(2024, 3, 16, 16, 15)
   const fast = (t) => t % 300 < 240

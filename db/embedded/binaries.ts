@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { EmbeddedError, USE_OTHER, codeOf, type DatabaseLog } from './error.ts'
 
-/** Whom a process is to run as; undefined: as this one. */
+/** The user that a process runs as; undefined: the user of this process. */
 export interface As { uid: number, gid: number }
 
 export interface Binaries {
@@ -30,16 +30,16 @@ export interface Binaries {
   major: number
 }
 
-/** A file of the package: what it weighs, or where its link points. */
+/** A file of the package: its size, or the target of its link. */
 interface Entry { path: string, content: number | string, mode: number }
 
 const SUFFIX = process.platform === 'win32' ? '.exe' : ''
 const require = createRequire(import.meta.url)
 
 /**
- * The folder `native` of the npm package that has the binaries for this platform.
+ * The directory `native` of the npm package with the binaries for this platform.
  *
- * @throws EmbeddedError when there is none for it, or it was not installed.
+ * @throws EmbeddedError if there is no package for the platform, or it is not installed.
  */
 export function findNative (): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
@@ -54,7 +54,7 @@ export function findNative (): string {
   }
 }
 
-/** The symbolic links between the libraries, which npm cannot carry: `[link, target]`, both within `native`. */
+/** The symbolic links between the libraries, which npm cannot package: `[link, target]`, both within `native`. */
 function linksOf (native: string): Array<[string, string]> {
   let text: string
   try {
@@ -66,7 +66,7 @@ function linksOf (native: string): Array<[string, string]> {
   return links.map(({ source, target }) => [target.replace(/^native\//, ''), basename(source)])
 }
 
-/** All that `native` should hold: its files, and its links whether the install script made them or not. */
+/** The complete content of `native`: its files, and its links, whether or not the install script created them. */
 function listing (native: string): Entry[] {
   const links = new Map(linksOf(native))
   const entries: Entry[] = []
@@ -84,7 +84,7 @@ function listing (native: string): Entry[] {
   return entries.sort((a, b) => a.path < b.path ? -1 : 1)
 }
 
-/** Whether the copy in `place` has this file as it should be. */
+/** Whether the copy in `place` has this file unchanged. */
 function has (place: string, { path, content }: Entry): boolean {
   try {
     const stat = lstatSync(join(place, path))
@@ -96,7 +96,7 @@ function has (place: string, { path, content }: Entry): boolean {
   }
 }
 
-/** Copies what `place` lacks. Each file appears whole, so that one in use is never seen half written. */
+/** Copies the missing files to `place`. Each file appears atomically, so that none is used half written. */
 function fill (native: string, place: string, entries: Entry[]): void {
   for (const entry of entries) {
     if (has(place, entry)) continue
@@ -111,7 +111,7 @@ function fill (native: string, place: string, entries: Entry[]): void {
     }
     renameSync(draft, target)
   }
-  // mkdir's mode is cut by the umask.
+  // The umask reduces the mode of mkdir.
   const open = (folder: string) => {
     chmodSync(folder, 0o755)
     for (const item of readdirSync(folder, { withFileTypes: true })) {
@@ -122,7 +122,8 @@ function fill (native: string, place: string, entries: Entry[]): void {
 }
 
 /**
- * Whether nobody but root and this user can change what is in the folder, or, where all may write, what is ours there.
+ * Whether only root and this user can change the content of the directory or, in a shared directory, our own part of
+ * it.
  */
 function isSafe (folder: string, sticky: boolean): boolean {
   try {
@@ -136,7 +137,7 @@ function isSafe (folder: string, sticky: boolean): boolean {
   }
 }
 
-/** A copy of `native` under `base`, the one of an earlier start where that is there and ours. */
+/** A copy of `native` under `base`; the copy of an earlier start if it exists and belongs to this user. */
 function copyTo (base: string, native: string, entries: Entry[], version: string): string {
   const key = createHash('sha256')
     .update(JSON.stringify(entries.map(({ path, content }) => [path, content])))
@@ -149,7 +150,7 @@ function copyTo (base: string, native: string, entries: Entry[], version: string
     try {
       renameSync(draft, place)
     } catch (error) {
-      // Another start was faster, or somebody planted something there: theirs is used in the first case only.
+      // Another process created it first, or another user planted it: only the former is used.
       if (!isSafe(place, false)) {
         if (codeOf(error) === 'ENOENT') throw error
         return draft
@@ -157,12 +158,12 @@ function copyTo (base: string, native: string, entries: Entry[], version: string
       rmSync(draft, { recursive: true, force: true })
     }
   }
-  // What clears old files out of a temporary folder may have taken some.
+  // A cleanup of the temporary directory may have removed some files.
   fill(native, place, entries)
   return place
 }
 
-/** The first line that `postgres -V` says, as that user. */
+/** The first line of output of `postgres -V`, run as that user. */
 function probe (native: string, as: As | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const env = process.platform === 'win32' ? undefined : {}
@@ -178,17 +179,17 @@ function probe (native: string, as: As | undefined): Promise<string> {
   })
 }
 
-/** Whether everyone may read every file; a parent that lets nobody through shows itself when the binary is run. */
+/** Whether every file is world-readable; an inaccessible parent directory shows when the binary is run. */
 function isOpen (entries: Entry[]): boolean {
   return entries.every(({ mode, content }) => typeof content === 'string' || (mode & 0o004) !== 0)
 }
 
 /**
- * The binaries, in a place where `as` can run them: where npm put them if that will do, else a copy in a temporary
- * folder, which later starts use again. A copy is needed when the clone lies where that user may not look, or npm ran
+ * The binaries in a place where `as` can run them: where npm installed them if possible, otherwise a copy in a
+ * temporary directory, which later starts reuse. A copy is needed if that user cannot access the clone, or if npm ran
  * no install scripts and the links between the libraries are missing.
  *
- * @throws EmbeddedError when they are absent or do not run on this system.
+ * @throws EmbeddedError if they are missing or do not run on this system.
  */
 export async function findBinaries (as: As | undefined, log: DatabaseLog, native = findNative()): Promise<Binaries> {
   const whole = linksOf(native).every(([path]) => existsSync(join(native, path)))
@@ -212,7 +213,7 @@ export async function findBinaries (as: As | undefined, log: DatabaseLog, native
       log.debug('runs the embedded Postgres from a copy of its binaries', { place })
       return found
     } catch (error) {
-      // A folder that is full, not to be run from or not to be entered: the next one may do.
+      // The directory is full, mounted noexec or inaccessible: try the next one.
       problem = error
     }
   }
@@ -221,7 +222,7 @@ export async function findBinaries (as: As | undefined, log: DatabaseLog, native
 
 function describe (native: string, version: string): Binaries {
   const major = Number(/\(PostgreSQL\) (\d+)/.exec(version)?.[1])
-  if (!(major > 0)) throw new EmbeddedError(`The embedded Postgres does not say its version: ${version}`)
+  if (!(major > 0)) throw new EmbeddedError(`The embedded Postgres does not state its version: ${version}`)
   return { initdb: join(native, 'bin', `initdb${SUFFIX}`), postgres: join(native, 'bin', `postgres${SUFFIX}`), major }
 }
 
@@ -232,7 +233,7 @@ function unfit (error: unknown): EmbeddedError {
   const why = code === 'ENOENT'
     ? 'its binaries need the GNU C library, which this system (Alpine?) lacks'
     : code === 'EPERM' || code === 'EINVAL'
-      ? 'Postgres refuses to run as root, and this process may not start it as another user'
+      ? 'Postgres refuses to run as root, and this process cannot start it as another user'
       : said || (error instanceof Error ? error.message : String(error))
   return new EmbeddedError(`The embedded Postgres does not run here: ${why}. ${USE_OTHER}`, error)
 }

@@ -24,24 +24,24 @@ import { EmbeddedError, USE_OTHER, codeOf, type DatabaseLog } from './error.ts'
 import { isThere, postgresOn } from './identity.ts'
 import { unusable } from './lock.ts'
 
-/** `nobody`: who Postgres runs as when this process is root, which it refuses. */
+/** `nobody`: the user of Postgres if this process is root, as which Postgres refuses to run. */
 const NOBODY = 65534
 
 export const SUPERUSER = 'postgres'
 
 /** One cluster and how its processes are started. */
 export interface Cluster {
-  /** Where it lies. */
+  /** Its directory. */
   folder: string
-  /** What Postgres is told of where it lies. */
+  /** The path of its directory as passed to Postgres. */
   name: string
-  /** Whoever it must run as, and in which folder. */
+  /** The user and the working directory of its processes. */
   spawn: SpawnOptions
 }
 
 /**
- * Whom the cluster's processes run as: whoever the cluster belongs to when this process is root, else this process's
- * own user.
+ * The user of the cluster's processes: the owner of the cluster if this process is root, otherwise this process's own
+ * user.
  */
 export function whoRuns (holder: string): As | undefined {
   if (process.getuid?.() !== 0) return undefined
@@ -54,21 +54,21 @@ export function whoRuns (holder: string): As | undefined {
 /**
  * The cluster in `folder`, for processes of `as`.
  *
- * Another user may not be able to walk there: root's home is closed to all. So its processes are put into the folder
- * before they give up root, and know it as `/proc/self/cwd`, which needs no leave from the folders above.
+ * Another user may not be able to reach that directory, since root's home is closed. So its processes enter the
+ * directory before they give up root, and refer to it as `/proc/self/cwd`, which needs no permission on the parents.
  */
 function at (folder: string, as: As | undefined): Cluster {
   const byCwd = as !== undefined && process.platform === 'linux' && existsSync('/proc/self/cwd')
   return {
     folder,
     name: byCwd ? '/proc/self/cwd' : folder,
-    // Windows needs variables of the system; elsewhere none gets through, PG* and secrets least of all.
+    // Windows needs system variables; elsewhere none is passed on, in particular no PG* and no secrets.
     spawn: { ...as, cwd: folder, ...(process.platform === 'win32' ? {} : { env: {} }) }
   }
 }
 
 /**
- * Runs a program to its end with `input` on its standard input. Answers what it said; throws with it when it failed.
+ * Runs a program to its end with `input` on its standard input. Returns its output; throws an error with it on failure.
  */
 function run (
   program: string,
@@ -94,23 +94,23 @@ function run (
   })
 }
 
-/** What Postgres said when it failed, as one error with what to do. */
+/** The error of a failed Postgres program, with its output and a remedy. */
 export function failed (program: string, code: number | null, signal: string | null, said: string): EmbeddedError {
   const lines = said.split('\n').filter((line) => /(FATAL|PANIC|ERROR|error|could not|HINT):?/.test(line)).slice(-4)
   const why = (lines.length > 0 ? lines : said.trim().split('\n').slice(-3)).map((line) => line.trim()).join('; ')
   const remedy = /No space left|quota exceeded|free disk space/i.test(said)
-    ? 'The disk is full: free some space, or set DATA_DIR to another.'
+    ? 'The disk is full: free some space, or set DATA_DIR to another disk.'
     : /user does not exist/.test(said)
-      ? `initdb wants the user it runs as to have a line in /etc/passwd: add one, or run as another. ${USE_OTHER}`
+      ? `initdb needs an entry in /etc/passwd for its user: add one, or run as another user. ${USE_OTHER}`
       : /Permission denied|Read-only file system/i.test(said)
-        ? `Its folder cannot be written by the user it runs as: set DATA_DIR to another. ${USE_OTHER}`
+        ? `Its user cannot write to its directory: set DATA_DIR to another directory. ${USE_OTHER}`
         : USE_OTHER
   return new EmbeddedError(
-    `The embedded Postgres did not start (${program} ended with ${signal ?? code}): ${why || 'it said nothing'}. ${remedy}`
+    `The embedded Postgres did not start (${program} ended with ${signal ?? code}): ${why || 'it gave no reason'}. ${remedy}`
   )
 }
 
-/** The superuser's password, made once and kept beside the cluster; `isNew` when it has just been made. */
+/** The superuser's password, generated once and stored beside the cluster; `isNew` if it was generated now. */
 function passwordIn (holder: string): { password: string, isNew: boolean } {
   const path = join(holder, 'password')
   try {
@@ -126,7 +126,7 @@ function passwordIn (holder: string): { password: string, isNew: boolean } {
   return { password, isNew: true }
 }
 
-/** Makes a cluster aside and puts it in place when it is whole, so that one half made is never taken for one. */
+/** Creates a cluster under a temporary name and renames it when complete, so that no incomplete one is ever used. */
 async function create (holder: string, as: As | undefined, binaries: Binaries, password: string): Promise<void> {
   const folder = mkdtempSync(join(holder, 'cluster.new-'))
   const secret = join(holder, `password-${randomUUID()}`)
@@ -169,9 +169,9 @@ async function create (holder: string, as: As | undefined, binaries: Binaries, p
 }
 
 /**
- * The cluster under `holder`, made if there is none, and its superuser's password. The caller holds the lock.
+ * The cluster under `holder`, created if missing, and its superuser's password. The caller holds the lock.
  *
- * @throws EmbeddedError when it cannot be made, or is of another major version.
+ * @throws EmbeddedError if it cannot be created, or is of another major version.
  */
 export async function openCluster (
   holder: string,
@@ -180,7 +180,7 @@ export async function openCluster (
   log: DatabaseLog
 ): Promise<{ cluster: Cluster; password: string }> {
   for (const name of readdirSync(holder)) {
-    // What a start that was killed half way left behind.
+    // Leftovers of a start that was killed.
     if (!name.startsWith('cluster.new-') && !name.startsWith('password-')) continue
     try {
       rmSync(join(holder, name), { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
@@ -205,7 +205,7 @@ export async function openCluster (
   if (version !== String(binaries.major)) {
     throw new EmbeddedError(
       `${folder} was made by PostgreSQL ${version}, and the embedded one is ${binaries.major}. ` +
-        `Dump it with a PostgreSQL ${version} and restore it, or move it away to begin anew. ${USE_OTHER}`
+        `Dump it with PostgreSQL ${version} and restore it, or move it away to start empty. ${USE_OTHER}`
     )
   }
   await endLeftovers(cluster, log)
@@ -222,12 +222,12 @@ export async function openCluster (
   return { cluster, password }
 }
 
-/** Asks the processes to end, with each signal in turn, and answers whether they did within the time each is given. */
+/** Sends the signals in turn until the processes end; returns whether they did, within the time for each. */
 export async function end (find: () => number[], steps: Array<[NodeJS.Signals, number]>): Promise<boolean> {
   for (const [signal, waitMs] of steps) {
     const [first, ...others] = find()
     if (first === undefined) return true
-    // The first is the postmaster, which ends the others in order; only the last resort strikes them all.
+    // The first is the postmaster, which ends the others gracefully; only the last signal goes to all.
     for (const pid of signal === 'SIGKILL' ? [first, ...others] : [first]) {
       try {
         process.kill(pid, signal)
@@ -245,10 +245,9 @@ export async function end (find: () => number[], steps: Array<[NodeJS.Signals, n
 }
 
 /**
- * Ends what a service that was killed left running on the cluster, and removes a `postmaster.pid` that names nobody, or
- * somebody else.
+ * Ends the Postgres processes that a killed service left running on the cluster, and removes a stale `postmaster.pid`.
  *
- * @throws EmbeddedError when it cannot be ended.
+ * @throws EmbeddedError if they cannot be ended.
  */
 export async function endLeftovers (cluster: Cluster, log: DatabaseLog): Promise<void> {
   const pidFile = join(cluster.folder, 'postmaster.pid')
@@ -261,13 +260,13 @@ export async function endLeftovers (cluster: Cluster, log: DatabaseLog): Promise
       ended = await end(find, [['SIGINT', 10_000], ['SIGQUIT', 3000], ['SIGKILL', 5000]])
     } catch (error) {
       throw new EmbeddedError(
-        `Another Postgres, process ${pid}, runs on ${cluster.folder} and cannot be ended by this user. End it, or set DATA_DIR to another folder.`,
+        `Another Postgres, process ${pid}, runs on ${cluster.folder} and cannot be stopped by this user. Stop it, or set DATA_DIR to another directory.`,
         error
       )
     }
     if (!ended) {
       throw new EmbeddedError(
-        `Another Postgres, process ${pid}, runs on ${cluster.folder} and does not end. End it, or set DATA_DIR to another folder.`
+        `Another Postgres, process ${pid}, runs on ${cluster.folder} and does not stop. Stop it, or set DATA_DIR to another directory.`
       )
     }
   }
@@ -275,7 +274,7 @@ export async function endLeftovers (cluster: Cluster, log: DatabaseLog): Promise
 }
 
 /**
- * Makes a folder and those above it. `mkdir`'s own `recursive` runs for ever where nothing can be made, as under /proc.
+ * Creates a directory and its parents. `recursive` of `mkdir` loops for ever where nothing can be created, as in /proc.
  */
 function make (folder: string, mode: number): void {
   try {
@@ -288,10 +287,10 @@ function make (folder: string, mode: number): void {
   }
 }
 
-/** Makes the folder, only for this user, and answers whether it can be used. @throws EmbeddedError */
+/** Creates the directory for this user only, and checks that it is writable. @throws EmbeddedError */
 export function prepare (folder: string): void {
   try {
-    // Elsewhere than on Linux a user other than root walks there.
+    // Outside Linux, a user other than root must be able to reach it.
     make(folder, process.platform === 'linux' ? 0o700 : 0o711)
     const trial = join(folder, `trial-${randomUUID()}`)
     writeFileSync(trial, 'x')

@@ -1,4 +1,4 @@
-/** Why the embedded Postgres cannot run, and what the reader can do about it. */
+/** The embedded Postgres cannot run; the message has the reason and a remedy. */
 export class EmbeddedError extends Error {
   constructor (message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -6,18 +6,18 @@ export class EmbeddedError extends Error {
   }
 }
 
-/** A living process has the folder. */
+/** A running process uses the directory. */
 export class FolderInUse extends EmbeddedError {}
 
-/** What is said when there is no way round: every refusal ends with it. */
-export const USE_OTHER = 'Set DATABASE_URL to a PostgreSQL 15 to 18 of your own instead.'
+/** The alternative to the embedded Postgres, at the end of every error message. */
+export const USE_OTHER = 'Alternatively, set DATABASE_URL to your own PostgreSQL 15 to 18.'
 
 type Say = (message: string, fields?: { error_code?: string, error?: unknown, [extra: string]: unknown }) => void
 
-/** The part of a logger that the database speaks through. */
+/** The part of a logger that the database uses. */
 export interface DatabaseLog { debug: Say, info: Say, warning: Say, error: Say }
 
-/** The `code` of a system error (`ENOENT` …), else an empty string. */
+/** The `code` of a system error (`ENOENT` …), otherwise an empty string. */
 export function codeOf (error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

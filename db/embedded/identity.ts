@@ -2,15 +2,15 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 
-/** One process, told from every other that has had or will have its number. */
+/** The identity of a process, unique even if its number is reused. */
 export interface ProcessIdentity {
   pid: number
-  /** When it started, in whatever words the system has for it; null where that cannot be learned. */
+  /** Its start time in the format of the system; null if unknown. */
   started: string | null
   host: string
-  /** Which run of the machine; null where that cannot be learned. */
+  /** The boot of the machine; null if unknown. */
   boot: string | null
-  /** Which space of process numbers: each container has its own. */
+  /** The PID namespace: each container has its own. */
   space: string | null
 }
 
@@ -22,13 +22,13 @@ function attempt<T> (read: () => T): T | null {
   }
 }
 
-/** When the process with this number started; null when there is none, or it is dead and only not yet reaped. */
+/** The start time of the process with this number; null if there is none, or only a zombie. */
 export function startOf (pid: number): string | null {
   if (process.platform === 'linux') {
     const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
     if (stat === null) return null
-    // The name, second, may hold spaces and brackets: count from its last bracket. Third is the state, 22nd the start
-    // in ticks.
+    // The name, field 2, may contain spaces and brackets: count from its last bracket. Field 3 is the state, field 22
+    // the start in ticks.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return fields[0] === 'Z' || fields[0] === 'X' ? null : fields[19] ?? null
   }
@@ -64,7 +64,7 @@ export function isThere (pid: number): boolean {
 }
 
 /**
- * Whether the process still runs: `unknown` when it is of another container or machine, whose process numbers say
+ * Whether the process still runs; `unknown` if it belongs to another container or machine, whose process numbers mean
  * nothing here.
  */
 export function isAlive (other: ProcessIdentity): boolean | 'unknown' {
@@ -78,8 +78,8 @@ export function isAlive (other: ProcessIdentity): boolean | 'unknown' {
 }
 
 /**
- * The Postgres processes that run on a cluster's folder, whoever started them. Linux asks the kernel which folder each
- * process is in, so that a number in a stale `postmaster.pid`, given since to something else, is never taken for one,
+ * The Postgres processes that run in a cluster's directory, whichever process started them. On Linux the kernel tells
+ * the working directory of each process: so a reused number in a stale `postmaster.pid` is never mistaken for Postgres,
  * and backends that outlived their postmaster are found too.
  */
 export function postgresOn (folder: string, pidFile: string): number[] {
@@ -102,6 +102,6 @@ export function postgresOn (folder: string, pidFile: string): number[] {
       /\/postgres( \(deleted\))?$/.test(attempt(() => readlinkSync(`/proc/${pid}/exe`)) ?? '') && startOf(pid) !== null
     )
   })
-  // The postmaster first, since ending it ends the others.
+  // The postmaster first: ending it ends the others.
   return found.sort((a, b) => Number(b === noted) - Number(a === noted))
 }

@@ -6,25 +6,25 @@ import { EmbeddedError, FolderInUse, USE_OTHER, codeOf, type DatabaseLog } from 
 import { isAlive, ownIdentity, type ProcessIdentity } from './identity.ts'
 
 /**
- * How often the holder touches its lock, and how long a lock of another container may stay untouched before it counts
- * as left behind.
+ * The interval at which the holder touches its lock, and the time after which an untouched lock of another container
+ * counts as abandoned.
  */
 const BEAT_MS = 1000
 const OBSERVE_MS = 5000
 
 export interface Lock {
-  /** Gives the folder free for the next process. */
+  /** Releases the directory for the next process. */
   release (): void
 }
 
 const NAME = /^lock\.(\d+)$/
 
-/** The highest number any lock file in the folder has; 0 when there is none. */
+/** The highest number of a lock file in the directory; 0 if there is none. */
 function latest (folder: string): number {
   return Math.max(0, ...readdirSync(folder).map((name) => Number(NAME.exec(name)?.[1] ?? 0)))
 }
 
-/** Who holds the lock; null when it was given free, or is not readable as one. */
+/** The holder of the lock; null if it was released, or is not a valid lock file. */
 function holderOf (path: string): ProcessIdentity | null {
   try {
     const content = JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity | { released: true }
@@ -35,7 +35,7 @@ function holderOf (path: string): ProcessIdentity | null {
   }
 }
 
-/** Whether somebody touches the file within the time a living holder would. */
+/** Whether the file is touched within the time in which a running holder would touch it. */
 async function isTouched (path: string): Promise<boolean> {
   const touched = () => {
     try {
@@ -53,7 +53,7 @@ async function isTouched (path: string): Promise<boolean> {
   return false
 }
 
-/** Makes the file with its whole content at once; false when another was there first. */
+/** Creates the file atomically with its content; false if it already exists. */
 function claim (folder: string, path: string, content: string): boolean {
   const draft = join(folder, `lock-${randomUUID()}`)
   writeFileSync(draft, content, { mode: 0o600 })
@@ -66,7 +66,7 @@ function claim (folder: string, path: string, content: string): boolean {
   } finally {
     rmSync(draft, { force: true })
   }
-  // A file system without hard links: there the content may be seen half written, for a moment.
+  // A file system without hard links: the content may briefly be visible half written.
   try {
     writeFileSync(path, content, { mode: 0o600, flag: 'wx' })
     return true
@@ -77,14 +77,14 @@ function claim (folder: string, path: string, content: string): boolean {
 }
 
 /**
- * Takes the folder for this process alone.
+ * Locks the directory for this process.
  *
- * Lock files are numbered and the highest one holds. A stale one is never removed to make way, which two processes
- * could do at once: the next number is claimed, which one process can, and only then the lower ones go. Who claimed a
- * number that another has meanwhile gone beyond sees it and begins again. To release is to say so inside the file, so
- * that numbers only grow.
+ * Lock files are numbered and the highest one counts. A stale one is never removed first, since two processes could do
+ * that at once: the next number is claimed, which only one process can, and then the lower ones are removed. A process
+ * that claimed a number below the highest one starts over. A lock is released by a mark inside the file, so that
+ * numbers only grow.
  *
- * @throws EmbeddedError when a living process holds it; says which.
+ * @throws EmbeddedError if a running process holds the lock; the message names it.
  */
 export async function lock (folder: string, log: DatabaseLog): Promise<Lock> {
   const own = ownIdentity()
@@ -103,7 +103,7 @@ export async function lock (folder: string, log: DatabaseLog): Promise<Lock> {
       if (alive) {
         const where = holder.host === own.host ? '' : ` on ${holder.host}`
         throw new FolderInUse(`The embedded Postgres in ${folder} is in use by process ${holder.pid}${where}. ` +
-          'Stop that service first, or give this one a DATA_DIR of its own.')
+          'Stop that service first, or set a different DATA_DIR for this one.')
       }
     }
     const path = join(folder, `lock.${number + 1}`)
@@ -140,16 +140,18 @@ function hold (folder: string, path: string, log: DatabaseLog): Lock {
         writeFileSync(draft, JSON.stringify({ released: true }), { mode: 0o600 })
         renameSync(draft, path)
       } catch {
-        // Left as it is, it names a process that will be gone, which the next start sees.
+        // The unreleased file names a process that will have ended, which the next start detects.
       }
     }
   }
 }
 
-/** A folder or file that this process may not use, in words that help. */
+/** The error for an unusable directory or file, with a remedy. */
 export function unusable (path: string, error: unknown): EmbeddedError {
   const code = codeOf(error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') { return new EmbeddedError(`The disk that holds ${path} is full. Free some space, or set DATA_DIR to another.`, error) }
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new EmbeddedError(`The disk of ${path} is full. Free some space, or set DATA_DIR to another disk.`, error)
+  }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new EmbeddedError(
       `${path} cannot be written by this user. Change its owner or mode, or set DATA_DIR to a folder that can be. ${USE_OTHER}`,

@@ -8,9 +8,9 @@ import { end, failed, type Cluster } from './cluster.ts'
 import { EmbeddedError, codeOf } from './error.ts'
 import { unusable } from './lock.ts'
 
-/** What a start may take: a crash with much left to recover is the longest. */
+/** The longest that a start may take: crash recovery takes longest. */
 const START_MS = 120_000
-/** Beyond this the log of Postgres is begun anew. */
+/** Above this size the log of Postgres is truncated. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024
 
 const SETTINGS: Record<string, string> = {
@@ -18,14 +18,13 @@ const SETTINGS: Record<string, string> = {
   unix_socket_directories: '',
   max_connections: '100',
   shared_buffers: '128MB',
-  // A service of its own size replicates nowhere, and compiling a query for one runner's rows takes longer than running
-  // it.
+  // No replication is needed, and JIT compilation of a query for one runner's rows takes longer than running it.
   wal_level: 'minimal',
   max_wal_senders: '0',
   jit: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // A failed statement is the service's to log; here it would bring what runners sent.
+  // The service logs failed statements; here the log would contain data of runners.
   log_min_messages: 'log',
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
@@ -35,13 +34,13 @@ const SETTINGS: Record<string, string> = {
 /** The file that Postgres writes to. */
 export interface PostgresLog {
   descriptor: number
-  /** What was written from `offset` on, as far as the last 64 KiB. */
+  /** The output from `offset` on, at most the last 64 KiB. */
   since (offset: number): string
   size (): number
   close (): void
 }
 
-/** Begins the log anew, and keeps it within bounds from then on. @throws EmbeddedError */
+/** Truncates the log, and keeps it within its limit from then on. @throws EmbeddedError */
 export function openLog (path: string): PostgresLog {
   let descriptor: number
   try {
@@ -55,7 +54,7 @@ export function openLog (path: string): PostgresLog {
     try {
       if (size() > MAX_LOG_BYTES) ftruncateSync(descriptor)
     } catch {
-      // The next time will do.
+      // The next interval tries again.
     }
   }, 10_000)
   bound.unref()
@@ -74,7 +73,7 @@ export function openLog (path: string): PostgresLog {
   }
 }
 
-/** A port on 127.0.0.1 that is free at this moment. */
+/** A port on 127.0.0.1 that is currently free. */
 export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -84,19 +83,19 @@ export async function freePort (): Promise<number> {
   return port
 }
 
-/** The port was taken: another may do. */
+/** The port is in use; another one may work. */
 export class PortTaken extends EmbeddedError {}
 
-/** What is known of a child: gone, or there. */
+/** Whether a child process has ended. */
 export function isOver (child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null || child.pid === undefined
 }
 
 /**
- * Starts Postgres on the cluster and answers when it takes connections. It is in a session of its own: a Ctrl-C in the
- * terminal reaches the service, which ends Postgres last.
+ * Starts Postgres on the cluster and resolves when it accepts connections. It runs in its own session: Ctrl-C in the
+ * terminal reaches only the service, which stops Postgres last.
  *
- * @throws PortTaken, or EmbeddedError with what Postgres said.
+ * @throws PortTaken, or EmbeddedError with the output of Postgres.
  */
 export async function launch (
   program: string,
@@ -123,9 +122,13 @@ export async function launch (
   const pidFile = join(cluster.folder, 'postmaster.pid')
   while (!isReady(pidFile, child.pid)) {
     if (isOver(child)) {
-      if (refused !== undefined) { throw new EmbeddedError(`The embedded Postgres cannot be started: ${refused.message}.`, refused) }
+      if (refused !== undefined) {
+        throw new EmbeddedError(`The embedded Postgres cannot be started: ${refused.message}.`, refused)
+      }
       const said = log.since(offset)
-      if (/Address already in use|could not create any TCP\/IP sockets/.test(said)) { throw new PortTaken(`Port ${port} is taken.`) }
+      if (/Address already in use|could not create any TCP\/IP sockets/.test(said)) {
+        throw new PortTaken(`Port ${port} is in use.`)
+      }
       throw failed('postgres', child.exitCode, child.signalCode, said)
     }
     if (performance.now() > deadline) {
@@ -138,7 +141,7 @@ export async function launch (
   }
 }
 
-/** Whether the postmaster has written that it takes connections: its eighth line. */
+/** Whether the postmaster's file states, in its eighth line, that it accepts connections. */
 function isReady (pidFile: string, pid: number | undefined): boolean {
   try {
     const lines = readFileSync(pidFile, 'utf8').split('\n')
@@ -150,11 +153,10 @@ function isReady (pidFile: string, pid: number | undefined): boolean {
 }
 
 /**
- * Ends Postgres: connections are cut and everything is written; after `patienceMs` without, and then at once. It always
- * ends.
+ * Stops Postgres: a fast shutdown first, after `patienceMs` an immediate one, then SIGKILL. It always ends.
  */
 export async function finish (child: ChildProcess, patienceMs: number): Promise<void> {
-  // Asked of the child and not of the system, which knows it until it is reaped.
+  // Check the child object, not the system, in which the process exists until it is reaped.
   child.ref()
   await end(
     () => (isOver(child) ? [] : [child.pid as number]),

@@ -11,46 +11,45 @@ import { PortTaken, finish, freePort, isOver, launch, openLog } from './postmast
 export { EmbeddedError, FolderInUse, type DatabaseLog } from './error.ts'
 
 const DATABASE = 'running_trainer'
-/** The longest pause before Postgres is started again after it died. */
+/** The longest delay before a restart of Postgres after it died. */
 const MAX_PAUSE_MS = 5000
-/** Having run this long, a death counts as the first. */
+/** After running this long, the next death counts as the first again. */
 const STEADY_MS = 60_000
 
 export interface EmbeddedOptions {
   /**
-   * The service's own folder: the cluster lies in its `postgres`, and what Postgres says goes to its `postgres.log`.
+   * The data directory: the cluster is in its `postgres`, and the output of Postgres goes to its `postgres.log`.
    */
   dataDir: string
-  /** Speaks as `app.db`. */
+  /** Logs as `app.db`. */
   log: DatabaseLog
-  /** Settings of Postgres beyond the usual ones: tests do without `fsync`. */
+  /** Additional settings of Postgres: tests disable `fsync`. */
   settings?: Record<string, string>
-  /** How long `stop` waits for an orderly end, in ms, before it insists. */
+  /** The time in ms that `stop` allows for a fast shutdown before an immediate one. */
   patienceMs?: number
-  /** Where the binaries are, when not where npm put them. */
+  /** The directory of the binaries, if not in the npm package. */
   native?: string
 }
 
 export interface Embedded {
-  /** Where to connect; the same for as long as this runs. */
+  /** The connection URL; it does not change while this runs. */
   readonly url: string
   /** The postmaster's process; undefined while there is none. */
   readonly pid: number | undefined
-  /** `restarting` after Postgres died by itself and until it is back. */
+  /** `restarting` from an unexpected end of Postgres until it is back. */
   readonly state: 'running' | 'restarting' | 'stopped'
-  /** How often Postgres died by itself and was started again. */
+  /** The number of restarts after an unexpected end of Postgres. */
   readonly restarts: number
-  /** Ends Postgres with everything written, and gives the folder free. May be called twice; always ends. */
+  /** Shuts Postgres down and releases the directory. May be called twice; always resolves. */
   stop (): Promise<void>
 }
 
 /**
- * A Postgres of the service's own, for development and tests: data survive everything but the loss of the folder. It is
- * watched, and started again when it dies.
+ * An embedded Postgres for development and tests: its data survive everything but the loss of the directory. It is
+ * monitored, and restarted when it dies.
  *
- * @throws EmbeddedError saying what is the matter and what to do: no binaries for the platform, a folder in use or not
- *   usable, a full
- *   disk, data of another major version.
+ * @throws EmbeddedError with the problem and a remedy: no binaries for the platform, a directory that is in use or not
+ *   usable, a full disk, data of another major version.
  */
 export async function startEmbedded ({
   dataDir,
@@ -61,7 +60,7 @@ export async function startEmbedded ({
 }: EmbeddedOptions): Promise<Embedded> {
   const began = performance.now()
   const holder = join(resolve(dataDir), 'postgres')
-  // First of all, so that a platform without binaries leaves nothing behind.
+  // First, so that a platform without binaries leaves nothing behind.
   const source = native ?? findNative()
   prepare(holder)
   const held = await lock(holder, log)
@@ -113,7 +112,7 @@ export async function startEmbedded ({
   }
 }
 
-/** Makes the service's database if there is none yet; by this it is also sure that connections are answered. */
+/** Creates the service's database if it does not exist; this also verifies that connections work. */
 async function ensureDatabase (url: string): Promise<void> {
   const sql = postgres(url, { max: 1, fetch_types: false, connect_timeout: 10, onnotice: () => {} })
   try {
@@ -124,7 +123,7 @@ async function ensureDatabase (url: string): Promise<void> {
   }
 }
 
-/** The one Postgres process of a cluster, through its deaths. */
+/** The Postgres process of a cluster, across restarts. */
 class Postmaster {
   state: Embedded['state'] = 'running'
   restarts = 0
@@ -161,7 +160,7 @@ class Postmaster {
     return this.#child !== undefined && !isOver(this.#child) ? this.#child.pid : undefined
   }
 
-  /** Starts it on a port that is free, and answers the port. */
+  /** Starts it on a free port, and returns the port. */
   async start (): Promise<number> {
     for (let attempt = 1; ; attempt++) {
       this.#port = await freePort()
@@ -169,7 +168,7 @@ class Postmaster {
         await this.#launch()
         return this.#port
       } catch (error) {
-        // Somebody was faster between the choice and the use.
+        // Another process took the port between its choice and its use.
         if (!(error instanceof PortTaken) || attempt === 5) throw error
       }
     }
@@ -192,9 +191,9 @@ class Postmaster {
   async #launch (): Promise<void> {
     await launch(this.#program, this.#cluster, this.#port, this.#output, this.#settings, (child) => {
       this.#child = child
-      // The service lives as long as it has something to do, not as long as its database.
+      // The child must not keep the process of the service alive.
       child.unref()
-      // The stop may have come while there was no child to end.
+      // `stop` may have been called while there was no child.
       if (this.#stopping.signal.aborted && child.pid !== undefined) child.kill('SIGINT')
     })
     const child = this.#child as ChildProcess
@@ -209,7 +208,7 @@ class Postmaster {
 
   #deaths = 0
 
-  /** Starts it again, on the same port, until it runs or is to stop: at once, then after pauses that grow. */
+  /** Restarts it on the same port until it runs or `stop` is called: at once, then with growing delays. */
   async #revive (ending: string, ranMs: number): Promise<void> {
     this.state = 'restarting'
     this.#deaths = ranMs > STEADY_MS ? 0 : this.#deaths
@@ -232,7 +231,7 @@ class Postmaster {
     }
   }
 
-  /** The process ends without having stopped it: it is told, and nobody waits. */
+  /** For an exit of the process without `stop`: signals Postgres and does not wait. */
   readonly #abandon = (): void => {
     if (this.pid !== undefined) process.kill(this.pid, 'SIGINT')
   }

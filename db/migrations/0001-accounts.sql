@@ -1,6 +1,6 @@
--- Every table of a runner has `user_id` first in its primary key and in every foreign key: one runner's rows lie together, another's cannot
--- be linked to by mistake, and the tables can be distributed over a cluster by it unchanged. `emails` alone is found by something else, and
--- so stands apart from `users`.
+-- In every table with runners' data, the primary key and every foreign key start with `user_id`: a runner's rows are stored together, they
+-- cannot refer to another runner's by mistake, and the tables can be distributed over a cluster unchanged. `emails` is looked up by a
+-- different key and is therefore separate from `users`.
 
 create table users (
   user_id uuid primary key,
@@ -15,7 +15,7 @@ create table users (
   updated_at timestamptz not null default now()
 );
 
--- `address` is the e-mail address in the one form under which two spellings of it are the same.
+-- `address` is the normalized e-mail address, in which different spellings are equal.
 create table emails (
   address text primary key,
   user_id uuid not null unique

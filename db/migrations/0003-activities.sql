@@ -1,4 +1,4 @@
--- The original of a recording, byte for byte, in pieces, so that no statement has to carry all of it at once.
+-- The original file of a recording, byte for byte, in chunks, so that no statement has to carry all of it.
 create table recordings (
   user_id uuid not null references users on delete cascade,
   recording_id uuid not null,
@@ -20,7 +20,7 @@ create table recording_chunks (
   foreign key (user_id, recording_id) references recordings on delete cascade
 );
 
--- Each chunk is compressed before it is stored, on the thread that decodes: compressing it again would take time and save nothing.
+-- The decoding thread compresses each chunk: compressing it again would take time and save nothing.
 alter table recording_chunks alter column gzip set storage external;
 
 create table activities (

@@ -1,5 +1,5 @@
--- A login, and all refresh tokens that came from it by rotation. Every change of one of them locks this row first, so that a family cannot
--- grow while it is being revoked.
+-- A login, with all refresh tokens that came from it by rotation. Every change to one of them locks this row first, so that a session
+-- cannot get a new token while it is being revoked.
 create table sessions (
   user_id uuid not null references users on delete cascade,
   session_id uuid not null,
@@ -17,12 +17,12 @@ alter table refresh_tokens
   add constraint refresh_tokens_session foreign key (user_id, session_id) references sessions on delete cascade not valid;
 alter table refresh_tokens validate constraint refresh_tokens_session;
 
--- Who was let in before and is to be let in no more, for as long as a token that says otherwise may still be about. `subject` is a hash:
--- nothing here tells of an account that is gone. Every instance reads what is new by `written_at`.
+-- Revoked sessions and accounts, for as long as a revoked token could still be valid. `subject` is a hash, so that nothing here identifies
+-- a deleted account. Every instance reads new rows by `written_at`.
 create table revocations (
   subject text not null check (subject ~ '^[0-9a-f]{64}$'),
   written_at timestamptz not null default clock_timestamp(),
-  -- Null: whatever the token. Else only those issued up to then.
+  -- Null: all tokens. Otherwise only those issued until then.
   issued_until timestamptz,
   expires_at timestamptz not null,
   primary key (subject)
@@ -43,7 +43,7 @@ create table api_keys (
   primary key (user_id, key_id)
 );
 
--- Who an OpenID Connect provider says somebody is. As `emails`, it is what a user is found by, and so stands apart from `users`.
+-- The identities of users at an OpenID Connect provider. Like `emails`, they are looked up by a different key than `user_id`.
 create table identities (
   issuer text not null,
   subject text not null check (char_length(subject) between 1 and 255),
@@ -53,5 +53,5 @@ create table identities (
 
 create index identities_user on identities (user_id);
 
--- An issuer need not tell an e-mail address, and one it did not check is nobody's.
+-- A token of an issuer may have no e-mail address, and an unverified one is not stored.
 alter table users alter column email drop not null;

@@ -1,5 +1,5 @@
--- The first answer to a POST with an Idempotency-Key, kept in the transaction of its write. The key itself is not here: what is stored can
--- be read only by whoever has it, as answers may hold secrets that are shown once.
+-- The response to the first POST with an Idempotency-Key, stored in the transaction of its write. The key itself is not stored: it encrypts
+-- the response, which may contain secrets that are returned only once.
 create table idempotency_keys (
   user_id uuid not null references users on delete cascade,
   key_hash bytea not null check (octet_length(key_hash) = 32),
@@ -12,7 +12,7 @@ create table idempotency_keys (
 
 create index idempotency_keys_expiry on idempotency_keys (expires_at);
 
--- What a runner's body was able to do from a day on, as far as known.
+-- The physiological values of a runner from a day on; null if unknown.
 create table physiology (
   user_id uuid not null references users on delete cascade,
   physiology_id uuid not null,

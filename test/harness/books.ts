@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import type { Service } from './service.ts'
 import type { RawAnswer } from './raw-http.ts'
 
-/** What every response has. */
+/** The headers of every response. */
 export const SECURITY = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -13,7 +13,7 @@ const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
 const PATIENCE_MS = 20_000
 
 /**
- * What is wrong with an answer, by the rules that hold for every one, whatever it answers; undefined where nothing is.
+ * The violation of a rule that every response must follow; undefined if there is none.
  */
 export function flawOf ({ status, headers, body }: RawAnswer): string | undefined {
   for (const [name, value] of Object.entries(SECURITY)) { if (headers[name] !== value) return `${name} is ${headers[name]}` }
@@ -23,7 +23,7 @@ export function flawOf ({ status, headers, body }: RawAnswer): string | undefine
   if (status < 400) return undefined
   if (headers['content-type'] !== 'application/json; charset=utf-8') { return `an error of type ${headers['content-type']}` }
   if (headers['cache-control'] !== 'no-store') return 'an error that may be cached'
-  // The answer to HEAD.
+  // The response to HEAD.
   if (body === '') return undefined
   const { error_id: id, error_code: code, message, timestamp, ...others } = JSON.parse(body) as Record<string, unknown>
   if (
@@ -36,13 +36,13 @@ export function flawOf ({ status, headers, body }: RawAnswer): string | undefine
   return undefined
 }
 
-/** How many requests there were, by those who count them. */
+/** The number of requests according to each counter. */
 interface Counts { lines: number, aborted: number, requests: number, errors: number, failed: number }
 
 /**
- * Opens the books on a service: `balance` then sees that since, every answer a client has had is one completion line
- * and one count, and so is every request whose client went away (499); that every error is in the log and in its
- * counter; and that nothing is in flight.
+ * Starts the accounting of a service: `balance` then checks that since then every response received by a client has one
+ * completion line and one count, and so has every request whose client disconnected (499); that every error is in the
+ * log and in its counter; and that no request is in flight.
  */
 export async function openBooks (service: Service): Promise<{ balance (t: Test, answers: number): Promise<void> }> {
   const before = await counts(service)
@@ -65,7 +65,7 @@ export async function openBooks (service: Service): Promise<{ balance (t: Test, 
   }
 }
 
-/** The look is itself a request, which is left out. */
+/** The scrape is itself a request, which does not count. */
 async function counts ({ app, lines }: Service): Promise<Counts> {
   const text = (await app.inject({ url: '/metrics', headers: { 'x-request-id': 'books' } })).body
   const sum = (name: string) =>

@@ -3,12 +3,12 @@ import postgres from 'postgres'
 import { migrate, readMigrations } from '../../db/migrate.ts'
 import { sharedPostgres } from './setup.ts'
 
-/** The part of a tap test that is needed here. */
+/** The part of a tap test that is used here. */
 interface Ending { teardown (end: () => Promise<void>): unknown }
 
 const silent = { debug () {}, info () {}, warning () {}, error () {} }
 
-/** A superuser's connection to the server of the tests, for as long as `work` takes. */
+/** Runs `work` with a superuser's connection to the test server. */
 async function onServer<T> (url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
   try {
@@ -24,12 +24,12 @@ function withName (url: string, database: string): string {
   return address.href
 }
 
-/** Where the tests' server is: `DATABASE_URL_TEST`, or one that all tests of a run share. */
+/** The URL of the test server: `DATABASE_URL_TEST`, or the server that all tests of a run share. */
 export async function testServer (): Promise<string> {
   return process.env['DATABASE_URL_TEST'] ?? await sharedPostgres()
 }
 
-/** The database that has all migrations and nothing else, made by whoever needs it first. */
+/** The template database with all migrations and no data, created by the first test that needs it. */
 async function ensureTemplate (server: string): Promise<string> {
   const migrations = await readMigrations()
   const key = createHash('sha256')
@@ -42,7 +42,7 @@ async function ensureTemplate (server: string): Promise<string> {
     if (await isThere()) return
     await sql`select pg_advisory_lock(7236517, 1)`
     if (await isThere()) return
-    // One that is no template was left half made.
+    // A database that is not a template is incomplete.
     await sql`drop database if exists ${sql(name)} with (force)`
     await sql`create database ${sql(name)} template template0`
     await migrate(withName(server, name), { log: silent })
@@ -54,10 +54,9 @@ async function ensureTemplate (server: string): Promise<string> {
 let template: Promise<string> | undefined
 
 /**
- * A database of the test's own, dropped when the test ends: with the service's schema, or empty when `migrated` is
- * false.
+ * A database for one test, dropped when the test ends: with the service's schema, or empty if `migrated` is false.
  *
- * @returns where to connect.
+ * @returns its URL.
  */
 export async function createDatabase (t: Ending, { migrated = true }: { migrated?: boolean } = {}): Promise<string> {
   const server = await testServer()

@@ -2,23 +2,22 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse, parseAllDocuments } from 'yaml'
 
-/** The repository's root, with a slash at its end. */
+/** The root of the repository, with a trailing slash. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
 export function text (path: string): string {
   return readFileSync(ROOT + path, 'utf8')
 }
 
-// What is read here has no type of its own: it is looked at key by key, and a key that is not there fails the test that
-// asks for it.
+// These files are untyped: tests read them key by key, and a missing key fails the test that reads it.
 export type Loose = any
 
-/** A YAML file, its anchors and `<<` merged. */
+/** A YAML file with its anchors and `<<` merged. */
 export function yaml (path: string): Loose {
   return parse(text(path), { merge: true })
 }
 
-/** A Kubernetes object as it is written. */
+/** A Kubernetes object as in its manifest. */
 export interface Manifest {
   apiVersion: string
   kind: string
@@ -26,7 +25,7 @@ export interface Manifest {
   [key: string]: Loose
 }
 
-/** Every object in the manifests of a folder, its kustomization aside. */
+/** Every object in the manifests of a directory, without its kustomization. */
 export function manifests (folder: string): Manifest[] {
   return readdirSync(ROOT + folder)
     .filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml')
@@ -74,7 +73,7 @@ export function dashboards (): Dashboard[] {
   return readdirSync(ROOT + folder).map((file) => ({ file, ...JSON.parse(text(`${folder}/${file}`)) }))
 }
 
-/** Every PromQL expression of the rules and the dashboards, and where it stands. */
+/** Every PromQL expression of the rules and the dashboards, with its place. */
 export function expressions (): { where: string, expr: string }[] {
   return [
     ...alertGroups().flatMap(({ rules }) =>

@@ -6,14 +6,14 @@ export interface Instruction {
   keyword: string
   /** `--from=build` as `{ from: 'build' }`. */
   flags: Record<string, string>
-  /** What follows the keyword and its flags, continued lines joined. */
+  /** The arguments after the keyword and its flags, with continued lines joined. */
   rest: string
   line: number
 }
 
 export interface Stage { base: string, name: string | undefined, instructions: Instruction[] }
 
-/** A Dockerfile's instructions, its comments left out. */
+/** The instructions of a Dockerfile, without comments. */
 export function instructions (source: string): Instruction[] {
   const found: Instruction[] = []
   let open = ''
@@ -49,8 +49,7 @@ export function stages (source: string): Stage[] {
 const SECRET = /secret|password|passwd|token|api_?key|private|credential|database_url/i
 
 /**
- * What is wrong with a Dockerfile that is to make a small image which runs as nobody in particular; nothing when all is
- * well.
+ * The violations of the rules for a small image that runs as an unprivileged user; empty if there are none.
  */
 export function lintDockerfile (source: string): string[] {
   const problems: string[] = []
@@ -85,7 +84,7 @@ export function lintDockerfile (source: string): string[] {
 }
 
 /**
- * Whether a path relative to the context is kept out of the image: the last pattern that matches it, or a folder above
+ * Whether .dockerignore excludes a path relative to the context: the last pattern that matches it, or a directory above
  * it, decides.
  */
 export function ignored (dockerignore: string, path: string): boolean {
@@ -101,7 +100,7 @@ export function ignored (dockerignore: string, path: string): boolean {
   return out
 }
 
-/** `*` is anything within a folder, `**` any folders. */
+/** `*` matches within one directory, `**` any number of directories. */
 function glob (pattern: string, path: string): boolean {
   const expression = pattern
     .split('**/')
@@ -116,18 +115,18 @@ function glob (pattern: string, path: string): boolean {
 }
 
 export interface Build {
-  /** Folder with the sources, and what is kept out of it. */
+  /** The build context, and the patterns excluded from it. */
   context: string
   dockerignore: string
-  /** Where each stage gets a folder of its own, by its name or `last`. */
+  /** The directory in which each stage gets its own directory, by its name or `last`. */
   folder: string
-  /** Runs a shell command of a stage; the image's own by default. */
+  /** Runs a shell command of a stage; by default the command itself. */
   run?: (command: string, cwd: string, stage: string) => void
 }
 
 /**
- * Performs a stage's COPY, RUN and WORKDIR without an engine: `/app` is `<folder>/<stage>/app`. Answers the folder that
- * WORKDIR names.
+ * Performs a stage's COPY, RUN and WORKDIR without a container engine: `/app` is `<folder>/<stage>/app`. Returns the
+ * directory of WORKDIR.
  */
 export function performStage (stage: Stage, { context, dockerignore, folder, run = shell }: Build): string {
   const name = stage.name ?? 'last'
@@ -158,12 +157,12 @@ function shell (command: string, cwd: string): void {
   execFileSync('sh', ['-c', command], { cwd, stdio: 'pipe' })
 }
 
-/** Instead of an install of everything: what this working copy has installed is the same, by its lock file. */
+/** Replaces a full install: by the lock file, the packages of this working copy are the same. */
 export function borrowModules (from: string, cwd: string): void {
   symlinkSync(join(from, 'node_modules'), join(cwd, 'node_modules'))
 }
 
-/** The files below a folder, relative to it. */
+/** The files below a directory, relative to it. */
 export function filesBelow (folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
     statSync(join(folder, path)).isFile()

@@ -4,19 +4,19 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** What stands in one fence of a page. */
+/** One fenced block of a page. */
 export interface Block {
   page: string
-  /** Of the fence, for whoever looks for it. */
+  /** The line of the fence, for messages. */
   line: number
-  /** The first word after the fence, `bash` say; empty where there is none. */
+  /** The first word after the fence, for example `bash`; empty if there is none. */
   language: string
-  /** The word after it, which says how the block is checked. */
+  /** The second word, which determines how the block is checked. */
   kind: string
   body: string
 }
 
-/** Every page that somebody reads, by its path in the repository. */
+/** Every page of documentation, by its path in the repository. */
 export function pages (): string[] {
   return [...readdirSync(ROOT), ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
     .filter((path) => path.endsWith('.md'))
@@ -27,7 +27,7 @@ export function textOf (page: string): string {
   return readFileSync(join(ROOT, page), 'utf8')
 }
 
-/** The fences of a page in their order. */
+/** The fenced blocks of a page, in order. */
 export function blocksOf (page: string, text = textOf(page)): Block[] {
   return [...text.matchAll(/^```([^\n`]*)\n([^]*?)^```$/gm)].map(({ 1: info = '', 2: body = '', index }) => {
     const [language = '', kind = ''] = info.trim().split(/\s+/)
@@ -35,7 +35,7 @@ export function blocksOf (page: string, text = textOf(page)): Block[] {
   })
 }
 
-/** The anchors that headings make, as forges make them. */
+/** The anchors of headings, as GitHub generates them. */
 export function anchorsOf (text: string): Set<string> {
   const prose = text.replaceAll(/^```[^]*?^```$/gm, '')
   return new Set(
@@ -51,13 +51,13 @@ export function anchorsOf (text: string): Set<string> {
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
 const MOMENT = /\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z/g
 const CLOCK = /\b\d{2}:\d{2}:\d{2}\.\d{3}\b/g
-/** Values that are other ones each time: secrets, and what is measured. */
+/** Values that differ each time: secrets and measurements. */
 const SECRETS = new Set(['access_token', 'refresh_token', 'next_cursor'])
 const MEASURED = /(_ms|^ms|^uptime_seconds|^pid|^port)$/
-/** In an example: and more, which is not shown. */
+/** In an example: further content is omitted. */
 const MORE = '…'
 
-/** A text with what differs each time replaced by what it is. */
+/** A text in which values that differ each time are replaced by placeholders. */
 export function masked (text: string): string {
   return text
     .replaceAll(UUID, '<uuid>')
@@ -73,7 +73,8 @@ export function masked (text: string): string {
 }
 
 /**
- * Why `found` is not what the example in a page shows; undefined where it is. `…` in the example stands for anything.
+ * The difference between `found` and the example in a page; undefined if they match. `…` in the example matches
+ * anything.
  */
 export function textDifference (shown: string, found: string): string | undefined {
   const pattern = masked(shown).split(MORE).map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^]*?')
@@ -83,8 +84,8 @@ export function textDifference (shown: string, found: string): string | undefine
 }
 
 /**
- * As `textDifference`, for JSON: a key `…` stands for keys that are not shown, a last item `…` for more items;
- * formatting is free.
+ * Like `textDifference`, for JSON: a key `…` matches further keys, a last item `…` further items; formatting is
+ * ignored.
  */
 export function jsonDifference (shown: string, found: string): string | undefined {
   const values = parseAll(found)
@@ -95,7 +96,7 @@ export function jsonDifference (shown: string, found: string): string | undefine
     .find((difference) => difference !== undefined)
 }
 
-/** One JSON value, or one a line. */
+/** One JSON value, or one per line. */
 export function parseAll (text: string): unknown[] {
   try {
     return [JSON.parse(text)]
@@ -108,7 +109,9 @@ function differs (shown: unknown, found: unknown, path: string, key: string): st
   if (Array.isArray(shown) && Array.isArray(found)) {
     const open = shown.at(-1) === MORE
     const items = open ? shown.slice(0, -1) : shown
-    if (open ? found.length < items.length : found.length !== items.length) { return `${path} shows ${items.length} items, found ${found.length}` }
+    if (open ? found.length < items.length : found.length !== items.length) {
+      return `${path} shows ${items.length} items, found ${found.length}`
+    }
     return items
       .map((item, i) => differs(item, found[i], `${path}[${i}]`, key))
       .find((difference) => difference !== undefined)
@@ -122,7 +125,7 @@ function differs (shown: unknown, found: unknown, path: string, key: string): st
       .map((name) =>
         name in found
           ? differs(shown[name], found[name], `${path}.${name}`, name)
-          : `${path}.${name} is shown, and not there`
+          : `${path}.${name} is shown, but missing`
       )
       .find((difference) => difference !== undefined)
   }
@@ -134,7 +137,7 @@ function isRecord (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A value without what differs each time. */
+/** A value with a placeholder if it differs each time. */
 function plain (value: unknown, key: string): unknown {
   if (typeof value === 'number' && MEASURED.test(key)) return '<number>'
   if (typeof value !== 'string') return value

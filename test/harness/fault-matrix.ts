@@ -1,13 +1,13 @@
-/** What is asked while a fault lasts. */
+/** The endpoints that are requested during a fault. */
 export const ENDPOINTS = ['read', 'list', 'write', 'import', 'live', 'ready', 'health', 'metrics'] as const
 export type Endpoint = typeof ENDPOINTS[number]
 
-/** `STATUS`, `STATUS error_code`, or for a probe `STATUS status`; ` or ` between two that are both right. */
+/** `STATUS`, `STATUS error_code`, or for a probe `STATUS status`; ` or ` separates two that are both correct. */
 export type Outcomes = Record<Endpoint, string>
 
 export interface Fault {
   name: string
-  /** How it is caused in the test. */
+  /** How the test causes it. */
   how: string
   during: Outcomes
   /** The service reaches Postgres through PgBouncer in transaction mode. */
@@ -30,7 +30,7 @@ const NO_DATABASE: Outcomes = { ...FINE, ...NO_DATA, ready: '503 not_ready', hea
 const NO_LOG_FILE: Outcomes = { ...FINE, health: '200 degraded' }
 
 /**
- * Every fault, and what the service answers while it lasts. The table in docs/RELIABILITY.md is made of this;
+ * Every fault, and the responses of the service during it. The table in docs/RELIABILITY.md is generated from this;
  * faults.test.ts causes each.
  */
 export const FAULTS = [
@@ -51,20 +51,20 @@ export const FAULTS = [
   },
   {
     name: 'Postgres stopped and started',
-    how: 'fast shutdown of the postmaster; nobody listens until it is back',
+    how: 'fast shutdown of the postmaster; connections are refused until it is back',
     during: NO_DATABASE
   },
-  { name: 'database frozen', how: 'the network holds back every byte until it is over', during: NO_DATABASE },
-  { name: 'database behind a black hole', how: 'the network drops every byte for good', during: NO_DATABASE },
+  { name: 'database frozen', how: 'the network holds back every byte until the end of the fault', during: NO_DATABASE },
+  { name: 'database behind a black hole', how: 'the network drops every byte', during: NO_DATABASE },
   {
     name: 'connections reset in the middle of a result',
-    how: 'the network passes on 20 bytes of what Postgres says, then resets',
+    how: 'the network forwards 20 bytes from Postgres, then resets the connection',
     during: NO_DATABASE
   },
-  { name: 'slow network', how: '300 ms from each statement to its answer', during: FINE },
+  { name: 'slow network', how: '300 ms from each statement to its result', during: FINE },
   {
     name: 'no connection left',
-    how: 'Postgres refuses new connections of the service (53300), and has cut the old ones',
+    how: 'Postgres has cut the connections of the service and refuses new ones (53300)',
     during: NO_DATABASE
   },
   {
@@ -73,11 +73,11 @@ export const FAULTS = [
     during: { ...FINE, write: UNUSABLE, import: UNUSABLE }
   },
   { name: 'pool exhausted', how: 'all connections of the service wait for a lock', during: { ...FINE, ...NO_DATA } },
-  { name: 'disk full', how: 'the file system of `LOG_DIR` has no room left', during: NO_LOG_FILE },
-  { name: 'log directory gone', how: '`LOG_DIR` removed, and a file in its place', during: NO_LOG_FILE },
+  { name: 'disk full', how: 'no space left on the file system of `LOG_DIR`', during: NO_LOG_FILE },
+  { name: 'log directory gone', how: '`LOG_DIR` replaced by a file', during: NO_LOG_FILE },
   {
     name: 'event loop blocked',
-    how: 'the process stopped for 1.5 s (SIGSTOP); answers come when it goes on',
+    how: 'the process stopped for 1.5 s (SIGSTOP); responses follow when it continues',
     during: { ...FINE, health: '200 healthy or 200 degraded' }
   },
   {
@@ -90,13 +90,13 @@ export const FAULTS = [
 ] as const satisfies Fault[]
 export type FaultName = typeof FAULTS[number]['name']
 
-/** What is true after every fault, without anybody doing anything. */
+/** The state after every fault, without intervention. */
 export const AFTERWARDS = [
-  'within 2 s of its end the service is ready and every endpoint answers as before it',
-  'the process is the same one, with no uncaught exception and no unhandled rejection',
-  'every 201 is one row, and nothing is there twice; whatever was answered with an error is there once or not at all, an import whole or not at all',
-  'no connection of the pool is busy and nothing waits for one; no statement and no open transaction is left on the server',
-  '`http_requests_in_flight` counts the request that asks for it and no other',
+  'within 2 s the service is ready, and every endpoint responds as before',
+  'the process has not been restarted, and had no uncaught exception and no unhandled rejection',
+  'every 201 has exactly one row; a write that got an error response was applied once or not at all, an import completely or not at all',
+  'no connection of the pool is busy, no statement waits for one, and no statement or open transaction is left on the server',
+  '`http_requests_in_flight` counts only the request for `/metrics` itself',
   'each request has one completion line on standard output'
 ]
 
@@ -111,7 +111,7 @@ const HEADINGS: Record<Endpoint, string> = {
   metrics: '`/metrics`'
 }
 
-/** The part of docs/RELIABILITY.md that is made of the data above, in Markdown. */
+/** The part of docs/RELIABILITY.md that is generated from the data above, in Markdown. */
 export function describeFaults (): string {
   const rows = FAULTS.map(
     ({ name, how, during }) => `| **${name}**: ${how} | ${ENDPOINTS.map((endpoint) => during[endpoint]).join(' | ')} |`
@@ -121,7 +121,7 @@ export function describeFaults (): string {
     `| --- |${' --- |'.repeat(ENDPOINTS.length)}`,
     ...rows,
     '',
-    'After each of them, without anybody doing anything:',
+    'After each fault, without intervention:',
     '',
     ...AFTERWARDS.map((truth) => `- ${truth}`)
   ].join('\n')

@@ -15,21 +15,21 @@ import { tcxActivity, tcxOf } from './fixtures/recordings.ts'
 import { ToxicProxy } from './toxic-proxy.ts'
 import { type Endpoint, type Outcomes } from './fault-matrix.ts'
 
-/** How the service calls its own role, which unlike a superuser can be refused. */
+/** The service's role, which unlike a superuser can be refused. */
 export const ROLE = 'service'
 const PASSWORD = 'secret'
 export const POOL_SIZE = 4
 
-/** A Postgres that a test may do anything to. */
+/** A Postgres in which a test can cause any fault. */
 export interface Ground {
   embedded: Embedded
-  /** A superuser's connection, past every proxy. */
+  /** A superuser's connection, bypassing every proxy. */
   admin: postgres.Sql
-  /** Where the service's role finds its database. */
+  /** The URL of the database for the service's role. */
   url: string
 }
 
-/** Started with a role and a database for the service. */
+/** Starts it with a role and a database for the service. */
 export async function startGround (t: Ending): Promise<Ground> {
   const dataDir = mkdtempSync(join(tmpdir(), 'running-trainer-faults-'))
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }))
@@ -43,7 +43,7 @@ export async function startGround (t: Ending): Promise<Ground> {
   return { embedded, admin, url: `postgres://${ROLE}:${PASSWORD}@127.0.0.1:${url.port}/${ROLE}` }
 }
 
-/** A PgBouncer in transaction mode before a Postgres, which can be stopped and started. */
+/** A PgBouncer in transaction mode in front of a Postgres; it can be stopped and started. */
 export interface Bouncer { port: number, start (): Promise<void>, stop (): Promise<void> }
 
 export async function startBouncer (t: Ending, { url }: Ground, port: number): Promise<Bouncer> {
@@ -59,7 +59,7 @@ export async function startBouncer (t: Ending, { url }: Ground, port: number): P
     `auth_type = plain\nauth_file = ${join(folder, 'users.txt')}`,
     'pool_mode = transaction\ndefault_pool_size = 10\nserver_login_retry = 1\n'
   ].join('\n'))
-  // It does not run as root.
+  // PgBouncer refuses to run as root.
   const isRoot = process.getuid?.() === 0
   chmodSync(folder, 0o755)
   if (isRoot) for (const name of ['', 'users.txt', 'pgbouncer.ini']) chownSync(join(folder, name), 65534, 65534)
@@ -100,27 +100,28 @@ async function accepts (port: number): Promise<boolean> {
   }
 }
 
-/** What was sent to be stored, and what was answered. */
+/** A write and its response. */
 interface Stored { kind: 'write' | 'import', mark: string, status: number }
 
-/** The service on a network and a disk that a test may do anything to. */
+/** The service on a network and a disk in which a test can cause any fault. */
 export interface Site {
   service: ServiceProcess
   proxy: ToxicProxy
   logDir: string
-  /** Everything sent to be stored so far. */
+  /** All writes so far. */
   stored: Stored[]
-  /** The ids of the requests that were answered so far, but for those of probes. */
+  /** The ids of the requests answered so far, without probes. */
   asked: Set<string>
   ask (endpoint: Endpoint): Promise<string>
-  /** All of these at the same time. */
+  /** Requests all of these at the same time. */
   askAll (endpoints: readonly Endpoint[]): Promise<Partial<Outcomes>>
-  /** A figure of `/metrics` by its whole name, labels and all. */
+  /** A value of `/metrics` by its full name with labels. */
   figure (name: string): Promise<number>
 }
 
 /**
- * Started and ready; patience is short, so that a fault shows soon. Imports are of one day each, from `firstDay` on.
+ * Starts it and waits until it is ready. The timeouts are short, so that a fault shows soon. Each import is of a
+ * different day, from `firstDay` on.
  */
 export async function startSite (t: Ending, url: string, env: Record<string, string>, firstDay = 1): Promise<Site> {
   const proxy = await ToxicProxy.to(Number(new URL(url).port))
@@ -200,7 +201,7 @@ export async function startSite (t: Ending, url: string, env: Record<string, str
   return site
 }
 
-/** What needs no token, and is told at DEBUG alone. */
+/** The endpoints without a token, which are logged at DEBUG only. */
 const PROBES: Record<string, string> = {
   live: '/health/live',
   ready: '/health/ready',
@@ -208,7 +209,7 @@ const PROBES: Record<string, string> = {
   metrics: '/metrics'
 } satisfies Partial<Record<Endpoint, string>>
 
-/** Whether what was observed is what the matrix says. */
+/** Whether the observation matches the matrix. */
 export function fits (observed: string | undefined, expected: string): boolean {
   return observed !== undefined && expected.split(' or ').includes(observed)
 }

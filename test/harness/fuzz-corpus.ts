@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
 
-/** Numbers that are the same for the same seed (mulberry32). */
+/** A deterministic random number generator (mulberry32). */
 export function random (seed: number) {
   let state = seed
   const next = (): number => {
@@ -18,7 +18,7 @@ export function random (seed: number) {
 }
 export type Random = ReturnType<typeof random>
 
-/** Whom valid requests are sent for, and what they can be about. */
+/** The token and the ids for valid requests. */
 export interface Caller { token: string, planId: string }
 
 const PLAN = {
@@ -53,7 +53,7 @@ const request = (method: string, path: string, headers: string[] = [], body?: st
 }
 const json = 'Content-Type: application/json'
 
-/** Requests that there is nothing wrong with. */
+/** Valid requests. */
 function valid ({ token, planId }: Caller): Buffer[] {
   const who = `Authorization: Bearer ${token}`
   return [
@@ -432,7 +432,7 @@ const BANNERS = [
   'PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n'
 ]
 
-/** So many things that a client might send, by kind; the same for the same seed. */
+/** Inputs that a client might send, by kind; deterministic for a seed. */
 export function corpus (rng: Random, caller: Caller): Array<{ kind: string, bytes: Buffer }> {
   const { below, pick, bytes } = rng
   const good = valid(caller)

@@ -7,7 +7,7 @@ export interface HttpAnswer {
   status: number
   headers: IncomingHttpHeaders
   text: string
-  /** Whether it came over a connection that had carried another before. */
+  /** Whether it came over a reused connection. */
   reused: boolean
 }
 
@@ -16,17 +16,16 @@ export interface HttpCall {
   headers?: Record<string, string>
   /** Sent as JSON. */
   body?: unknown
-  /** Sent as they are, as `type`. */
+  /** Sent unchanged, with the content type `type`. */
   bytes?: Buffer
   type?: string
   agent?: Agent | false
-  /** After so long without an answer the caller goes away, and the call rejects. Default 30 s. */
+  /** After this time without a response the client disconnects, and the call rejects. Default 30 s. */
   patienceMs?: number
 }
 
 /**
- * One request over the network, by an HTTP client that knows nothing of the service. Rejects where there is no whole
- * answer.
+ * Sends one request over the network with a plain HTTP client. Rejects if there is no complete response.
  */
 export async function ask (
   port: number,
@@ -63,8 +62,7 @@ export async function ask (
 }
 
 /**
- * Signs somebody up over the network; answers the headers to ask with from then on. A service that is busy is asked
- * again.
+ * Registers a user over the network and returns the headers for further requests. Retries while the service is busy.
  */
 export async function signUp (port: number, patienceMs = 20_000): Promise<{ authorization: string }> {
   const began = performance.now()
@@ -78,7 +76,7 @@ export async function signUp (port: number, patienceMs = 20_000): Promise<{ auth
   }
 }
 
-/** A plan to be made, by its name. */
+/** The body of a new plan with this name. */
 export function newPlan (name: string) {
   return { name, start_date: '2026-01-05', end_date: '2026-03-29' }
 }

@@ -18,13 +18,13 @@ interface KeyPair {
   jwk: JWK
 }
 
-/** An OpenID Connect provider in this process: as much of one as a resource server sees. */
+/** An OpenID Connect provider in this process, as far as a resource server uses it. */
 export class Issuer {
   readonly audience = 'running-trainer'
   url = ''
-  /** What it answers instead of what it should. */
+  /** Overrides of its responses. */
   answers: { discovery?: unknown; keys?: unknown; status?: number; silent?: boolean } = {}
-  /** How often each path was asked for. */
+  /** The number of requests for each path. */
   readonly asked = { discovery: 0, keys: 0 }
   keys: KeyPair[] = []
   readonly #server: Server
@@ -65,7 +65,7 @@ export class Issuer {
     return pair
   }
 
-  /** A token as the issuer makes them, but for what is given; `undefined` takes a claim away. */
+  /** A token of the issuer with overrides; `undefined` removes a claim. */
   async token (
     claims: JWTPayload = {},
     header: Partial<JWTHeaderParameters> = {},
@@ -86,7 +86,7 @@ export class Issuer {
   }
 }
 
-/** One that listens and has a key; stopped when the test ends. */
+/** Starts an issuer with a key; it stops when the test ends. */
 export async function startIssuer (t: Ending, alg?: string): Promise<Issuer> {
   const issuer = new Issuer()
   await issuer.start()

@@ -1,9 +1,9 @@
 interface Line { level: string, message: string, fields: Record<string, unknown> }
 
-/** How long a message is waited for, in ms. */
+/** The longest wait for a message, in ms. */
 const PATIENCE_MS = 30_000
 
-/** A logger that remembers, and tells whoever waits for a message. */
+/** A logger that records its lines, and on which a test can await a message. */
 export function listener () {
   const lines: Line[] = []
   let look = () => {}
@@ -12,7 +12,7 @@ export function listener () {
     look()
   }
   const log = { debug: say('debug'), info: say('info'), warning: say('warning'), error: say('error') }
-  /** When a message with these words has been logged, `times` times in all. */
+  /** Resolves when a message that contains this text has been logged `times` times. */
   const said = (words: string, times = 1) => new Promise<void>((resolve, reject) => {
     const impatience = setTimeout(
       () => reject(new Error(`Nobody said "${words}" ${times} times: ${JSON.stringify(lines)}`)),

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { spawnNode } from './plain-node.ts'
 
-/** Why a test that needs the built service is left out, or false when the service is there. */
+/** The reason to skip a test that needs the built service, or false if it is built. */
 export function notBuilt (folder: string): string | false {
   return existsSync(join(folder, 'dist/src/server.js'))
     ? false
     : 'dist/src/server.js is not there: build the service first'
 }
 
-/** A port that was free a moment ago. */
+/** A port that is currently free. */
 export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -24,8 +24,7 @@ export async function freePort (): Promise<number> {
 }
 
 /**
- * Asks again and again until `ask` gives something other than undefined; throws after `deadlineMs`, with what was
- * waited for.
+ * Repeats `ask` until it returns something other than undefined; throws an error that names `what` after `deadlineMs`.
  */
 export async function until<T> (what: string, deadlineMs: number, ask: () => Promise<T | undefined>): Promise<T> {
   const end = performance.now() + deadlineMs
@@ -37,7 +36,7 @@ export async function until<T> (what: string, deadlineMs: number, ask: () => Pro
   throw new Error(`Not within ${deadlineMs} ms: ${what}`)
 }
 
-/** Ends a child that is still running, politely and then not; answers its exit code. */
+/** Ends a running child with SIGTERM, then SIGKILL; returns its exit code. */
 export async function stop (child: ChildProcess, graceMs = 15_000): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
   const exited = once(child, 'exit')
@@ -50,14 +49,14 @@ export async function stop (child: ChildProcess, graceMs = 15_000): Promise<numb
 
 export interface LiveService {
   url: string
-  /** What it wrote so far, both streams. */
+  /** Its output so far, of both streams. */
   output: () => string
-  /** SIGTERM; answers the exit code. */
+  /** Sends SIGTERM and returns the exit code. */
   stop: () => Promise<number | null>
 }
 
 export interface Start {
-  /** Where dist/ and node_modules/ are; also the working directory. */
+  /** The directory with dist/ and node_modules/; also the working directory. */
   folder: string
   env: Record<string, string>
   uid?: number
@@ -65,7 +64,7 @@ export interface Start {
   deadlineMs?: number
 }
 
-/** Starts the built service on a free port, with no variable but those given, and waits until it is alive. */
+/** Starts the built service on a free port, with only the given variables, and waits until it is alive. */
 export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000 }: Start): Promise<LiveService> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -93,8 +92,8 @@ export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000
 }
 
 /**
- * Posts JSON and, as a client should, again while the answer is 503: a process that has just started on a busy machine
- * may shed load.
+ * Posts JSON and, as a client should, retries while the response is 503: a process that has just started on a busy
+ * machine may shed load.
  */
 export async function post (url: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
   return await until(`POST ${url} is taken`, 20_000, async () => {

@@ -3,7 +3,7 @@ import { LogLine } from '../../schemas/log-line.ts'
 
 const isLine = new Ajv({ strict: false }).compile(LogLine)
 
-/** What is wrong with lines of the log, by their schema and by what must never be in one; nothing where all is well. */
+/** The problems of log lines: violations of the schema, and secrets; empty if there are none. */
 export function problemsIn (lines: readonly object[]): string[] {
   return lines.flatMap((line) => {
     const text = JSON.stringify(line)

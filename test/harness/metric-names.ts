@@ -1,6 +1,5 @@
 /**
- * The metrics that decisions and Node's defaults promise: what rules and dashboards may speak of. Histograms by their
- * base name.
+ * The metrics of the service and of Node that rules and dashboards may use. Histograms by their base name.
  */
 export const METRICS: ReadonlyMap<string, 'counter' | 'gauge' | 'histogram'> = new Map([
   ['http_request_duration_seconds', 'histogram'],
@@ -34,7 +33,7 @@ export const METRICS: ReadonlyMap<string, 'counter' | 'gauge' | 'histogram'> = n
   ['nodejs_gc_duration_seconds', 'histogram']
 ])
 
-/** Words of PromQL that stand where a metric's name could. */
+/** Keywords of PromQL that could be mistaken for metric names. */
 const KEYWORDS = new Set([
   'and',
   'or',
@@ -52,8 +51,8 @@ const KEYWORDS = new Set([
 ])
 
 /**
- * The metrics that a PromQL expression reads, each once, in the order of their appearance. Functions, keywords, label
- * names, strings, durations and Grafana's variables are not among them.
+ * The metrics in a PromQL expression, each once, in order of appearance; without functions, keywords, label names,
+ * strings, durations and Grafana's variables.
  */
 export function metricNames (expr: string): string[] {
   const bare = expr
@@ -70,13 +69,13 @@ export function metricNames (expr: string): string[] {
   return [...names]
 }
 
-/** A metric's name without what a histogram adds to it: what stands in `# TYPE`. */
+/** The name of a metric without the suffixes of a histogram, as in `# TYPE`. */
 export function baseName (name: string, isHistogram: (base: string) => boolean): string {
   const base = name.replace(/_(?:bucket|sum|count)$/, '')
   return base !== name && isHistogram(base) ? base : name
 }
 
-/** The names and types that a page of metrics declares, by its `# TYPE` lines. */
+/** The names and types in the `# TYPE` lines of a page of metrics. */
 export function declaredMetrics (page: string): Map<string, string> {
   return new Map([...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!]))
 }

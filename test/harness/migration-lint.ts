@@ -1,17 +1,16 @@
 /** One statement of a migration. */
 interface Statement {
-  /** Its words, comments and the contents of strings left out, spaces made one, lower case. */
+  /** Its text without comments and contents of strings, in lower case and with single spaces. */
   text: string
-  /** As it is written, strings and all. */
+  /** Its original text. */
   source: string
-  /** The comments that stand right before it, or in it. */
+  /** The comments directly before it or within it. */
   comments: string
   line: number
 }
 
 /**
- * A default that differs from row to row cannot be kept as one value for all the rows that are there: the table is
- * written anew.
+ * A volatile default cannot be stored as one value for all existing rows: the table is rewritten.
  */
 const VOLATILE =
   /\b(?:random|gen_random_uuid|uuidv7|uuidv4|uuid_generate_v\w+|clock_timestamp|timeofday|nextval|txid_current|pg_current_xact_id)\s*\(/
@@ -19,13 +18,13 @@ const VOLATILE =
 const CONTRACT = /^--\s*contract:\s*\S/m
 
 /**
- * What makes a migration unfit to run while the version before it serves: locks that are held while a table is read or
- * written whole, and what takes something away that the version before still uses. Empty when nothing is.
+ * The reasons why a migration must not run while the previous version serves: locks held while a whole table is read or
+ * written, and the removal of parts that the previous version still uses. Empty if there are none.
  *
- * A table that the same file makes is nobody's yet and may be treated in any way. What a release takes away that the
- * one before no longer used carries a note right before it, `-- contract: not read since 1.4`. A file whose first line
- * is `-- no transaction` runs outside of one, as an index made concurrently must. The runner sets `lock_timeout`; a
- * migration that takes it back is a problem.
+ * A table created in the same file is not in use and may be changed freely. The removal of a part that the previous
+ * release no longer used has a note directly before it, `-- contract: not read since 1.4`. A file whose first line is
+ * `-- no transaction` runs outside a transaction, as an index created concurrently must. The runner sets
+ * `lock_timeout`; a migration must not reset it.
  */
 export function lint (sqlText: string): string[] {
   const outside = /^-- no transaction\b/.test(sqlText)
@@ -95,7 +94,7 @@ function alterations (statement: Statement, made: Set<string>, proven: Set<strin
   }
 }
 
-/** What a new column asks of the rows that are there. */
+/** The problems of a new column for the existing rows. */
 function added (action: string, table: string, problem: Report): void {
   const hasDefault = /\bdefault\b/.test(action)
   if (/\bnot null\b/.test(action) && !hasDefault && !/\bgenerated\b/.test(action)) { problem(`adds a column to ${table} that must not be null and has no default`) }
@@ -105,7 +104,7 @@ function added (action: string, table: string, problem: Report): void {
   if (/\b(?:unique|primary key)\b/.test(action)) { problem(`makes an index of ${table} under an exclusive lock: make it concurrently`) }
 }
 
-/** `lock_timeout = 0` is no bound at all, and the server's own is none unless somebody set it. */
+/** `lock_timeout = 0` is unlimited, and so is the default of the server. */
 function takesTimeoutAway ({ text, source }: Statement): boolean {
   const written = source.toLowerCase().replace(/\s+/g, ' ').trim()
   if (/\bset_config\(/.test(text)) return /\bset_config\( ?'lock_timeout' ?, ?'0(?:\s*\w+)?'/.test(written)
@@ -113,12 +112,12 @@ function takesTimeoutAway ({ text, source }: Statement): boolean {
     /^set (?:local |session )?lock_timeout ?(?:=|to) ?(?:default|'?0(?:\s*\w+)?'?)$/.test(written)
 }
 
-/** A name without its quotes and without `public.`. */
+/** A name without quotes and without `public.`. */
 function plain (name: string): string {
   return name.replace(/"/g, '').replace(/^public\./, '').replace(/\($/, '')
 }
 
-/** The actions of an `alter table`, at its outermost commas. */
+/** The actions of an `alter table`, split at its outermost commas. */
 function split (actions: string): string[] {
   const parts = ['']
   let depth = 0
@@ -131,7 +130,7 @@ function split (actions: string): string[] {
   return parts.map((part) => part.trim())
 }
 
-/** Comments, strings, quoted names, dollar-quoted bodies, ends of statements, and all between them. */
+/** Comments, strings, quoted names, dollar-quoted bodies, ends of statements, and the text between them. */
 const TOKEN =
   /--[^\n]*|\/\*[^]*?\*\/|[eE]'(?:[^'\\]|''|\\[^])*'|'(?:[^']|'')*'|"[^"]*"|(\$\w*\$)[^]*?\1|;|[^-/'"$;eE]+|[^]/g
 

@@ -7,7 +7,7 @@ import type { Logger } from '../../db/sql.ts'
 
 export interface LogLine { level: string, logger: string, message: string, fields: Record<string, unknown> }
 
-/** A logger that keeps what it is told. */
+/** A logger that records its lines. */
 export function recorder (lines: LogLine[] = [], logger = 'app'): Logger & { lines: LogLine[] } {
   const at =
     (level: string) =>
@@ -24,7 +24,7 @@ export function recorder (lines: LogLine[] = [], logger = 'app'): Logger & { lin
   }
 }
 
-/** A database with short deadlines, closed after the test; and what it logs. */
+/** A database with short deadlines, closed after the test, and its log lines. */
 export function openDatabase (
   t: Pick<Test, 'teardown'>,
   url: string,
@@ -46,7 +46,7 @@ export function openDatabase (
   return { ...database, log }
 }
 
-/** The driver as it comes, for the scenarios it does not survive. Ended after the test, as well as that can be done. */
+/** The plain driver, for scenarios that it does not survive. Ended after the test, as far as possible. */
 export function bareDriver (
   t: Pick<Test, 'teardown'>,
   url: string,
@@ -57,7 +57,7 @@ export function bareDriver (
   return sql
 }
 
-/** Who a promise was rejected with; fails the test where it was not. */
+/** The reason of a rejected promise; fails the test if it was not rejected. */
 export async function rejection (promise: Promise<unknown>): Promise<Error & Record<string, unknown>> {
   try {
     await promise
@@ -74,7 +74,7 @@ export async function kindOf (promise: Promise<unknown>): Promise<string> {
   throw error
 }
 
-/** `'pending'` where a promise has not come to its end after so long. */
+/** The value of a promise, or `'pending'` if it has not settled after `ms`. */
 export async function within<T> (ms: number, promise: Promise<T>): Promise<T | 'pending'> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'pending'>((resolve) => { timer = setTimeout(resolve, ms, 'pending') })
@@ -89,7 +89,7 @@ export function pause (ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Asks until it is so, and fails when it never is. */
+/** Waits until the condition is true; fails if it never is. */
 export async function until (isSo: () => boolean | Promise<boolean>, timeoutMs = 5000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!await isSo()) {
@@ -98,7 +98,7 @@ export async function until (isSo: () => boolean | Promise<boolean>, timeoutMs =
   }
 }
 
-/** Nothing is left in use: whatever happened, no connection was lost to the pool. */
+/** Checks that no connection is in use, so that the pool has lost none. */
 export function untilIdle (database: Database): Promise<void> {
   return until(() => {
     const { active, waiting, connecting } = database.stats()
@@ -106,7 +106,7 @@ export function untilIdle (database: Database): Promise<void> {
   })
 }
 
-/** Looks at the server from outside: what runs there by this name. */
+/** The statements that run on the server under this application name, read over another connection. */
 export async function running (admin: postgres.Sql, name: string): Promise<number[]> {
   const rows = await admin<
     Array<{ pid: number }>

@@ -6,7 +6,7 @@ import { stringify } from 'yaml'
 import { ROOT, text, yaml } from './deploy-files.ts'
 import { freePort, stop, until } from './live-service.ts'
 
-/** Why a test that needs Debian's package `prometheus` is left out, or false when its program is there. */
+/** The reason to skip a test that needs Debian's package `prometheus`, or false if the program is installed. */
 export function notInstalled (program: 'prometheus' | 'promtool'): string | false {
   return spawnSync(program, ['--version']).status === 0
     ? false
@@ -21,7 +21,7 @@ export interface Alert {
 export interface Target { labels: { job: string, instance: string }, health: string, lastError: string }
 
 export interface Prometheus {
-  /** What the API answers under `data`; throws what it calls an error. */
+  /** The `data` of an API response; throws its error. */
   ask: <T>(path: string, parameters?: Record<string, string>) => Promise<T>
   alerts: () => Promise<Alert[]>
   targets: () => Promise<Target[]>
@@ -29,8 +29,8 @@ export interface Prometheus {
 }
 
 /**
- * Starts a Prometheus with the repository's own configuration and rules, made impatient: it scrapes and evaluates every
- * 250 ms, and an alert's `for` is half a second. The windows of rates stay as they are.
+ * Starts a Prometheus with the repository's configuration and rules, but with short intervals: it scrapes and evaluates
+ * every 250 ms, and the `for` of an alert is half a second. The windows of rates are unchanged.
  */
 export async function startPrometheus (target: URL, token: string): Promise<Prometheus> {
   const folder = mkdtempSync(join(tmpdir(), 'prometheus-'))
@@ -92,7 +92,7 @@ export async function startPrometheus (target: URL, token: string): Promise<Prom
   }
 }
 
-/** What promtool says about the repository's rules, or about a page of metrics. */
+/** The output of promtool for the repository's rules or for a page of metrics. */
 export function promtool (args: string[], input = ''): { status: number | null, output: string } {
   const { status, stdout, stderr } = spawnSync('promtool', args, {
     cwd: join(ROOT, 'deploy/prometheus'),

@@ -7,7 +7,7 @@ export interface RawAnswer {
   body: string
 }
 
-/** Sends bytes as they are and reads all answers until the other side closes the connection. */
+/** Sends raw bytes and reads all responses until the other side closes the connection. */
 export async function exchange (
   port: number,
   bytes: string | Buffer,
@@ -25,8 +25,7 @@ export async function exchange (
 }
 
 /**
- * The answers in what a connection gave, but for those that only say to go on (1xx). Throws where there is something
- * else between them.
+ * The responses in the bytes of a connection, without interim ones (1xx). Throws if there is anything else.
  */
 export function answersIn (text: string): RawAnswer[] {
   const answers: RawAnswer[] = []
@@ -47,7 +46,7 @@ export function answersIn (text: string): RawAnswer[] {
 }
 
 function bodyIn (text: string, status: number, headers: Record<string, string>): { body: string, after: string } {
-  // An answer to HEAD has the headers of a body, and none; no body of this service begins like an answer.
+  // A response to HEAD has the headers of a body but no body; no body of this service begins like a response.
   if (status < 200 || status === 204 || status === 304 || text === '' || text.startsWith('HTTP/1.1 ')) { return { body: '', after: text } }
   if (headers['transfer-encoding'] === 'chunked') return chunksIn(text)
   const length = Number(headers['content-length'] ?? 0)
@@ -60,7 +59,7 @@ function chunksIn (text: string): { body: string, after: string } {
   for (;;) {
     const line = rest.indexOf('\r\n')
     const size = parseInt(rest.slice(0, line), 16)
-    // Cut off before its end.
+    // Truncated.
     if (line === -1 || Number.isNaN(size)) return { body, after: '' }
     body += rest.slice(line + 2, line + 2 + size)
     rest = rest.slice(line + 2 + size + 2)

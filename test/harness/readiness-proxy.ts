@@ -11,8 +11,8 @@ interface Backend {
 }
 
 /**
- * A load balancer as small as can be: it asks its backends whether they are ready, sends each request to the next that
- * is, over connections it keeps, and never sends one twice. What it cannot deliver is a 502 of its own.
+ * A minimal load balancer: it probes the readiness of its backends, sends each request to the next ready one over
+ * kept-alive connections, and never sends a request twice. A request that it cannot deliver gets a 502.
  */
 export class ReadinessProxy {
   port = 0
@@ -34,7 +34,7 @@ export class ReadinessProxy {
     return proxy
   }
 
-  /** Resolves when requests are sent there. */
+  /** Resolves when requests are routed to it. */
   async add (port: number): Promise<void> {
     const backend: Backend = {
       port,
@@ -76,7 +76,7 @@ export class ReadinessProxy {
     const upstream = request(
       { host: '127.0.0.1', port: backend.port, agent: backend.agent, method, path: url, headers },
       (answer) => {
-        // What is said of a connection is said of the one to the backend alone.
+        // Hop-by-hop headers apply to the connection to the backend only.
         const { connection, 'keep-alive': keepAlive, ...others } = answer.headers
         outgoing.writeHead(answer.statusCode as number, others)
         answer.pipe(outgoing)

@@ -22,7 +22,7 @@ function day (): fc.Arbitrary<string> {
     .map((date) => date.toISOString().slice(0, 10))
 }
 
-/** Values that fit the schema, as far as the schemas of this service go. */
+/** Values that match a schema, for the keywords that this service uses. */
 export function arbitraryOf (schema: Schema, follow: (schema: Schema) => Schema): fc.Arbitrary<unknown> {
   const { anyOf, const: constant, enum: values, type } = follow(schema)
   if (constant !== undefined) return fc.constant(constant)
@@ -67,8 +67,7 @@ function number ({ minimum, exclusiveMinimum, maximum = 1e6 }: Schema): fc.Arbit
 }
 
 /**
- * Any Unicode that can be stored: no NUL, no half of a surrogate pair; lengths count code points, as JSON Schema has
- * it.
+ * Any Unicode that can be stored: no NUL, no lone surrogate; lengths count code points, as in JSON Schema.
  */
 function text ({ format, minLength = 0, maxLength = 200 }: Schema): fc.Arbitrary<string> {
   const known = format === undefined ? undefined : byFormat[format]
@@ -92,8 +91,7 @@ function object (
 }
 
 /**
- * A body that fits but for one thing, which no schema here would take: a field nobody knows, one of another type, one
- * that must be there left out.
+ * A body that matches except for one violation: an unknown field, a wrong type, or a missing required field.
  */
 export function spoiled (schema: Schema, follow: (schema: Schema) => Schema): fc.Arbitrary<unknown> {
   const { properties = {}, required = [] } = follow(schema)

@@ -1,6 +1,6 @@
 // The Postgres that all tests of a run share.
-//   node dist/test/harness/setup.js keep   keeps it, until nobody is left who needs it; database.ts starts this
-//   node dist/test/harness/setup.js        what tap does at the end of a run: waits until it is gone
+//   node dist/test/harness/setup.js keep   keeps it running until no test needs it; started by database.ts
+//   node dist/test/harness/setup.js        run by tap at the end of a run: waits until it has stopped
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, openSync, closeSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,18 +12,18 @@ import { FolderInUse, startEmbedded, type DatabaseLog, type Embedded } from '../
 import { startOf } from '../../db/embedded/identity.ts'
 
 const OWN_FILE = fileURLToPath(import.meta.url)
-/** In the folder that tap keeps its own things in: never committed, and the cluster is used again by the next run. */
+/** In tap's own directory: never committed, and the next run reuses the cluster. */
 const PLACE = fileURLToPath(new URL('../../../.tap/database/', import.meta.url))
 const STATE = join(PLACE, 'keeper.json')
-/** How long a keeper waits for whoever started it. */
+/** The time that a keeper waits for the process that started it. */
 const FIRST_MS = 15_000
-/** How often it looks whether the runs it keeps Postgres for are still there. */
+/** The interval at which it checks whether its runs still exist. */
 const LOOK_MS = 200
 
 interface State { port: number, url: string }
 
 /**
- * Connects to the keeper whose word the state file has; null when there is none. To be connected is to need Postgres.
+ * Connects to the keeper in the state file; null if there is none. A connection means that Postgres is needed.
  */
 async function joinKeeper (): Promise<{ socket: Socket, url: string } | null> {
   let state: State
@@ -35,7 +35,7 @@ async function joinKeeper (): Promise<{ socket: Socket, url: string } | null> {
   const socket = connect(state.port, '127.0.0.1')
   try {
     await once(socket, 'connect')
-    // The port may be another's by now: a keeper greets.
+    // Another process may use the port by now: a keeper sends a greeting.
     const [greeting] = await once(socket, 'data', { signal: AbortSignal.timeout(5000) }) as [Buffer]
     if (greeting.toString() !== `${state.url}\n`) throw new Error('not a keeper')
     return { socket, url: state.url }
@@ -45,11 +45,11 @@ async function joinKeeper (): Promise<{ socket: Socket, url: string } | null> {
   }
 }
 
-/** Starts a keeper, and answers when it is ready, or gave way to one that was faster. Throws with what prevented it. */
+/** Starts a keeper, and resolves when it is ready or another one was faster. Throws the reason if it cannot start. */
 async function startKeeper (): Promise<void> {
   mkdirSync(PLACE, { recursive: true, mode: 0o700 })
   const output = openSync(join(PLACE, 'keeper.log'), 'a', 0o600)
-  // What a test runner puts there is for its own children.
+  // The options of the test runner are for its own children.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|_TAPJS_.*|TAP.*)$/.test(name))
   )
@@ -71,14 +71,14 @@ async function startKeeper (): Promise<void> {
 }
 
 /**
- * The address of the shared Postgres as its superuser, started if need be. It stays for as long as this process lives.
+ * The superuser's URL of the shared Postgres, which is started if necessary. It runs for as long as this process lives.
  */
 export async function sharedPostgres (): Promise<string> {
   const deadline = performance.now() + 90_000
   for (;;) {
     const joined = await joinKeeper()
     if (joined !== null) {
-      // Under tap, it is kept for the whole run and not only until the next file.
+      // Under tap it is kept for the whole run, not only until the next file.
       if (process.env['TAP'] === '1') joined.socket.write(`run ${process.ppid}\n`)
       joined.socket.on('error', () => {}).unref()
       return joined.url
@@ -88,7 +88,7 @@ export async function sharedPostgres (): Promise<string> {
   }
 }
 
-/** Says that the run of this process's parent is over, and waits until Postgres is gone unless another run needs it. */
+/** Reports the end of the parent's run, and waits until Postgres has stopped, unless another run needs it. */
 async function release (): Promise<void> {
   const joined = await joinKeeper()
   if (joined === null) return
@@ -117,14 +117,14 @@ async function startFresh (): Promise<Embedded> {
     return await startEmbedded(options)
   } catch (error) {
     if (error instanceof FolderInUse) throw error
-    // It is written without fsync, so a machine that stopped may have left it broken; nothing in it is worth anything.
+    // It runs without fsync, so a crash of the machine may have corrupted it; its content is disposable.
     log.warning('begins anew', { error })
     rmSync(join(PLACE, 'postgres', 'cluster'), { recursive: true, force: true })
     return await startEmbedded(options)
   }
 }
 
-/** Drops what tests that were killed left behind. */
+/** Drops the databases of killed tests. */
 async function sweep (url: string): Promise<void> {
   const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
   const left = await sql<Array<{ datname: string }>>`select datname from pg_database where datname like ${'test\\_%'}`
@@ -132,7 +132,7 @@ async function sweep (url: string): Promise<void> {
   await sql.end({ timeout: 5 })
 }
 
-/** Keeps Postgres until no process is connected and every run that was named is over. */
+/** Keeps Postgres running until no process is connected and every known run is over. */
 async function keep (): Promise<void> {
   const embedded = await startFresh()
   await sweep(embedded.url)
@@ -172,7 +172,7 @@ async function keep (): Promise<void> {
   await idle
   rmSync(STATE, { force: true })
   await embedded.stop()
-  // A socket that is still open is one that waits for this end.
+  // The sockets that are still open wait for this end.
   process.exit(0)
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort, until } from './live-service.ts'
 
-/** The major version of the `pg_dump` that is found first, or undefined. */
+/** The major version of the first `pg_dump` in PATH, or undefined. */
 export function dumpVersion (): string | undefined {
   return /\) (\d+)/.exec(spawnSync('pg_dump', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1]
 }
@@ -12,7 +12,7 @@ export function dumpVersion (): string | undefined {
 const folderOf = (version: string | undefined) => `/usr/lib/postgresql/${version}/bin`
 
 /**
- * Why there is no server of the same version as `pg_dump`, or false when there is: a dump can be made of no newer one.
+ * Why there is no server of the same version as `pg_dump`, or false if there is: `pg_dump` cannot dump a newer one.
  */
 export function noPostgres (): string | false {
   const version = dumpVersion()
@@ -24,7 +24,7 @@ export function noPostgres (): string | false {
 
 export interface SystemPostgres { url: (database: string) => string, stop: () => Promise<void> }
 
-/** Starts a server of the system's own packages on an empty folder, as nobody where this process is root. */
+/** Starts a server from the system's packages in an empty directory, as `nobody` if this process is root. */
 export async function startSystemPostgres (): Promise<SystemPostgres> {
   const bin = folderOf(dumpVersion())
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
@@ -52,7 +52,7 @@ export async function startSystemPostgres (): Promise<SystemPostgres> {
   return {
     url: (database) => `postgresql://postgres@127.0.0.1:${port}/${database}`,
     stop: async () => {
-      // Fast shutdown: whoever is still connected is cut off.
+      // Fast shutdown: open connections are closed.
       child.kill('SIGINT')
       await exited
       rmSync(folder, { recursive: true, force: true })

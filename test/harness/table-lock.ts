@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { Ending } from './service.ts'
 
-/** A table that nobody else can use for now. */
+/** An exclusive lock on a table. */
 export interface TableLock {
-  /** Resolves when so many statements of others wait for it; rejects after 20 s. */
+  /** Resolves when this many statements of other connections wait for it; rejects after 20 s. */
   awaited (count?: number): Promise<void>
   release (): Promise<void>
 }
 
-/** Locks a table, so that what needs it waits; given free when the test ends. */
+/** Locks a table exclusively; the lock is released when the test ends. */
 export async function lockTable (t: Ending, databaseUrl: string, table: string): Promise<TableLock> {
   const sql = postgres(databaseUrl, { max: 2, fetch_types: false, onnotice: () => {} })
   let free = () => {}

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { jsonDifference, ROOT, textDifference, type Block } from './documents.ts'
 import type { ServiceProcess } from './service.ts'
 
-/** The part of a tap test that is needed here. */
+/** The part of a tap test that is used here. */
 interface Walker {
   comment (message: string): unknown
   equal (found: unknown, wanted: unknown, message: string): unknown
@@ -14,7 +14,7 @@ interface Walker {
   pass (message: string): unknown
 }
 
-/** What a reader has in front of them, seen from the folder they are in. */
+/** The files and directories that a reader has, relative to the working directory. */
 const LINKED = [
   'package.json',
   'dist',
@@ -36,10 +36,10 @@ const LINKED = [
   'LICENSE'
 ]
 const ADDRESS = /\blocalhost:8000\b/g
-/** Commands that not every machine has; those that a page uses must be there for it to be run. */
+/** Commands that are not installed everywhere; a page runs only if the ones that it uses are. */
 const TOOLS = ['curl', 'grep', 'jq', 'psql', 'pg_dump', 'docker', 'kubectl', 'promtool', 'openssl']
 
-/** Names what a block needs and this machine lacks. */
+/** The commands that a block needs and this machine lacks. */
 export function missingTools ({ body }: Pick<Block, 'body'>): string[] {
   return TOOLS.filter(
     (tool) =>
@@ -48,16 +48,16 @@ export function missingTools ({ body }: Pick<Block, 'body'>): string[] {
   )
 }
 
-/** Why bash cannot read a block; undefined where it can. */
+/** The syntax error of a block; undefined if bash can parse it. */
 export function syntaxProblem ({ body }: Block): string | undefined {
   const { status, stderr } = spawnSync('bash', ['-n'], { input: body, encoding: 'utf8' })
   return status === 0 ? undefined : stderr
 }
 
 /**
- * Runs the blocks `bash run` of a page as a reader would: in their order, in one shell that stops at the first command
- * that fails, in a folder that looks like a checkout, against `service`; and compares what they print with the block
- * `json output` or `text output` that follows.
+ * Runs the `bash run` blocks of a page as a reader would: in order, in one shell that stops at the first failing
+ * command, in a directory like a checkout, against `service`; and compares their output with the following
+ * `json output` or `text output` block.
  */
 export async function walk (
   t: Walker,
@@ -124,8 +124,8 @@ export async function walk (
 }
 
 /**
- * Who has an answer may be ahead of the log by a moment, a shell more easily than a person: waits for the line of a
- * request made now, which comes after those of all requests answered before.
+ * The log may lag slightly behind a response, and a script is faster than a person: waits for the line of a request
+ * sent now, which follows the lines of all requests answered before.
  */
 function awaitLog (address: string, i: number): string {
   return `curl -s -o /dev/null -H 'x-request-id: reader-${i}' ${address}/\nuntil grep -q reader-${i} logs/app.log; do sleep 0.02; done\n`

@@ -1,7 +1,7 @@
 import { crc32, inflateRawSync } from 'node:zlib'
 
 /**
- * The files of a ZIP, by the central directory, each checked against its size and sum.
+ * The files of a ZIP archive by its central directory, each checked against its size and checksum.
  *
  * https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
