@@ -28,7 +28,7 @@ import { ToxicProxy } from '../harness/toxic-proxy.ts'
 import { syntaxProblem, walk } from '../harness/walk.ts'
 import { alertGroups } from '../harness/deploy-files.ts'
 
-/** README's tour is walked by a test of its own, DEPLOYMENT.md's commands need what `deploy-documents.test.ts` has. */
+/** `readme.test.ts` runs the tour of README, and `deployment.test.ts` the commands of DEPLOYMENT.md. */
 const WALKED_ELSEWHERE = new Set(['README.md', 'docs/DEPLOYMENT.md'])
 
 const blocks = pages().flatMap((page) => blocksOf(page))
@@ -38,7 +38,7 @@ const ajv = new Ajv2020({ strict: false })
 addFormats.default(ajv)
 const SCHEMAS: Record<string, object> = { error: ErrorEnvelope, log: LogLine, health: Health }
 
-t.test('what every page has its reader run runs, and prints what the page shows', async (t) => {
+t.test('every command of a page succeeds and prints the shown output', async (t) => {
   const walked = pages().filter(
     (page) =>
       !WALKED_ELSEWHERE.has(page) && blocksOf(page).some(({ language, kind }) => language === 'bash' && kind === 'run')
@@ -64,8 +64,8 @@ t.test('what every page has its reader run runs, and prints what the page shows'
 })
 
 /**
- * What an operator looks for in a log: the database goes for a while, a request is slow and fails, health turns and
- * recovers.
+ * Produces log lines that an operator looks for: the database is down for a while, a request is slow and fails, health
+ * changes and recovers.
  */
 async function incident (proxy: ToxicProxy, url: string): Promise<void> {
   const ask = (path: string, body?: object, headers = {}) =>
@@ -81,7 +81,7 @@ async function incident (proxy: ToxicProxy, url: string): Promise<void> {
     for (const deadline = performance.now() + 30_000; performance.now() < deadline;) {
       if ((await ask(path)).status === status) return
     }
-    throw new Error(`${path} does not answer ${status}`)
+    throw new Error(`${path} does not return ${status}`)
   }
   const account = { email: 'somebody@example.org', password: 'three old bicycles' }
   await proxy.setMode('freeze')
@@ -92,7 +92,7 @@ async function incident (proxy: ToxicProxy, url: string): Promise<void> {
   await answers('/health/ready', 200)
 }
 
-/** The table of metrics has each family that is served, and no other; Node's own apart. */
+/** The table of metrics lists exactly the families on `/metrics`, except for Node's own. */
 async function checkMetricsTable (
   t: { same(found: unknown, wanted: unknown, message: string): unknown },
   url: string
@@ -104,18 +104,18 @@ async function checkMetricsTable (
   const served = [...(await (await fetch(`${url}/metrics`)).text()).matchAll(/^# TYPE (\w+) /gm)]
     .map(([, name]) => name!)
     .filter((name) => !/^(nodejs|process)_/.test(name))
-  t.same([...new Set(served)].sort(), [...new Set(rows)].sort(), 'the table of metrics is that of /metrics')
+  t.same([...new Set(served)].sort(), [...new Set(rows)].sort(), 'the table of metrics matches /metrics')
 }
 
-t.test('every block says how it is checked, and is what it says', async (t) => {
+t.test('every fenced block names its check, and passes it', async (t) => {
   for (const block of blocks) {
     const { page, language, kind, body } = block
     if (language === 'bash' || (language === '' && page === 'docs/DEPLOYMENT.md')) {
-      t.equal(syntaxProblem(block), undefined, `${place(block)} can be read by bash`)
+      t.equal(syntaxProblem(block), undefined, `${place(block)} is valid bash`)
       if (!WALKED_ELSEWHERE.has(page)) {
         t.ok(
           ['run', 'syntax', 'ci'].includes(kind),
-          `${place(block)} says whether it is run: bash run, bash ci or bash syntax`
+          `${place(block)} states whether it is run: bash run, bash ci or bash syntax`
         )
       }
     } else if (language === 'json') {
@@ -124,7 +124,9 @@ t.test('every block says how it is checked, and is what it says', async (t) => {
         kind === 'output' || kind in SCHEMAS,
         `${place(block)} is compared: json output, json ${Object.keys(SCHEMAS).join(', json ')}`
       )
-      for (const value of kind in SCHEMAS ? values : []) { t.ok(ajv.validate(SCHEMAS[kind] as object, value), `${place(block)} ${ajv.errorsText()}`) }
+      for (const value of kind in SCHEMAS ? values : []) {
+        t.ok(ajv.validate(SCHEMAS[kind] as object, value), `${place(block)} ${ajv.errorsText()}`)
+      }
     } else if (language === 'yaml') {
       t.same(parseAllDocuments(body).flatMap(({ errors }) => errors), [], place(block))
     } else if (language === 'env') {
@@ -132,7 +134,7 @@ t.test('every block says how it is checked, and is what it says', async (t) => {
     } else {
       t.ok(
         ['text', 'promql', 'sql', 'ini', ''].includes(language),
-        `${place(block)} is of a language that is checked here or by a test of its own: ${language}`
+        `${place(block)} has a language with a check: ${language}`
       )
     }
   }
@@ -140,12 +142,12 @@ t.test('every block says how it is checked, and is what it says', async (t) => {
     const before = blocks[blocks.indexOf(block) - 1]
     t.ok(
       before?.page === block.page && before.language === 'bash' && before.kind === 'run',
-      `${place(block)} follows what prints it`
+      `${place(block)} follows the command that prints it`
     )
   }
 })
 
-/** What is wrong with an example of settings, and which are none. */
+/** The problems of an example of settings, including unknown variables. */
 function problemsOf (settings: string): string[] {
   const env = Object.fromEntries(
     [...settings.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name as string, value as string])
@@ -156,14 +158,14 @@ function problemsOf (settings: string): string[] {
       .map(({ message }) => message)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    // Part of a configuration is no mistake.
+    // An incomplete configuration is allowed in an example.
     return error.problems
       .filter(({ variable }) => env[variable] !== undefined)
       .map(({ variable, message }) => `${variable}: ${message}`)
   }
 }
 
-t.test('every link leads somewhere', async (t) => {
+t.test('every link has a target', async (t) => {
   for (const page of pages()) {
     for (const [, target = ''] of textOf(page).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue
@@ -175,27 +177,31 @@ t.test('every link leads somewhere', async (t) => {
   }
 })
 
-t.test('every npm script and script that a page names is there', async (t) => {
+t.test('every npm script and file that a page names exists', async (t) => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>
   }
   for (const page of pages()) {
-    for (const [, name = ''] of textOf(page).matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g)) { t.ok(name in scripts, `${page}: npm run ${name}`) }
-    for (const [path] of textOf(page).matchAll(/(?<![\w/])(?:scripts|deploy|bench|schemas|src|test)\/[\w./-]+\.\w+/g)) { t.ok(existsSync(join(ROOT, path)), `${page}: ${path}`) }
+    for (const [, name = ''] of textOf(page).matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g)) {
+      t.ok(name in scripts, `${page}: npm run ${name}`)
+    }
+    for (const [path] of textOf(page).matchAll(/(?<![\w/])(?:scripts|deploy|bench|schemas|src|test)\/[\w./-]+\.\w+/g)) {
+      t.ok(existsSync(join(ROOT, path)), `${page}: ${path}`)
+    }
   }
 })
 
-t.test('the table of alerts has each rule there is, and no other', async (t) => {
+t.test('the table of alerts lists exactly the existing rules', async (t) => {
   const section = textOf('docs/OPERATIONS.md').split('\n## Alerts\n')[1]!.split('\n## ')[0]!
   const rows = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
   const rules = new Set(alertGroups().flatMap(({ rules }) => rules.flatMap(({ alert }) => alert ?? [])))
   t.same([...rows].sort(), [...rules].sort())
 })
 
-/** Codes of features that are not there yet: plans that are generated. */
+/** Codes of a feature that does not exist yet: generated plans. */
 const STILL_TO_COME = new Set(['PLAN_NOT_FEASIBLE'])
 
-t.test('docs/ERRORS.md is made from the table in the code, and each code of it can be met', async (t) => {
+t.test('docs/ERRORS.md matches the table in the code, and each of its codes is used', async (t) => {
   const { status, stderr } = spawnSync(process.execPath, ['scripts/write-error-docs.mjs', '--check'], {
     encoding: 'utf8',
     cwd: ROOT
@@ -217,12 +223,12 @@ t.test('docs/ERRORS.md is made from the table in the code, and each code of it c
   ).stdout
   const answered = (code: string) => new RegExp(`(?<!error_code: )'${code}'|\\b${code}: \\{`).test(sources)
   for (const code of ERROR_CODES) {
-    if (!answered(code) && STILL_TO_COME.has(code)) t.comment(`${code} is for a feature still to come`)
-    else t.ok(answered(code), `${code} is answered somewhere`)
+    if (!answered(code) && STILL_TO_COME.has(code)) t.comment(`${code} is for a future feature`)
+    else t.ok(answered(code), `${code} is used`)
   }
 })
 
-t.test('examples are compared by what they say, and what is not shown is not asked', async (t) => {
+t.test('examples are compared by content, and omitted parts are ignored', async (t) => {
   const found =
     '{"id":"019bbcd1-9c4f-7b13-a1a5-9d51a7f6c0e2","at":"2026-01-15T10:30:00.123Z","took_ms":1.5,"list":[1,2,3]}'
   const shown = { id: '019bbcd2-41f0-7a02-8d3e-52b0a6f1e7c4', at: '2027-01-01T00:00:00Z', took_ms: 9, list: [1, '…'] }
