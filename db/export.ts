@@ -28,7 +28,7 @@ export const NOT_EXPORTED: Record<string, string> = {
   emails: 'the address is in user.json',
   recording_chunks: 'the originals, in their folder',
   refresh_tokens: 'hashes of secrets',
-  idempotency_keys: 'can be read by nobody but who has the key'
+  idempotency_keys: 'encrypted with keys that the service does not store'
 }
 
 const TYPES: Record<KeyType, Fragment> = {
