@@ -9,6 +9,8 @@ import type { RootLogger } from '../log/logger.ts'
 const RETRY_MS = 500
 const RETRY_LASTING_MS = 2000
 
+interface Target { url: string, variable: 'DATABASE_URL' | 'DATABASE_MIGRATION_URL' }
+
 export interface PreparationOptions {
   /** The service's own connections, and where they lead. */
   database: Database
@@ -31,12 +33,15 @@ export class DatabasePreparation {
   #failure: Failure | undefined
   #logged: { reason: string, atMs: number } | undefined
   #isPrepared = false
+  /** Where the attempt under way connects, and the setting that says so. */
+  #target: Target
   /** The step that was under way at the last failure, and the one that is now. */
   #failedStep = ''
   #step = ''
 
   constructor (options: PreparationOptions) {
     this.#options = options
+    this.#target = { url: options.databaseUrl, variable: 'DATABASE_URL' }
   }
 
   /** Why the database cannot be used, for `/health`; undefined while nothing is known to be wrong. */
@@ -74,10 +79,14 @@ export class DatabasePreparation {
   }
 
   async #attempt (): Promise<void> {
-    const { database, migrationUrl, logger } = this.#options
+    const { database, databaseUrl, migrationUrl, logger } = this.#options
+    const own: Target = { url: databaseUrl, variable: 'DATABASE_URL' }
+    const isApart = migrationUrl !== undefined && migrationUrl !== databaseUrl
     this.#step = ''
+    this.#target = isApart ? { url: migrationUrl, variable: 'DATABASE_MIGRATION_URL' } : own
     if (migrationUrl === undefined) refusePending(await pending(database.sql))
     else await migrate(migrationUrl, { log: logger, onStep: (step) => this.#began(step) })
+    this.#target = own
     const encoding = await findEncoding(database.sql)
     if (encoding !== 'UTF8') {
       logger.named('app.db').warning(
@@ -109,8 +118,8 @@ export class DatabasePreparation {
   }
 
   #failed (error: unknown): void {
-    const { migrationUrl, databaseUrl, availability } = this.#options
-    this.#failure = failureOf(error, migrationUrl ?? databaseUrl)
+    const { availability } = this.#options
+    this.#failure = failureOf(error, this.#target.url)
     this.#failedStep = this.#step
     availability.block('start', this.#failure.reason)
     this.#log('the database is not ready for use yet', this.#failure, error)
@@ -127,7 +136,7 @@ export class DatabasePreparation {
     logger.named('app.db')[level](message, {
       error_code: error instanceof MigrationError ? 'MIGRATION_FAILED' : 'DATABASE_ERROR',
       reason: failure.reason,
-      remedy: failure.remedy,
+      remedy: failure.remedy.replaceAll('DATABASE_URL', this.#target.variable),
       cause: error instanceof Error ? error.message : String(error)
     })
   }

@@ -330,6 +330,15 @@ t.test('a database that does not store UTF8: the service warns and check fails',
   t.match((await checksOf(t, ownerUrl)).database_encoding, { status: 'ok' })
 })
 
+t.test('of a role that migrates and one that serves, the one that is refused is named', async (t) => {
+  const { url, role, ownerUrl } = await prepare(t)
+  url.password = 'Wr0ng'
+  const migrating = await start(t, ownerUrl, { DATABASE_MIGRATION_URL: url.href })
+  t.match((await errors(migrating, 1))[0]?.extra, { remedy: new RegExp(`DATABASE_MIGRATION_URL.*"${role}"`) })
+  const serving = await start(t, url.href, { DATABASE_MIGRATION_URL: ownerUrl })
+  t.match((await errors(serving, 1))[0]?.extra, { remedy: new RegExp(`in DATABASE_URL.*"${role}"`) })
+})
+
 t.test('a certificate that cannot be read is named as that', async (t) => {
   const { ownerUrl } = await prepare(t)
   const { database } = await checksOf(t, `${ownerUrl}?sslmode=verify-full&sslrootcert=/no/such.pem`)
