@@ -104,3 +104,18 @@ export async function deleteExpiredSessions (sql: Sql, limit: number): Promise<n
   `
   return row?.count ?? 0
 }
+
+/** Deletes so many at the most of the refresh tokens that are of no use any more, and answers how many it were. */
+export async function deleteExpiredRefreshTokens (sql: Sql, limit: number): Promise<number> {
+  const [row] = await sql<{ count: number }>`/* deleteExpiredRefreshTokens */
+    with gone as (
+      delete from refresh_tokens
+      where (user_id, token_id) in (
+        select user_id, token_id from refresh_tokens where expires_at <= now() order by expires_at limit ${limit} for update skip locked
+      )
+      returning 1
+    )
+    select count(*) as count from gone
+  `
+  return row?.count ?? 0
+}

@@ -3,14 +3,32 @@ import type { FastifyRequest } from 'fastify'
 import { findUser, updateUser, type UserRow } from '../db/accounts.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
-import { Farewell, PasswordChange, User, UserChange } from '../schemas/accounts.ts'
+import { Farewell, PasswordChange, Registration, User, UserChange } from '../schemas/accounts.ts'
+import { Session } from '../schemas/sessions.ts'
 import { AppError } from '../src/errors.ts'
 import { asItIs, requireMatch, sendTagged, tag } from '../src/http/etag.ts'
-import { changePassword, closeAccount } from '../src/workflows/accounts.ts'
+import { changePassword, closeAccount, signUp } from '../src/workflows/accounts.ts'
 import type { Keys } from '../src/workflows/sessions.ts'
 
+/** Registration: the one way to an account without an identity provider. */
+export const registrationRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
+  const keys: Keys = { ...options.keys, revocations: app.revocations.known }
+
+  app.post('/register', {
+    schema: {
+      summary: 'Make an account',
+      tags: ['Accounts'],
+      security: [],
+      body: Registration,
+      response: { 201: Session, ...errors(400, 409, 413, 415, 422, 429) }
+    }
+  }, async ({ sql, body }, reply) => {
+    return reply.code(201).send(await signUp(sql, keys, body))
+  })
+}
+
 /** The runner's own account. */
-export const meRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
+export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
   const keys: Keys = { ...options.keys, revocations: app.revocations.known }
 
   app.get('/', {

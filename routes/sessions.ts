@@ -1,31 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Login, RefreshToken, Registration, Session } from '../schemas/sessions.ts'
+import { Login, RefreshToken, Session } from '../schemas/sessions.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
-import { signUp } from '../src/workflows/accounts.ts'
 import { logIn, logOut, refresh, type Keys } from '../src/workflows/sessions.ts'
 
-/** Accounts and sessions: for whoever is not signed in yet. */
-export const authRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
+/** Sessions: logging in, refreshing, logging out. */
+export const sessionRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
   const keys: Keys = { ...options.keys, revocations: app.revocations.known }
-  app.addHook('onRequest', function keepOutOfCaches (_request, reply, done) {
-    reply.header('cache-control', 'no-store')
-    done()
-  })
-  app.addHook('onRequest', app.limitSignInByAddress)
-  app.addHook('preHandler', app.limitSignInByEmail)
-
-  app.post('/register', {
-    schema: {
-      summary: 'Make an account',
-      tags: ['Accounts'],
-      security: [],
-      body: Registration,
-      response: { 201: Session, ...errors(400, 409, 413, 415, 422, 429) }
-    }
-  }, async ({ sql, body }, reply) => {
-    return reply.code(201).send(await signUp(sql, keys, body))
-  })
 
   app.post('/login', {
     schema: {

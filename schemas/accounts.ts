@@ -7,6 +7,12 @@ export const TimeZone = Type.String({
   format: 'time-zone',
   description: 'IANA time zone, for example Europe/Paris'
 })
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  format: 'email-address',
+  description: 'At most 254 characters; compared case-insensitively'
+})
 export const Password = Type.String({ minLength: 10, maxLength: 200, description: '10 to 200 characters' })
 export const Units = Type.String({ enum: ['metric', 'imperial'] })
 
@@ -29,6 +35,14 @@ export const User = Type.Object(
   { title: 'User' }
 )
 export type User = Static<typeof User>
+
+export const Registration = Type.Object({
+  email: Email,
+  password: Password,
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  timezone: Type.Optional(TimeZone)
+}, { additionalProperties: false })
+export type Registration = Static<typeof Registration>
 
 export const UserChange = Type.Object({
   name: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 100 }))),

@@ -1,20 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { Password, TimeZone, User } from './accounts.ts'
-
-export const Email = Type.String({
-  minLength: 3,
-  maxLength: 254,
-  format: 'email-address',
-  description: 'At most 254 characters; compared case-insensitively'
-})
-
-export const Registration = Type.Object({
-  email: Email,
-  password: Password,
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
-  timezone: Type.Optional(TimeZone)
-}, { additionalProperties: false })
-export type Registration = Static<typeof Registration>
+import { User } from './accounts.ts'
 
 /** Any string is accepted as a password here: only the hash decides whether it is correct. */
 export const Login = Type.Object({

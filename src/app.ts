@@ -1,5 +1,9 @@
-import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Database } from '../db/database.ts'
+import { sweepIdempotencyKeys } from '../jobs/sweep-idempotency-keys.ts'
+import { sweepRefreshTokens } from '../jobs/sweep-refresh-tokens.ts'
+import { sweepRevocations } from '../jobs/sweep-revocations.ts'
+import { sweepSessions } from '../jobs/sweep-sessions.ts'
 import authentication from '../plugins/authentication.ts'
 import availability from '../plugins/availability.ts'
 import connections from '../plugins/connections.ts'
@@ -19,14 +23,15 @@ import revocations from '../plugins/revocations.ts'
 import security from '../plugins/security.ts'
 import shedding from '../plugins/shedding.ts'
 import validation from '../plugins/validation.ts'
+import { accountRoutes, registrationRoutes } from '../routes/accounts.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
-import { authRoutes } from '../routes/sessions.ts'
 import { exportRoutes } from '../routes/export.ts'
-import { meRoutes } from '../routes/accounts.ts'
+import { importRoutes } from '../routes/imports.ts'
 import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
 import { planRoutes } from '../routes/plans.ts'
+import { sessionRoutes } from '../routes/sessions.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config/config.ts'
@@ -34,12 +39,14 @@ import type { Availability } from './health/availability.ts'
 import type { HealthCheck } from './health/monitor.ts'
 import { Response } from './transport/response.ts'
 import { UploadBudget } from './uploads/budget.ts'
-import { sweeps } from '../jobs/sweeps.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import { accountOf } from './workflows/accounts.ts'
-import type { Decode } from './workflows/import-activity.ts'
+import type { Decode } from './workflows/imports.ts'
+
+/** Jobs that delete expired rows. */
+const SWEEPS = [sweepIdempotencyKeys, sweepRefreshTokens, sweepSessions, sweepRevocations]
 
 /** What the process has and the app is built on. */
 export interface Parts {
@@ -100,7 +107,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
-  await app.register(jobs, { jobs: sweeps(parts.database.sql) })
+  await app.register(jobs, { jobs: SWEEPS.map((sweep) => sweep(parts.database.sql)) })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
   await app.register(rateLimit, config.rateLimit)
@@ -110,16 +117,23 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(operationsRoutes, { ...config.app, documented: config.docs.enabled })
   await app.register(async (api) => {
     api.addHook('onRoute', app.sheddable)
-    await api.register(authRoutes, { prefix: '/auth', keys: parts })
+    await api.register(async (signingIn) => {
+      signingIn.addHook('onRequest', keepOutOfCaches)
+      signingIn.addHook('onRequest', app.limitSignInByAddress)
+      signingIn.addHook('preHandler', app.limitSignInByEmail)
+      await signingIn.register(registrationRoutes, { keys: parts })
+      await signingIn.register(sessionRoutes, { keys: parts })
+    }, { prefix: '/auth' })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
       await signedIn.register(idempotency)
-      await signedIn.register(meRoutes, { prefix: '/me', keys: parts })
+      await signedIn.register(accountRoutes, { prefix: '/me', keys: parts })
       await signedIn.register(exportRoutes, { prefix: '/me/export' })
       await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
-      await signedIn.register(activityRoutes, {
+      await signedIn.register(activityRoutes, { prefix: '/activities' })
+      await signedIn.register(importRoutes, {
         prefix: '/activities',
         decode: parts.decode,
         budget: parts.uploadBudget ?? new UploadBudget(),
@@ -131,6 +145,12 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     })
   }, { prefix: '/api/v1' })
   return app
+}
+
+/** Answers with tokens are for nobody else. */
+function keepOutOfCaches (_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  reply.header('cache-control', 'no-store')
+  done()
 }
 
 /** As Fastify takes it: a number is how many proxies stand between this service and its clients. */

@@ -20,7 +20,7 @@ import { DatabasePreparation } from './prepare-database.ts'
 import type { StopSignals } from './stop-signals.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import { DecodingPool } from '../workers/decoding.ts'
-import type { Decode } from '../workflows/import-activity.ts'
+import type { Decode } from '../workflows/imports.ts'
 
 /** EX_CONFIG of sysexits.h: the configuration is not valid. */
 const EXIT_CONFIG = 78

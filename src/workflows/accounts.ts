@@ -12,9 +12,9 @@ import {
   replacePasswordHash,
   type UserRow
 } from '../../db/accounts.ts'
-import type { Registration, Session } from '../../schemas/sessions.ts'
+import type { Session } from '../../schemas/sessions.ts'
 import { isEmailAddress, isTimeZone } from '../../schemas/formats.ts'
-import type { Farewell, PasswordChange } from '../../schemas/accounts.ts'
+import type { Farewell, PasswordChange, Registration } from '../../schemas/accounts.ts'
 import { ACCESS_TOKEN_S } from '../auth/access-tokens.ts'
 import { canonicalAddress } from '../auth/addresses.ts'
 import type { IdentityToken } from '../auth/oidc.ts'

@@ -4,7 +4,8 @@ import t from 'tap'
 import { DatabaseError } from '../../db/driver/errors.ts'
 import { createLogger } from '../../src/log/logger.ts'
 import { JobRunner, type Job } from '../../src/jobs/runner.ts'
-import { sweeps } from '../../jobs/sweeps.ts'
+import { sweepIdempotencyKeys } from '../../jobs/sweep-idempotency-keys.ts'
+import { sweepRefreshTokens } from '../../jobs/sweep-refresh-tokens.ts'
 import { startService, type LogLine } from '../harness/service.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
 
@@ -168,7 +169,8 @@ t.test('what another process is at is left to it', async (t) => {
   const { database, databaseUrl } = await startService(t)
   const sql = postgres(databaseUrl, { max: 1, fetch_types: false, onnotice: () => {} })
   t.teardown(() => sql.end({ timeout: 5 }))
-  const [first, second] = sweeps(database.sql) as [Job, Job]
+  const first = sweepIdempotencyKeys(database.sql)
+  const second = sweepRefreshTokens(database.sql)
   await sql.begin(async (sql) => {
     await sql`select pg_advisory_xact_lock(hashtextextended(${first.name}, 7236517))`
     t.equal(await first.batch(), 'elsewhere')

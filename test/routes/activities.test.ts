@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { UploadBudget } from '../../src/uploads/budget.ts'
-import type { Decode } from '../../src/workflows/import-activity.ts'
+import type { Decode } from '../../src/workflows/imports.ts'
 import { startService, type Answer, type Ending, type LogLine, type Runner } from '../harness/service.ts'
 
 const EXAMPLES = ['easy-run.fit', 'park-run.gpx', 'track-session.tcx']
