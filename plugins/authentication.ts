@@ -42,6 +42,8 @@ export interface AuthenticationOptions {
    * @throws AppError UNAUTHENTICATED where it was deleted after the token was issued
    */
   accountOf (sql: Sql, identity: IdentityToken): Promise<string>
+  /** For what is written after the answer. */
+  backgroundSql: Sql
 }
 
 const READS = new Set(['GET', 'HEAD'])
@@ -60,7 +62,7 @@ const MOST_KNOWN_KEYS = 10_000
  * a moment ago are looked up all the same.
  */
 export default fp<AuthenticationOptions>(
-  async function authentication (app, { accessTokens, oidc, accountOf }) {
+  async function authentication (app, { accessTokens, oidc, accountOf, backgroundSql }) {
     const issuer = oidc === undefined ? undefined : new OidcIssuer(oidc)
     const verified = new VerifiedTokens()
     const knownKeys = new KnownKeys()
@@ -154,7 +156,7 @@ export default fp<AuthenticationOptions>(
     function touch (userId: string, keyId: string): void {
       if (touching.has(keyId)) return
       touching.add(keyId)
-      touchApiKey(app.database.sql, userId, keyId)
+      touchApiKey(backgroundSql, userId, keyId)
         .catch((error: unknown) => app.logger.debug('the last use of an API key could not be noted', { error }))
         .finally(() => touching.delete(keyId))
     }

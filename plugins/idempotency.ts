@@ -3,33 +3,46 @@ import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import { stringify } from 'safe-stable-stringify'
 import { findAnswer, keepAnswer, tryLock, type KeptAnswer } from '../db/idempotency.ts'
-import { transaction } from '../db/sql.ts'
+import { transaction, type Sql } from '../db/sql.ts'
 import { errors } from '../schemas/error.ts'
 import { AnswerSeal } from '../src/auth/answer-seal.ts'
 import { AppError } from '../src/errors.ts'
+import { sendAnswer, type Answer, type AnswerOf, type HandlerOf, type RequestOf } from '../src/http/answer.ts'
 import type { Failure } from '../src/http/exchange.ts'
-import { recordAnswer, refusalOf, takeBack, type RecordedAnswer } from '../src/http/recorded-answer.ts'
+import { recordAnswer, refusalOf, type RecordedAnswer } from '../src/http/recorded-answer.ts'
+
+/** What a handler sees of its request: all but the ways to the database and to the reply. */
+export type OnceRequest<Schema extends FastifySchema> = Pick<
+  RequestOf<Schema>,
+  'user' | 'body' | 'params' | 'query' | 'headers' | 'log'
+>
 
 /** What is done once for all requests with one key. */
 export interface OnceOnly<Prepared> {
-  /** What tells this body from another one: the hash of its bytes. */
-  fingerprint: ReadonlyArray<string | Uint8Array>
-  /** Slow work that writes nothing, done before the transaction; what it throws is an answer too. */
-  prepare (): Promise<Prepared>
-  /**
-   * Writes, in the transaction that the request has meanwhile, and answers on the reply given. It may run more than
-   * once, as a transaction may.
-   */
-  work (prepared: Prepared, reply: FastifyReply): unknown
+  /** What distinguishes this body from another one: its text, or the hash of its bytes. */
+  fingerprint: () => ReadonlyArray<string | Uint8Array>
+  /** Slow work that writes nothing, done before the transaction; its errors are answers too. */
+  prepare (sql: Sql): Promise<Prepared>
+  /** Writes, in the transaction that keeps its answer. It may run more than once, as a transaction may. */
+  work (sql: Sql, prepared: Prepared): Promise<Answer>
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /**
+     * Makes the handler of a POST. With an Idempotency-Key it writes in the transaction that keeps its answer, which is
+     * sent after the commit; without one it writes as the request.
+     */
+    once<Schema extends FastifySchema> (
+      handler: (sql: Sql, request: OnceRequest<Schema>) => Promise<AnswerOf<Schema>>
+    ): HandlerOf<Schema>
     /** Does the work of a request, or where one with the same Idempotency-Key has done it, answers as that did. */
-    idempotently<Prepared> (request: FastifyRequest, reply: FastifyReply, once: OnceOnly<Prepared>): Promise<void>
+    idempotently<Prepared> (
+      request: FastifyRequest, reply: FastifyReply, once: OnceOnly<Prepared>
+    ): Promise<FastifyReply>
   }
   interface FastifyContextConfig {
-    /** The handler reads its body itself, so that it has to call `idempotently` itself too, when it knows the bytes. */
+    /** The handler reads its body itself, and calls `idempotently` itself when it knows the bytes. */
     idempotency?: 'by_handler'
   }
 }
@@ -49,74 +62,89 @@ const KeyHeader = Type.Object({
 })
 
 /**
- * Lets a client send a POST again that it has no answer to. The first answer is stored in the same transaction as what
- * was written, and leaves only when that is committed: there is no moment at which one is there without the other.
+ * Lets a client repeat a POST whose answer it did not get. The first answer is stored in the same transaction as what
+ * was written, and is sent only when that is committed: neither is ever there without the other.
  *
  *     begin → lock by user, method, path and key → is there an answer? → savepoint → handler → store the answer
- *     → commit → answer
+ *     → commit → send the answer
  *
- * The lock ends with the transaction, so nothing is left to clear up of a process that died. Requests without the
+ * The lock ends with the transaction, so that nothing is left to clear up of a process that died. Requests without the
  * header pay one look at it.
+ *
+ * A POST handler here has the database as an argument and in no other way: one that is not made by `once`, and does not
+ * declare that it calls `idempotently` itself, is refused when the route is registered; in both the request's own
+ * database throws.
  */
 export default fp(async function idempotency (app) {
-  /**
-   * What runs in this process: known without asking the database, so that those who wait do not take connections from
-   * who works.
-   */
-  const underWay = new Set<string>()
+  /** Keys in use in this process: known without the database, so that repeated requests take no connections. */
+  const running = new Set<string>()
+  const onceHandlers = new WeakSet<object>()
 
   app.addHook('onRoute', (route) => {
     if (String(route.method) !== 'POST') return
     route.schema = described(route.schema)
-    if (route.config?.idempotency === 'by_handler') return
-    // What does not fit the schema is refused by the handler, as that answer is to be kept like others.
+    if (route.config?.idempotency === 'by_handler') {
+      route.handler = withoutSql(route.handler)
+      return
+    }
+    if (!onceHandlers.has(route.handler)) throw new TypeError(`The handler of POST ${route.url} is not made by app.once`)
+    // A body that does not fit the schema is refused by the handler, as that answer is kept like others.
     route.attachValidation = true
-    route.handler = once(route.handler)
   })
 
   app.decorate('idempotently', async function idempotently<Prepared> (
     request: FastifyRequest, reply: FastifyReply, { fingerprint, prepare, work }: OnceOnly<Prepared>
   ) {
-    const key = request.headers['idempotency-key'] as string | undefined
-    if (key === undefined) return (await work(await prepare(), reply)) as void
+    const sql = request.takeSql()
+    const key = keyOf(request)
+    if (key === undefined) return sendAnswer(reply, await work(sql, await prepare(sql)))
     const { method, path } = request.exchange
     const seal = new AnswerSeal({ userId: request.user.id, method, path }, key)
     const query = request.url.slice(path.length)
-    const attempt: Attempt = { request, reply, seal, fingerprint: seal.fingerprint([query, ...fingerprint]) }
+    const attempt: Attempt = {
+      sql,
+      userId: request.user.id,
+      reply,
+      seal,
+      fingerprint: seal.fingerprint([query, ...fingerprint()])
+    }
     const mark = seal.keyHash.toString('base64')
-    if (underWay.has(mark)) throw stillRunning()
-    underWay.add(mark)
+    if (running.has(mark)) throw stillRunning()
+    running.add(mark)
     try {
-      return send(request, reply, await answerOnce(attempt, prepare, work))
+      return sendRecorded(request, reply, await answerOnce(attempt, prepare, work))
     } finally {
-      underWay.delete(mark)
+      running.delete(mark)
     }
   })
 
-  function once (handler: RouteOptions['handler']): RouteOptions['handler'] {
-    return function idempotent (request, reply) {
-      const key = request.headers['idempotency-key'] as string | undefined
-      const { validationError } = request
+  app.decorate('once', function once<Schema extends FastifySchema> (
+    handler: (sql: Sql, request: OnceRequest<Schema>) => Promise<AnswerOf<Schema>>
+  ): HandlerOf<Schema> {
+    async function idempotent (request: RequestOf<Schema>, reply: FastifyReply): Promise<FastifyReply> {
+      const { validationError, user, body, params, query, headers, log } = request
+      const key = keyOf(request as FastifyRequest)
       if (validationError !== undefined && (key === undefined || !KEY.test(key))) throw validationError
-      if (key === undefined) return handler.call(this, request, reply)
-      if (typeof (request.body as { pipe?: unknown } | undefined)?.pipe === 'function') { throw new TypeError('A route that reads its body itself has to be idempotent by its handler') }
-      return app.idempotently(request, reply, {
-        fingerprint: [stringify(request.body) ?? ''],
+      return await app.idempotently(request as FastifyRequest, reply, {
+        fingerprint: () => [stringify(body) ?? ''],
         prepare: async () => { if (validationError !== undefined) throw validationError },
-        work: (_prepared, stand) => handler.call(this, request, stand)
+        work: async (sql) => await handler(sql, { user, body, params, query, headers, log })
       })
     }
-  }
+    onceHandlers.add(idempotent)
+    return idempotent as unknown as HandlerOf<Schema>
+  })
 }, { name: 'idempotency', dependencies: ['database', 'authentication', 'validation', 'error-envelope'] })
 
 interface Attempt {
-  request: FastifyRequest
+  sql: Sql
+  userId: string
   reply: FastifyReply
   seal: AnswerSeal
   fingerprint: Buffer
 }
 
-interface Answer extends RecordedAnswer {
+interface SentAnswer extends RecordedAnswer {
   replayed?: boolean
 }
 
@@ -124,47 +152,36 @@ async function answerOnce<Prepared> (
   attempt: Attempt,
   prepare: OnceOnly<Prepared>['prepare'],
   work: OnceOnly<Prepared>['work']
-): Promise<Answer> {
-  const { request, reply, seal, fingerprint } = attempt
-  const userId = request.user.id
-  // Asked before the lock as well: who only comes again costs one read, and no second decoding of a file.
-  const earlier = await findAnswer(request.sql, userId, seal.keyHash)
+): Promise<SentAnswer> {
+  const { sql, userId, reply, seal, fingerprint } = attempt
+  // Asked before the lock as well: a request that is repeated later costs one read, and no second decoding of a file.
+  const earlier = await findAnswer(sql, userId, seal.keyHash)
   if (earlier !== undefined) return replay(attempt, earlier)
-  const prepared = await prepare().then(
+  const prepared = await prepare(sql).then(
     (value) => ({ value }),
     (error: unknown) => ({ refusal: refusalOf(error) })
   )
-  const before = reply.getHeaders()
-  try {
-    return await transaction(request.sql, async (sql) => {
-      // After a conflict it runs again, when the reply has headers of an answer that was never kept.
-      takeBack(reply, before)
-      if (!(await tryLock(sql, seal.lock))) throw stillRunning()
-      const kept = await findAnswer(sql, userId, seal.keyHash)
-      if (kept !== undefined) return replay(attempt, kept)
-      // A savepoint: of a request that is refused nothing is written but the answer.
-      const answer = 'refusal' in prepared
-        ? prepared.refusal
-        : await transaction(sql, async (sql) => {
-          request.transactionSql = sql
-          return await recordAnswer(reply, before, (stand) => work(prepared.value, stand))
-        }).catch(refusalOf)
-      const { status, headers, body } = answer
-      await keepAnswer(
-        sql,
-        userId,
-        seal.keyHash,
-        { fingerprint, answer: seal.close(JSON.stringify({ status, headers, body })) },
-        KEPT_HOURS
-      )
-      return answer
-    })
-  } finally {
-    request.transactionSql = undefined
-  }
+  return await transaction(sql, async (sql) => {
+    if (!(await tryLock(sql, seal.lock))) throw stillRunning()
+    const kept = await findAnswer(sql, userId, seal.keyHash)
+    if (kept !== undefined) return replay(attempt, kept)
+    // A savepoint: of a request that is refused nothing is written but the answer.
+    const answer = 'refusal' in prepared
+      ? prepared.refusal
+      : await transaction(sql, async (sql) => recordAnswer(reply, await work(sql, prepared.value))).catch(refusalOf)
+    const { status, headers, body } = answer
+    await keepAnswer(
+      sql,
+      userId,
+      seal.keyHash,
+      { fingerprint, answer: seal.close(JSON.stringify({ status, headers, body })) },
+      KEPT_HOURS
+    )
+    return answer
+  })
 }
 
-function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): Answer {
+function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): SentAnswer {
   if (!fingerprint.equals(kept.fingerprint)) {
     throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used before, for another request')
   }
@@ -174,17 +191,26 @@ function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): Answer {
   return { ...answer, failure: { error_id, error_code, cause: undefined }, replayed: true }
 }
 
-function send (
+function sendRecorded (
   request: FastifyRequest,
   reply: FastifyReply,
-  { status, headers, body, failure, replayed }: Answer
+  { failure, replayed, ...answer }: SentAnswer
 ): FastifyReply {
   if (failure !== undefined) request.exchange.failure = failure
   if (replayed === true) reply.header('idempotent-replayed', 'true')
-  return reply
-    .code(status)
-    .headers(headers)
-    .send(body ?? undefined)
+  return sendAnswer(reply, answer)
+}
+
+/** The handler with the database moved out of its request: `idempotently` hands it on. */
+function withoutSql (handler: RouteOptions['handler']): RouteOptions['handler'] {
+  return function handle (request, reply) {
+    request.takeSql()
+    return handler.call(this, request, reply)
+  }
+}
+
+function keyOf (request: FastifyRequest): string | undefined {
+  return request.headers['idempotency-key'] as string | undefined
 }
 
 function stillRunning (): AppError {

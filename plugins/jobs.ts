@@ -3,12 +3,12 @@ import { JobRunner, type Job } from '../src/jobs/runner.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What runs in the background. */
+    /** The background jobs. */
     jobs: JobRunner
   }
 }
 
-/** Runs jobs in the background while the process takes requests; when it stops, none begins a further batch. */
+/** Runs jobs in the background while the process takes requests; once it stops, no further batch begins. */
 export default fp<{ jobs: Job[] }>(async function backgroundJobs (app, { jobs }) {
   const { availability } = app
   const runner = new JobRunner({
@@ -18,6 +18,6 @@ export default fp<{ jobs: Job[] }>(async function backgroundJobs (app, { jobs })
   })
   app.decorate('jobs', runner)
   app.addHook('onReady', async () => runner.start())
-  // Before the listener closes: who waits for requests in flight need not wait for a batch after them.
+  // Before the listener closes, so that a batch ends while requests in flight do, not after them.
   app.addHook('preClose', async () => { await runner.stop() })
-}, { name: 'jobs', dependencies: ['database', 'logging', 'availability'] })
+}, { name: 'jobs', dependencies: ['logging', 'availability'] })

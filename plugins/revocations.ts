@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { listRevocations } from '../db/revocations.ts'
+import type { Sql } from '../db/sql.ts'
 import { Revocations } from '../src/auth/revocations.ts'
 
 export interface RevocationList {
@@ -19,6 +20,8 @@ declare module 'fastify' {
 }
 
 export interface RevocationOptions {
+  /** Where the list is read from. */
+  sql: Sql
   /** Between two readings. */
   intervalMs?: number
   /** A list older than this is read before anybody is let in by it. */
@@ -31,7 +34,10 @@ export interface RevocationOptions {
  * where that fails: a session that was ended lives for no more than a minute whatever happens, and what needs the
  * database could not be done anyway.
  */
-export default fp<RevocationOptions>(async function revocationList (app, { intervalMs = 10_000, staleMs = 45_000 }) {
+export default fp<RevocationOptions>(async function revocationList (
+  app,
+  { sql, intervalMs = 10_000, staleMs = 45_000 }
+) {
   const known = new Revocations()
   let readAt: string | undefined
   let readAtMs = -Infinity
@@ -61,7 +67,7 @@ export default fp<RevocationOptions>(async function revocationList (app, { inter
 
   async function read (): Promise<void> {
     const begunAtMs = performance.now()
-    const page = await listRevocations(app.database.sql, readAt)
+    const page = await listRevocations(sql, readAt)
     known.add(
       page.rows.map(({ subject, issued_until: until, lives_ms: livesMs }) => ({
         subject,
@@ -88,4 +94,4 @@ export default fp<RevocationOptions>(async function revocationList (app, { inter
     if (failing) app.logger.info('revoked sessions can be read again')
     failing = false
   }
-}, { name: 'revocations', dependencies: ['database', 'logging', 'availability'] })
+}, { name: 'revocations', dependencies: ['logging', 'availability'] })

@@ -6,7 +6,8 @@ import { errors } from '../schemas/error.ts'
 import { Farewell, PasswordChange, Registration, User, UserChange } from '../schemas/accounts.ts'
 import { Session } from '../schemas/sessions.ts'
 import { AppError } from '../src/errors.ts'
-import { asItIs, requireMatch, sendTagged, tag } from '../src/http/etag.ts'
+import { answering, created, noContent, ok } from '../src/http/answer.ts'
+import { representation, requireMatch, validators, writeOptimistically } from '../src/http/etag.ts'
 import { changePassword, closeAccount, signUp } from '../src/workflows/accounts.ts'
 import type { Keys } from '../src/workflows/sessions.ts'
 
@@ -22,9 +23,7 @@ export const registrationRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'r
       body: Registration,
       response: { 201: Session, ...errors(400, 409, 413, 415, 422, 429) }
     }
-  }, async ({ sql, body }, reply) => {
-    return reply.code(201).send(await signUp(sql, keys, body))
-  })
+  }, answering(async ({ sql, body }) => created(await signUp(sql, keys, body))))
 }
 
 /** The runner's own account. */
@@ -37,9 +36,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
       tags: ['Accounts'],
       response: { 200: User, ...errors(401, 429) }
     }
-  }, async (request, reply) => {
-    return sendTagged(request, reply, await account(request))
-  })
+  }, answering(async (request) => representation(request, await account(request))))
 
   app.patch('/', {
     schema: {
@@ -48,10 +45,11 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
       body: UserChange,
       response: { 200: User, ...errors(400, 401, 403, 412, 413, 415, 422, 429) }
     }
-  }, async (request, reply) => {
-    const changed = await asItIs(request, () => account(request), (user) => updateUser(request.sql, user, request.body))
-    return tag(reply, changed)
-  })
+  }, answering(async (request) => {
+    const { sql, body } = request
+    const changed = await writeOptimistically(request, () => account(request), (user) => updateUser(sql, user, body))
+    return ok(changed, validators(changed))
+  }))
 
   app.put('/password', {
     config: { personal: true },
@@ -63,10 +61,11 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
       body: PasswordChange,
       response: { 204: NoContent, ...errors(400, 401, 403, 413, 415, 422, 429) }
     }
-  }, async (request, reply) => {
-    await changePassword(request.sql, keys, await account(request), request.user.sessionId, request.body)
-    return reply.code(204).send(null)
-  })
+  }, answering(async (request) => {
+    const { sql, user, body } = request
+    await changePassword(sql, keys, await account(request), user.sessionId, body)
+    return noContent()
+  }))
 
   app.delete('/', {
     config: { personal: true },
@@ -77,22 +76,20 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
       body: Farewell,
       response: { 204: NoContent, ...errors(400, 401, 403, 412, 413, 415, 422, 429) }
     }
-  }, async (request, reply) => {
+  }, answering(async (request) => {
+    const { sql, headers, body } = request
     const user = await account(request)
     requireMatch(request, user)
-    await closeAccount(
-      request.sql,
-      keys,
-      user,
-      request.body,
-      request.headers['if-match'] === undefined ? undefined : user.revision
-    )
-    return reply.code(204).send(null)
-  })
+    await closeAccount(sql, keys, user, body, headers['if-match'] === undefined ? undefined : user.revision)
+    return noContent()
+  }))
 }
 
-/** Whoever is gone is not signed in, though an instance that has not heard of it yet let them in. */
-async function account ({ sql, user }: FastifyRequest): Promise<UserRow> {
+/**
+ * The account of the request's user.
+ * @throws AppError UNAUTHENTICATED where it was deleted and this instance has not been told yet
+ */
+async function account ({ sql, user }: Pick<FastifyRequest, 'sql' | 'user'>): Promise<UserRow> {
   const row = await findUser(sql, user.id)
   if (row === undefined) {
     throw new AppError('UNAUTHENTICATED', 'There is no such account any more', {

@@ -7,15 +7,16 @@ import { Activity, ActivityPage, ActivityParams, ActivityQuery } from '../schema
 import { NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { notFound } from '../src/errors.ts'
+import { answering } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { isNotModified, sendTagged } from '../src/http/etag.ts'
+import { isNotModified, representation } from '../src/http/etag.ts'
 
 const MEDIA_TYPES = {
   fit: 'application/vnd.ant.fit',
   gpx: 'application/gpx+xml',
   tcx: 'application/vnd.garmin.tcx+xml'
 } as const
-/** Whose cursors these are. */
+/** The list that the cursors belong to. */
 const LIST = 'activities'
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
@@ -42,11 +43,11 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       params: ActivityParams,
       response: { 200: Activity, ...errors(401, 404, 422, 429) }
     }
-  }, async (request, reply) => {
+  }, answering(async (request) => {
     const activity = await findActivity(request.sql, request.user.id, request.params.activity_id)
     if (activity === undefined) throw notFound('activity')
-    return sendTagged(request, reply, activity)
-  })
+    return representation(request, activity)
+  }))
 
   app.get(
     '/:activity_id/file',
@@ -74,7 +75,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const name = original.file_name ?? `${activity_id}.${original.format}`
       const etag = `"${original.sha256}"`
       reply.header('etag', etag).header('cache-control', 'private, no-cache')
-      if (isNotModified(request, reply, etag)) return
+      if (isNotModified(request, etag)) return reply.code(304).send(undefined as never)
       return reply
         .type(MEDIA_TYPES[original.format as keyof typeof MEDIA_TYPES])
         .header('content-length', original.size_bytes)

@@ -4,16 +4,17 @@ import { ApiKeyPage, ApiKeyParams, ApiKeyQuery, MadeApiKey, NewApiKey } from '..
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { notFound } from '../src/errors.ts'
+import { answering, created, noContent } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { requireMatch } from '../src/http/etag.ts'
 import { createApiKey } from '../src/workflows/api-keys.ts'
 
-/** Whose cursors these are. */
+/** The list that the cursors belong to. */
 const LIST = 'api-keys'
 
 /**
- * Keys for programs that ask in a runner's name. They cannot make or delete keys themselves. None has an ETag: the one
- * answer that has the key is not to be kept.
+ * API keys: programs act for a runner with them, but cannot create or delete keys. They have no ETag, as the one
+ * answer that contains the key must not be stored.
  */
 export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
@@ -29,11 +30,11 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 201: MadeApiKey, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
       }
     },
-    async ({ sql, user, body, log }, reply) => {
+    app.once(async (sql, { user, body, log }) => {
       const made = await createApiKey(sql, user.id, body)
       log.info({ api_key_id: made.id }, 'API key made')
-      return reply.code(201).send(made)
-    }
+      return created(made)
+    })
   )
 
   app.get('/', {
@@ -56,11 +57,11 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
       params: ApiKeyParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
     }
-  }, async (request, reply) => {
+  }, answering(async (request) => {
     const { sql, user, params: { key_id } } = request
     if (await findApiKeyAccess(sql, user.id, key_id) === undefined) throw notFound('API key')
     requireMatch(request)
     if (!await deleteApiKey(sql, user.id, key_id)) throw notFound('API key')
-    return reply.code(204).send(null)
-  })
+    return noContent()
+  }))
 }

@@ -6,6 +6,7 @@ import type { FastifyRequest } from 'fastify'
 import { ImportQuery, ImportedActivity } from '../schemas/activities.ts'
 import { errors } from '../schemas/error.ts'
 import { AppError, unfit } from '../src/errors.ts'
+import { created, ok } from '../src/http/answer.ts'
 import { earlyEndOf, unlessAborted } from '../src/http/early-end.ts'
 import { MAX_RECORDING_BYTES, readAll, refuseForm, safeFileName, type ReadOptions } from '../src/uploads/receive.ts'
 import type { UploadBudget } from '../src/uploads/budget.ts'
@@ -78,15 +79,13 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
         }
         signal.throwIfAborted()
         await app.idempotently(request, reply, {
-          fingerprint: [upload.sha256, upload.fileName ?? ''],
-          prepare: () => step(() => readImport(request.sql, user.id, decode, upload, signal)),
-          work: async (read, reply) => {
-            stored = await step(() => storeImport(request.sql, user.id, read, upload))
+          fingerprint: () => [upload.sha256, upload.fileName ?? ''],
+          prepare: (sql) => step(() => readImport(sql, user.id, decode, upload, signal)),
+          work: async (sql, read) => {
+            stored = await step(() => storeImport(sql, user.id, read, upload))
             const { isNew, answer } = stored
-            return reply
-              .code(isNew ? 201 : 200)
-              .header('location', `/api/v1/activities/${answer.activity.id}`)
-              .send(answer)
+            const headers = { location: `/api/v1/activities/${answer.activity.id}` }
+            return isNew ? created(answer, headers) : ok(answer, headers)
           }
         })
         // Only now it is committed. A refusal that is kept comes here too, and so does an answer given again, of which

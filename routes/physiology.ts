@@ -5,18 +5,16 @@ import { errors } from '../schemas/error.ts'
 import { NewPhysiology, Physiology, PhysiologyPage, PhysiologyParams, PhysiologyQuery } from '../schemas/physiology.ts'
 import { contradiction } from '../src/domain/physiology.ts'
 import { AppError, invalid, notFound } from '../src/errors.ts'
+import { answering, created, noContent } from '../src/http/answer.ts'
 import { cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { requireMatch, tag } from '../src/http/etag.ts'
+import { requireMatch, validators } from '../src/http/etag.ts'
 import { newId } from '../src/ids.ts'
 
-/** Whose cursors these are. */
+/** The list that the cursors belong to. */
 const LIST = 'physiology'
 const DAY = /^\d{4}-\d\d-\d\d$/
 
-/**
- * What a runner's body could do, from which day on. What is said is not changed afterwards, so that it has one
- * revision.
- */
+/** A runner's physiology: settings, each valid from a day on. */
 export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: {
@@ -44,14 +42,13 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 201: Physiology, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
       }
     },
-    async ({ sql, user, body }, reply) => {
+    app.once(async (sql, { user, body }) => {
       const problem = contradiction(body)
       if (problem !== undefined) throw invalid(problem.field, problem.message)
       const made = await insertPhysiology(sql, user.id, newId(), body)
       if (made === undefined) { throw new AppError('CONFLICT', 'There are settings from that day on already: delete them first') }
-      tag(reply, inItsRevision(made))
-      return reply.code(201).send(made)
-    }
+      return created(made, validators(revised(made)))
+    })
   )
 
   app.delete('/:physiology_id', {
@@ -61,16 +58,17 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
       params: PhysiologyParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
     }
-  }, async (request, reply) => {
+  }, answering(async (request) => {
     const { sql, user, params: { physiology_id } } = request
     const settings = await findPhysiology(sql, user.id, physiology_id)
     if (settings === undefined) throw notFound('settings')
-    requireMatch(request, inItsRevision(settings))
+    requireMatch(request, revised(settings))
     if (!await deletePhysiology(sql, user.id, physiology_id)) throw notFound('settings')
-    return reply.code(204).send(null)
-  })
+    return noContent()
+  }))
 }
 
-function inItsRevision (settings: Physiology) {
+/** Settings are never changed, only deleted: they stay in their first revision. */
+function revised (settings: Physiology) {
   return { ...settings, revision: 1 }
 }

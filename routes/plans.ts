@@ -5,12 +5,13 @@ import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { NewPlan, Plan, PlanChange, PlanPage, PlanParams, PlanQuery } from '../schemas/plans.ts'
 import { notFound } from '../src/errors.ts'
+import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { asItIs, sendTagged, tag } from '../src/http/etag.ts'
+import { representation, validators, writeOptimistically } from '../src/http/etag.ts'
 import { newId } from '../src/ids.ts'
 import { changePlan, checkPlan } from '../src/workflows/plans.ts'
 
-/** Whose cursors these are. */
+/** The list that the cursors belong to. */
 const LIST = 'plans'
 
 /** Training plans. */
@@ -22,12 +23,12 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       body: NewPlan,
       response: { 201: Plan, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
     }
-  }, async ({ sql, user, body, log }, reply) => {
+  }, app.once(async (sql, { user, body, log }) => {
     checkPlan(body)
     const plan = await insertPlan(sql, user.id, newId(), body)
     log.info({ plan_id: plan.id }, 'plan created')
-    return reply.code(201).header('location', `/api/v1/plans/${plan.id}`).send(tag(reply, plan))
-  })
+    return created(plan, { location: `/api/v1/plans/${plan.id}`, ...validators(plan) })
+  }))
 
   app.get('/', {
     schema: {
@@ -50,10 +51,10 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       params: PlanParams,
       response: { 200: Plan, ...errors(401, 404, 422, 429) }
     }
-  }, async (request, reply) => {
-    const plan = await existing(request.sql, request.user.id, request.params.plan_id)
-    return sendTagged(request, reply, plan)
-  })
+  }, answering(async (request) => {
+    const { sql, user, params: { plan_id } } = request
+    return representation(request, await existing(sql, user.id, plan_id))
+  }))
 
   app.patch('/:plan_id', {
     schema: {
@@ -63,15 +64,15 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       body: PlanChange,
       response: { 200: Plan, ...errors(400, 401, 403, 404, 412, 413, 415, 422, 429) }
     }
-  }, async (request, reply) => {
-    const { sql, user, params, body } = request
-    const changed = await asItIs(
+  }, answering(async (request) => {
+    const { sql, user, params: { plan_id }, body } = request
+    const changed = await writeOptimistically(
       request,
-      () => existing(sql, user.id, params.plan_id),
+      () => existing(sql, user.id, plan_id),
       (plan) => changePlan(sql, user.id, plan, body)
     )
-    return tag(reply, changed)
-  })
+    return ok(changed, validators(changed))
+  }))
 
   app.delete('/:plan_id', {
     schema: {
@@ -80,11 +81,11 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       params: PlanParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
     }
-  }, async (request, reply) => {
+  }, answering(async (request) => {
     const { sql, user, params: { plan_id } } = request
-    await asItIs(request, () => existing(sql, user.id, plan_id), (plan) => deletePlan(sql, user.id, plan))
-    return reply.code(204).send(null)
-  })
+    await writeOptimistically(request, () => existing(sql, user.id, plan_id), (plan) => deletePlan(sql, user.id, plan))
+    return noContent()
+  }))
 }
 
 async function existing (sql: Sql, userId: string, planId: string): Promise<PlanRow> {

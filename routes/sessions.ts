@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Login, RefreshToken, Session } from '../schemas/sessions.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
+import { answering, noContent } from '../src/http/answer.ts'
 import { logIn, logOut, refresh, type Keys } from '../src/workflows/sessions.ts'
 
 /** Sessions: logging in, refreshing, logging out. */
@@ -47,9 +48,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
         response: { 204: NoContent, ...errors(400, 413, 415, 422, 429) }
       }
     },
-    async ({ sql, body }, reply) => {
+    answering(async ({ sql, body }) => {
       await logOut(sql, keys, body.refresh_token)
-      return reply.code(204).send(null)
-    }
+      return noContent()
+    })
   )
 }

@@ -111,8 +111,13 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
   await app.register(rateLimit, config.rateLimit)
-  await app.register(revocations)
-  await app.register(authentication, { accessTokens: parts.accessTokens, oidc: config.auth.oidc, accountOf })
+  await app.register(revocations, { sql: parts.database.sql })
+  await app.register(authentication, {
+    accessTokens: parts.accessTokens,
+    oidc: config.auth.oidc,
+    accountOf,
+    backgroundSql: parts.database.sql
+  })
 
   await app.register(operationsRoutes, { ...config.app, documented: config.docs.enabled })
   await app.register(async (api) => {

@@ -145,6 +145,17 @@ t.test('SQL is written in db/ alone, and every statement there has a name', asyn
   t.same(unnamed, [])
 })
 
+t.test('routes and jobs are given their database, and only the two plugins that hand it on take it', async (t) => {
+  const wrong = sources.flatMap(({ path, text, imports }) => [
+    ...(/^(routes|src\/workflows)\//.test(path)
+      ? imports.filter((target) => /^db\/(database\.ts|driver\/)/.test(target.path)).map((target) => target.path)
+      : []),
+    ...(/\btakeSql\b/.test(text) && !/^plugins\/(database|idempotency)\.ts$/.test(path) ? ['takeSql'] : []),
+    ...(/\bapp\.database\b/.test(text) ? ['app.database'] : [])
+  ].map((found) => `${path}: ${found}`))
+  t.same(wrong, [])
+})
+
 t.test('the database layer never answers a client: it throws no AppError', async (t) => {
   t.same(
     sources.filter(({ path, text }) => path.startsWith('db/') && /AppError/.test(text)).map(({ path }) => path),

@@ -1,62 +1,70 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingHttpHeaders } from 'node:http'
 import { AppError } from '../errors.ts'
+import { ok, type Answer } from './answer.ts'
 
-/** What a resource is in one revision: two answers with the same tag are the same. */
-export function etagOf ({ id, revision }: { id: string, revision: number }): string {
+/** A resource in one of its revisions. */
+interface Revised {
+  id: string
+  revision: number
+}
+
+/** A request, by whose `If-Match` or `If-None-Match` it is decided. */
+interface Conditional {
+  headers: IncomingHttpHeaders
+}
+
+/** The entity tag of a resource in one revision: two representations with the same tag are the same. */
+export function etagOf ({ id, revision }: Revised): string {
   return `"${id.slice(-12)}-${revision}"`
 }
 
-/** Puts the ETag of what is answered on it: caches may keep it, for its owner, if they ask each time. */
-export function tag<Row extends { id: string, revision: number }> (reply: FastifyReply, row: Row): Row {
-  reply.header('etag', etagOf(row)).header('cache-control', 'private, no-cache')
-  return row
+/** The headers of a representation: its owner's caches may store it, and revalidate it each time. */
+export function validators (row: Revised): { etag: string, 'cache-control': string } {
+  return { etag: etagOf(row), 'cache-control': 'private, no-cache' }
 }
 
-/** Answers one resource with its ETag; 304 where the caller has it already. */
-export function sendTagged<Row extends { id: string; revision: number }> (
-  request: FastifyRequest,
-  reply: FastifyReply,
+/** The resource with its validators; 304 where the client has this revision already. */
+export function representation<Row extends Revised> (
+  request: Conditional,
   row: Row
-): Row | undefined {
-  tag(reply, row)
-  return isNotModified(request, reply, etagOf(row)) ? undefined : row
+): Answer<200, Row> | Answer<304, null> {
+  const headers = validators(row)
+  return isNotModified(request, headers.etag) ? { status: 304, headers, body: null } : ok(row, headers)
+}
+
+/** Whether the client has what the tag stands for already, by `If-None-Match`, which compares weakly. */
+export function isNotModified ({ headers }: Conditional, etag: string): boolean {
+  const known = headers['if-none-match']
+  return known !== undefined && includesTag(known.replaceAll('W/', ''), etag)
 }
 
 /**
- * Whether the caller has what the tag stands for already, by `If-None-Match`: then the answer is 304, and has no body.
+ * Checks `If-Match` where the request has one. Without a row the resource exists and has no entity tag: only `*`
+ * matches.
+ * @throws AppError PRECONDITION_FAILED where the resource is in another revision than the client expects
  */
-export function isNotModified (request: FastifyRequest, reply: FastifyReply, etag: string): boolean {
-  const known = request.headers['if-none-match']
-  if (known === undefined || !names(known.replaceAll('W/', ''), etag)) return false
-  reply.code(304)
-  return true
+export function requireMatch ({ headers }: Conditional, row?: Revised): void {
+  const expected = headers['if-match']
+  if (expected === undefined) return
+  if (!includesTag(expected, row === undefined ? undefined : etagOf(row))) throw preconditionFailed()
 }
 
 /**
- * Without a row it is of something that is there and has no ETag to go by.
- * @throws AppError PRECONDITION_FAILED where the caller goes by another state of it than the present one.
+ * Optimistic concurrency: reads a resource and writes it on the condition that it is still in the revision that was
+ * read, and reads it anew where another request changed it in between (`write` then answers undefined). With `If-Match`
+ * such a change ends in 412; without, the write is applied to what the other request made of it. Of several writers one
+ * always succeeds, so that the loop ends, at the latest with the deadline of the request.
+ * @throws what `read` and `write` throw; AppError PRECONDITION_FAILED as `requireMatch` does
  */
-export function requireMatch (request: FastifyRequest, row?: { id: string, revision: number }): void {
-  const wanted = request.headers['if-match']
-  if (wanted !== undefined && !names(wanted, row === undefined ? undefined : etagOf(row))) throw preconditionFailed()
-}
-
-/**
- * Does something to a resource as it was read. Where somebody was faster in between, for which `act` answers undefined,
- * it is done to what that one made of it: who says by `If-Match` what it goes by is told that this is another now, and
- * nobody else is. One of those who are in each other's way always gets through, and none goes on for longer than a
- * request may take.
- * @throws what `read` and `act` throw; AppError PRECONDITION_FAILED as `requireMatch` does
- */
-export async function asItIs<Row extends { id: string; revision: number }, Result> (
-  request: FastifyRequest,
+export async function writeOptimistically<Row extends Revised, Result> (
+  request: Conditional,
   read: () => Promise<Row>,
-  act: (row: Row) => Promise<Result | undefined>
+  write: (row: Row) => Promise<Result | undefined>
 ): Promise<Result> {
   for (;;) {
     const row = await read()
     requireMatch(request, row)
-    const result = await act(row)
+    const result = await write(row)
     if (result !== undefined) return result
   }
 }
@@ -65,6 +73,7 @@ export function preconditionFailed (): AppError {
   return new AppError('PRECONDITION_FAILED', 'It was changed in between: read it again')
 }
 
-function names (header: string, etag: string | undefined): boolean {
-  return header.trim() === '*' || header.split(',').some((tag) => tag.trim() === etag)
+/** Whether a list of entity tags, as in `If-Match`, is `*` or includes this one. */
+function includesTag (list: string, etag: string | undefined): boolean {
+  return list.trim() === '*' || list.split(',').some((tag) => tag.trim() === etag)
 }

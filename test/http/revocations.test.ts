@@ -34,14 +34,6 @@ async function polling (
   await app.register(
     fp(
       async (app) => {
-        app.decorate('database', { sql } as never)
-      },
-      { name: 'database' }
-    )
-  )
-  await app.register(
-    fp(
-      async (app) => {
         app.decorate('logger', { warning: log('WARNING'), info: log('INFO') } as never)
       },
       { name: 'logging' }
@@ -55,7 +47,7 @@ async function polling (
       { name: 'availability' }
     )
   )
-  await app.register(revocations, options)
+  await app.register(revocations, { ...options, sql: sql as never })
   await app.ready()
   // The plugin's timer keeps no process alive; a test that waits for it must.
   const awake = setInterval(() => {}, 1000)

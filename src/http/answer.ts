@@ -1,0 +1,79 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type {
+  ContextConfigDefault,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+  RouteGenericInterface,
+  RouteHandlerMethod
+} from 'fastify'
+
+/** What a handler answers, as data: it can be recorded, and nothing is sent while the handler runs. */
+export interface Answer<Status extends number = number, Body = unknown> {
+  status: Status
+  /** Those that this answer has beyond what every one has; names in lower case. */
+  headers: Record<string, string>
+  body: Body
+}
+
+/** The answers that a schema has a response for; 304 is every conditional request's. */
+export type AnswerOf<Schema extends FastifySchema> = Answer<304, null> | (
+  Schema extends { response: infer Responses }
+    ? { [Status in keyof Responses & number]:
+        Answer<Status, Responses[Status] extends TSchema ? Static<Responses[Status]> : unknown>
+      }[keyof Responses & number]
+    : Answer
+)
+
+/** A request to a route with this schema. */
+export type RequestOf<Schema extends FastifySchema> = FastifyRequest<
+  RouteGenericInterface,
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  Schema,
+  TypeBoxTypeProvider
+>
+
+/** What Fastify takes as the handler of a route with this schema. */
+export type HandlerOf<Schema extends FastifySchema> = RouteHandlerMethod<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  RouteGenericInterface,
+  ContextConfigDefault,
+  Schema,
+  TypeBoxTypeProvider
+>
+
+export function ok<Body> (body: Body, headers: Record<string, string> = {}): Answer<200, Body> {
+  return { status: 200, headers, body }
+}
+
+export function created<Body> (body: Body, headers: Record<string, string> = {}): Answer<201, Body> {
+  return { status: 201, headers, body }
+}
+
+export function noContent (): Answer<204, null> {
+  return { status: 204, headers: {}, body: null }
+}
+
+/**
+ * Makes the handler of a route of a function from request to answer. The schema in front of it types both: an answer
+ * whose status has no response there, or whose body is not of that response, does not compile.
+ */
+export function answering<Schema extends FastifySchema> (
+  handler: (request: RequestOf<Schema>) => Promise<AnswerOf<Schema>>
+): HandlerOf<Schema> {
+  async function answered (request: RequestOf<Schema>, reply: FastifyReply): Promise<FastifyReply> {
+    return sendAnswer(reply, await handler(request))
+  }
+  return answered as unknown as HandlerOf<Schema>
+}
+
+export function sendAnswer (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+  return reply.code(status).headers(headers).send(body ?? undefined)
+}
