@@ -34,11 +34,11 @@ export async function insertChunks (
   sql: Sql,
   userId: string,
   { recording_id, size_bytes }: { recording_id: string; size_bytes: number },
-  chunks: Iterable<Uint8Array>
+  chunks: AsyncIterable<Uint8Array>
 ): Promise<void> {
   let position = 0
   // One by one: each has the time of a statement to itself.
-  for (const gzip of chunks) {
+  for await (const gzip of chunks) {
     await copyInto(
       sql,
       binaryRow([uuidBytes(userId), uuidBytes(recording_id), integerBytes(position++), gzip])

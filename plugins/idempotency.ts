@@ -7,7 +7,7 @@ import { transaction, type Sql } from '../db/sql.ts'
 import { errors } from '../schemas/error.ts'
 import { AnswerSeal } from '../src/auth/answer-seal.ts'
 import { AppError } from '../src/errors.ts'
-import { sendAnswer, type Answer, type AnswerOf, type HandlerOf, type RequestOf } from '../src/http/answer.ts'
+import { putAnswer, type Answer, type AnswerOf, type HandlerOf, type RequestOf } from '../src/http/answer.ts'
 import type { Failure } from '../src/http/exchange.ts'
 import { recordAnswer, refusalOf, type RecordedAnswer } from '../src/http/recorded-answer.ts'
 
@@ -18,13 +18,13 @@ export type OnceRequest<Schema extends FastifySchema> = Pick<
 >
 
 /** What is done once for all requests with one key. */
-export interface OnceOnly<Prepared> {
+export interface OnceOnly<Prepared, Body> {
   /** What distinguishes this body from another one: its text, or the hash of its bytes. */
   fingerprint: () => ReadonlyArray<string | Uint8Array>
   /** Slow work that writes nothing, done before the transaction; its errors are answers too. */
   prepare (sql: Sql): Promise<Prepared>
   /** Writes, in the transaction that keeps its answer. It may run more than once, as a transaction may. */
-  work (sql: Sql, prepared: Prepared): Promise<Answer>
+  work (sql: Sql, prepared: Prepared): Promise<Answer<number, Body>>
 }
 
 declare module 'fastify' {
@@ -36,10 +36,13 @@ declare module 'fastify' {
     once<Schema extends FastifySchema> (
       handler: (sql: Sql, request: OnceRequest<Schema>) => Promise<AnswerOf<Schema>>
     ): HandlerOf<Schema>
-    /** Does the work of a request, or where one with the same Idempotency-Key has done it, answers as that did. */
-    idempotently<Prepared> (
-      request: FastifyRequest, reply: FastifyReply, once: OnceOnly<Prepared>
-    ): Promise<FastifyReply>
+    /**
+     * Does the work of a request, or where one with the same Idempotency-Key has done it, answers as that did. Returns
+     * what the handler is to return.
+     */
+    idempotently<Prepared, Body> (
+      request: FastifyRequest, reply: FastifyReply, once: OnceOnly<Prepared, Body>
+    ): Promise<Body>
   }
   interface FastifyContextConfig {
     /** The handler reads its body itself, and calls `idempotently` itself when it knows the bytes. */
@@ -78,7 +81,11 @@ const KeyHeader = Type.Object({
 export default fp(async function idempotency (app) {
   /** Keys in use in this process: known without the database, so that repeated requests take no connections. */
   const running = new Set<string>()
-  const onceHandlers = new WeakSet<object>()
+  /**
+   * Handlers made by `once` whose route is not registered yet: the next one, as they are made among its arguments. They
+   * cannot be told by identity, as tracing wraps the handlers of routes before the hook below sees them.
+   */
+  let unused = 0
 
   app.addHook('onRoute', (route) => {
     if (String(route.method) !== 'POST') return
@@ -87,17 +94,18 @@ export default fp(async function idempotency (app) {
       route.handler = withoutSql(route.handler)
       return
     }
-    if (!onceHandlers.has(route.handler)) throw new TypeError(`The handler of POST ${route.url} is not made by app.once`)
+    if (unused === 0) throw new TypeError(`The handler of POST ${route.url} is not made by app.once`)
+    unused--
     // A body that does not fit the schema is refused by the handler, as that answer is kept like others.
     route.attachValidation = true
   })
 
-  app.decorate('idempotently', async function idempotently<Prepared> (
-    request: FastifyRequest, reply: FastifyReply, { fingerprint, prepare, work }: OnceOnly<Prepared>
-  ) {
+  app.decorate('idempotently', async function idempotently<Prepared, Body> (
+    request: FastifyRequest, reply: FastifyReply, { fingerprint, prepare, work }: OnceOnly<Prepared, Body>
+  ): Promise<Body> {
     const sql = request.takeSql()
     const key = keyOf(request)
-    if (key === undefined) return sendAnswer(reply, await work(sql, await prepare(sql)))
+    if (key === undefined) return putAnswer(reply, await work(sql, await prepare(sql)))
     const { method, path } = request.exchange
     const seal = new AnswerSeal({ userId: request.user.id, method, path }, key)
     const query = request.url.slice(path.length)
@@ -112,7 +120,8 @@ export default fp(async function idempotency (app) {
     if (running.has(mark)) throw stillRunning()
     running.add(mark)
     try {
-      return sendRecorded(request, reply, await answerOnce(attempt, prepare, work))
+      // Serialized already: its text.
+      return putRecorded(request, reply, await answerOnce(attempt, prepare, work)) as Body
     } finally {
       running.delete(mark)
     }
@@ -121,7 +130,7 @@ export default fp(async function idempotency (app) {
   app.decorate('once', function once<Schema extends FastifySchema> (
     handler: (sql: Sql, request: OnceRequest<Schema>) => Promise<AnswerOf<Schema>>
   ): HandlerOf<Schema> {
-    async function idempotent (request: RequestOf<Schema>, reply: FastifyReply): Promise<FastifyReply> {
+    async function idempotent (request: RequestOf<Schema>, reply: FastifyReply): Promise<unknown> {
       const { validationError, user, body, params, query, headers, log } = request
       const key = keyOf(request as FastifyRequest)
       if (validationError !== undefined && (key === undefined || !KEY.test(key))) throw validationError
@@ -131,7 +140,7 @@ export default fp(async function idempotency (app) {
         work: async (sql) => await handler(sql, { user, body, params, query, headers, log })
       })
     }
-    onceHandlers.add(idempotent)
+    unused++
     return idempotent as unknown as HandlerOf<Schema>
   })
 }, { name: 'idempotency', dependencies: ['database', 'authentication', 'validation', 'error-envelope'] })
@@ -148,10 +157,10 @@ interface SentAnswer extends RecordedAnswer {
   replayed?: boolean
 }
 
-async function answerOnce<Prepared> (
+async function answerOnce<Prepared, Body> (
   attempt: Attempt,
-  prepare: OnceOnly<Prepared>['prepare'],
-  work: OnceOnly<Prepared>['work']
+  prepare: OnceOnly<Prepared, Body>['prepare'],
+  work: OnceOnly<Prepared, Body>['work']
 ): Promise<SentAnswer> {
   const { sql, userId, reply, seal, fingerprint } = attempt
   // Asked before the lock as well: a request that is repeated later costs one read, and no second decoding of a file.
@@ -191,14 +200,14 @@ function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): SentAnswer {
   return { ...answer, failure: { error_id, error_code, cause: undefined }, replayed: true }
 }
 
-function sendRecorded (
+function putRecorded (
   request: FastifyRequest,
   reply: FastifyReply,
   { failure, replayed, ...answer }: SentAnswer
-): FastifyReply {
+): string | null {
   if (failure !== undefined) request.exchange.failure = failure
   if (replayed === true) reply.header('idempotent-replayed', 'true')
-  return sendAnswer(reply, answer)
+  return putAnswer(reply, answer)
 }
 
 /** The handler with the database moved out of its request: `idempotently` hands it on. */

@@ -38,7 +38,7 @@ import type { Config } from './config/config.ts'
 import type { Availability } from './health/availability.ts'
 import type { HealthCheck } from './health/monitor.ts'
 import { Response } from './transport/response.ts'
-import { UploadBudget } from './uploads/budget.ts'
+import type { Spool } from './uploads/spool.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -56,8 +56,7 @@ export interface Parts {
   database: Database
   metrics: Metrics
   decode: Decode
-  /** Another one than the usual only in tests. */
-  uploadBudget?: UploadBudget | undefined
+  spool: Spool
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
@@ -141,8 +140,8 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(importRoutes, {
         prefix: '/activities',
         decode: parts.decode,
-        budget: parts.uploadBudget ?? new UploadBudget(),
-        imported (format, outcome, seconds) {
+        spool: parts.spool,
+        observe (format, outcome, seconds) {
           parts.metrics.imported(format, outcome, seconds)
           parts.tracing?.imported(format, outcome, seconds)
         }

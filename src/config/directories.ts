@@ -18,19 +18,17 @@ export interface DirectoryState {
 
 /**
  * Creates the directories that the service writes to and returns the warnings. An unusable log directory is a warning:
- * logging goes on without the file. Throws ConfigError if `DATA_DIR` is needed and not writable.
+ * logging goes on without the file. Throws ConfigError if `DATA_DIR` is not writable.
  */
 export async function prepareDirectories (config: Config): Promise<ConfigWarning[]> {
-  if (usesDataDirectory(config)) {
-    const error = await makeWritable(config.dataDir)
-    if (error) {
-      throw new ConfigError([
-        {
-          variable: 'DATA_DIR',
-          message: `is not writable (${error}); expected a directory that this user can create or write to`
-        }
-      ])
-    }
+  const unusable = await makeWritable(config.dataDir)
+  if (unusable) {
+    throw new ConfigError([
+      {
+        variable: 'DATA_DIR',
+        message: `is not writable (${unusable}); expected a directory that this user can create or write to`
+      }
+    ])
   }
   const error = await makeWritable(config.log.dir)
   return error
@@ -41,11 +39,6 @@ export async function prepareDirectories (config: Config): Promise<ConfigWarning
         }
       ]
     : []
-}
-
-/** Whether `DATA_DIR` is used: for the embedded database, or for the secret generated in place of `JWT_SECRET`. */
-export function usesDataDirectory (config: Config): boolean {
-  return config.database.url === undefined || config.auth.secrets === undefined
 }
 
 /**

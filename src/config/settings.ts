@@ -123,7 +123,7 @@ export const Settings = Type.Object(
       default: 'data',
       expected: 'the path of a directory',
       description:
-        'The directory of the embedded PostgreSQL and of the JWT secret generated outside production. Created if missing; relative to the working directory.'
+        'The directory where uploads are spooled until they are stored, and of the embedded PostgreSQL and the JWT secret generated outside production. Created if missing; relative to the working directory.'
     }),
 
     APP_NAME: text({

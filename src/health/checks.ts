@@ -27,6 +27,8 @@ interface Watched {
     problem (): string | undefined
   }
   sink: Sink
+  /** Where uploads are spooled, and what is wrong with it where something is. */
+  spool: { problem (): Promise<string | undefined> }
   /** Folders in use, which must stay writable. */
   directories: string[]
   /** The background jobs, and what is wrong with them where something is. */
@@ -34,10 +36,10 @@ interface Watched {
 }
 
 /** The health checks. The database alone decides whether the service can do its work. */
-export function healthChecks ({ database, preparation, sink, directories, jobs }: Watched): HealthCheck[] {
+export function healthChecks ({ database, preparation, sink, spool, directories, jobs }: Watched): HealthCheck[] {
   return [
     { name: 'database', critical: true, look: async () => { await reach(database, preparation) } },
-    { name: 'disk', critical: false, look: async () => { await lookAtDisk(sink, directories) } },
+    { name: 'disk', critical: false, look: async () => { await lookAtDisk(sink, spool, directories) } },
     { name: 'event_loop', critical: false, look: eventLoop() },
     { name: 'jobs', critical: false, look: async () => lookAtJobs(jobs) },
     { name: 'pool', critical: false, look: async () => lookAtPool(database) }
@@ -54,13 +56,15 @@ async function reach (database: Database, preparation: Watched['preparation']): 
   if (problem !== undefined) throw new NotHealthy(problem)
 }
 
-async function lookAtDisk (sink: Sink, directories: string[]): Promise<void> {
+async function lookAtDisk (sink: Sink, spool: Watched['spool'], directories: string[]): Promise<void> {
   const { degraded, reason } = sink.status()
   if (degraded) throw new NotHealthy(reason ?? 'the log cannot be written', 'degraded')
   for (const directory of directories) {
     const { bavail, bsize } = await usable(directory)
     if (bavail * bsize < LOW_SPACE_BYTES) throw new NotHealthy('little space is left', 'degraded')
   }
+  const problem = await spool.problem()
+  if (problem !== undefined) throw new NotHealthy(problem, 'degraded')
 }
 
 async function usable (directory: string) {

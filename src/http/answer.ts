@@ -68,12 +68,17 @@ export function noContent (): Answer<204, null> {
 export function answering<Schema extends FastifySchema> (
   handler: (request: RequestOf<Schema>) => Promise<AnswerOf<Schema>>
 ): HandlerOf<Schema> {
-  async function answered (request: RequestOf<Schema>, reply: FastifyReply): Promise<FastifyReply> {
-    return sendAnswer(reply, await handler(request))
+  async function answered (request: RequestOf<Schema>, reply: FastifyReply): Promise<unknown> {
+    return putAnswer(reply, await handler(request))
   }
   return answered as unknown as HandlerOf<Schema>
 }
 
-export function sendAnswer (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
-  return reply.code(status).headers(headers).send(body ?? undefined)
+/**
+ * Puts status and headers on the reply, and answers the body, for the handler to return: a handler that sends by itself
+ * has to return the reply, and waits for its last byte.
+ */
+export function putAnswer<Body> (reply: FastifyReply, { status, headers, body }: Answer<number, Body>): Body {
+  reply.code(status).headers(headers)
+  return body
 }

@@ -1,14 +1,15 @@
 import inspector from 'node:inspector'
+import { join } from 'node:path'
 import { startEmbedded } from '../../db/embedded/start.ts'
 import { createDatabase } from '../../db/database.ts'
 import { buildApp } from '../app.ts'
 import { AccessTokens } from '../auth/access-tokens.ts'
 import { Passwords } from '../auth/passwords.ts'
 import { loadOrMakeSecret } from '../auth/secret-file.ts'
-import { exchangeFigures, isWorker, join, lead, logName, type Orders } from './cluster.ts'
+import { exchangeFigures, isWorker, join as joinCluster, lead, logName, type Orders } from './cluster.ts'
 import { ConfigError, describeProblems, type Config } from '../config/config.ts'
 import { readConfig } from '../config/read.ts'
-import { prepareDirectories, usesDataDirectory } from '../config/directories.ts'
+import { prepareDirectories } from '../config/directories.ts'
 import { healthChecks } from '../health/checks.ts'
 import { Availability } from '../health/availability.ts'
 import { installCrashHandlers } from '../log/crash.ts'
@@ -19,6 +20,7 @@ import { drain } from './drain.ts'
 import { DatabasePreparation } from './prepare-database.ts'
 import type { StopSignals } from './stop-signals.ts'
 import type { Tracing } from '../tracing/tracing.ts'
+import { openSpool } from '../uploads/spool.ts'
 import { DecodingPool } from '../workers/decoding.ts'
 import type { Decode } from '../workflows/imports.ts'
 
@@ -33,7 +35,7 @@ type Closers = Array<() => Promise<void>>
 /** Runs the service from its configuration to its exit code; never returns. */
 export async function main (signals: StopSignals): Promise<void> {
   const config = configure()
-  const orders = isWorker ? await join() : undefined
+  const orders = isWorker ? await joinCluster() : undefined
   const leads = config.server.workers > 1 && orders === undefined
   const name = leads ? 'app-primary' : logName(orders?.number ?? 1)
   const sink = createSink({ directory: config.log.dir, json: config.log.json, name })
@@ -157,6 +159,7 @@ async function serve (
       ? plainDatabase
       : (await import('../../db/traced.ts')).tracedDatabase(plainDatabase, tracing.tracer)
   closers.push(() => database.close({ timeoutMs: 5000 }))
+  const spool = await openSpool({ directory: join(config.dataDir, 'spool') })
   const decoding = new DecodingPool()
   closers.push(() => decoding.close())
   const availability = new Availability()
@@ -175,7 +178,8 @@ async function serve (
     database,
     preparation,
     sink,
-    directories: usesDataDirectory(config) ? [config.dataDir] : [],
+    spool,
+    directories: [config.dataDir],
     jobs: { problem: () => app.jobs.problem() }
   })
   const plainDecode: Decode = (file, signal) => decoding.decode(file, { signal })
@@ -188,6 +192,7 @@ async function serve (
     metrics,
     checks,
     tracing,
+    spool,
     decode,
     accessTokens: new AccessTokens(secrets),
     passwords: new Passwords(config.auth.passwords)

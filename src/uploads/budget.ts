@@ -1,12 +1,9 @@
 import { AppError } from '../errors.ts'
 
-/** How much of uploads one process holds at once, in bytes: of six of the largest recordings. */
-const BUDGET_BYTES = 192 * 1024 * 1024
+/** How much of uploads one process spools at once, in bytes: sixteen of the largest recordings. */
+const BUDGET_BYTES = 512 * 1024 * 1024
 
-/**
- * The bytes of uploads that a process may hold at once: what is being received, and what waits to be decoded and
- * stored.
- */
+/** The bytes of uploads that a process may have on disk at once: being received, decoded, or waiting for it. */
 export class UploadBudget {
   #leftBytes: number
 
@@ -14,12 +11,12 @@ export class UploadBudget {
     this.#leftBytes = bytes
   }
 
-  /** What is not taken. */
+  /** What has not been taken. */
   get leftBytes (): number {
     return this.#leftBytes
   }
 
-  /** For one upload: it takes as it grows, and gives all back at once, when nothing of it is held any more. */
+  /** For one upload: it takes as it grows, and gives all back at once, when its file is removed. */
   loan (): UploadLoan {
     let takenBytes = 0
     return {

@@ -1,68 +1,112 @@
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
-import { setImmediate } from 'node:timers/promises'
+import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { AppError } from '../errors.ts'
-import type { ParkedBytes } from '../workers/parked-bytes.ts'
+import type { Multipart, MultipartFile } from '@fastify/multipart'
+import type { FastifyRequest } from 'fastify'
+import { AppError, unfit } from '../errors.ts'
 import { unlessAborted } from '../http/early-end.ts'
-import type { UploadLoan } from './budget.ts'
+import type { SpooledFile } from './spool.ts'
 
 /** The largest recording that is taken, plain. */
 export const MAX_RECORDING_BYTES = 32 * 1024 * 1024
 /** So much is unzipped at a time. */
 const UNZIPPED_BYTES = 64 * 1024
-/** Other requests have their turn each time so much was read. */
-const TURN_BYTES = 512 * 1024
 
-export interface ReadOptions {
-  /** The Content-Encoding. */
-  encoding?: string | undefined
-  signal: AbortSignal
-  loan: UploadLoan
-  /** Where the bytes go. */
-  file: ParkedBytes
-  /** Whether nobody else has what the stream gives, so that it can be handed on. */
-  areOwn?: boolean
+/** An upload that was received whole. */
+export interface Upload {
+  file: SpooledFile
+  /** Of the plain bytes. */
+  sha256: Buffer
+  fileName: string | null
 }
 
 /**
- * Takes in the whole of a stream, never more of it than is allowed. It is hashed as it comes: all at once would hold
- * every other request.
- * @returns SHA-256 of the plain bytes
- * @throws AppError PAYLOAD_TOO_LARGE beyond the limit, SERVICE_UNAVAILABLE beyond what the process holds at once,
- *   UNREADABLE_FILE where what claims to be gzip is not, and the signal's reason when it aborts
+ * Receives the recording of a request into a file: its raw body, or the one file of a form.
+ * @throws AppError for what is not one recording, is too large or does not fit the budget; the signal's reason when it
+ *   aborts
  */
-export async function readAll (
-  stream: Readable,
-  { encoding, signal, loan, file, areOwn = false }: ReadOptions
-): Promise<Buffer> {
+export async function receiveUpload (
+  request: FastifyRequest,
+  file: SpooledFile,
+  signal: AbortSignal
+): Promise<Upload> {
+  const { sha256, fileName } = request.isMultipart()
+    ? await receiveForm(request, file, signal)
+    : await receiveBody(request, file, signal)
+  if (file.sizeBytes === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
+  return { file, sha256, fileName }
+}
+
+async function receiveBody (
+  { body, headers }: FastifyRequest,
+  file: SpooledFile,
+  signal: AbortSignal
+): Promise<Omit<Upload, 'file'>> {
+  if (body === undefined) throw new AppError('UNREADABLE_FILE', 'The body is empty')
+  // JSON, which the rest of the API speaks, has been read already.
+  if (!(body instanceof Readable)) {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
+  }
+  const plain = saysGzip(headers['content-encoding']) ? unzipped(body, signal) : chunksOf(body)
+  return { sha256: await spool(plain, file, signal), fileName: null }
+}
+
+async function receiveForm (
+  request: FastifyRequest,
+  file: SpooledFile,
+  signal: AbortSignal
+): Promise<Omit<Upload, 'file'>> {
+  const parts = request.parts()
+  const part = await nextFile(parts, signal)
+  if (part === undefined) throw new AppError('UNREADABLE_FILE', 'The form has no file')
+  const sha256 = await spool(chunksOf(part.file), file, signal).catch(refuseForm)
+  if (part.file.truncated) throw tooLarge()
+  if ((await nextFile(parts, signal)) !== undefined) throw severalFiles()
+  return { sha256, fileName: safeFileName(part.filename) }
+}
+
+/** The next file of a form, which has nothing else: what it means by a field would be lost. */
+async function nextFile (
+  parts: AsyncIterableIterator<Multipart>,
+  signal: AbortSignal
+): Promise<MultipartFile | undefined> {
+  const { done, value } = await unlessAborted(signal, parts.next()).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException | undefined)?.code === 'FST_FILES_LIMIT' ? severalFiles() : refuseForm(error)
+  })
+  if (done === true) return undefined
+  if (value.type === 'file') return value
+  throw unfit(value.fieldname, 'body', 'is not a known field')
+}
+
+/**
+ * Writes all of a stream into a file, never more of it than is allowed. It is hashed as it comes: all at once would
+ * hold all other requests. The next chunk is read when the last one is written.
+ * @returns SHA-256 of the bytes
+ */
+async function spool (stream: AsyncIterable<Buffer>, file: SpooledFile, signal: AbortSignal): Promise<Buffer> {
   const hash = createHash('sha256')
-  const isZipped = saysGzip(encoding)
-  // A request that is destroyed takes its connection with it, and the answer that says why.
-  const chunks = (
-    isZipped ? unzipped(stream, signal) : (stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
-  )[Symbol.asyncIterator]()
-  let turn = TURN_BYTES
+  const chunks = stream[Symbol.asyncIterator]()
   try {
     for (;;) {
       // A stream whose request was answered gives neither data nor an error.
       const { done, value: chunk } = await unlessAborted(signal, chunks.next())
       if (done === true) break
-      if (file.sizeBytes + chunk.length > MAX_RECORDING_BYTES) { throw new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most') }
-      loan.take(chunk.length)
+      if (file.sizeBytes + chunk.length > MAX_RECORDING_BYTES) throw tooLarge()
       hash.update(chunk)
-      if (isZipped || areOwn) file.give(chunk)
-      else file.put(chunk)
-      if (file.sizeBytes < turn) continue
-      turn = file.sizeBytes + TURN_BYTES
-      await setImmediate()
+      await file.append(chunk)
     }
+    if (file.sizeBytes > 0) await file.finish()
   } catch (error) {
     // Not awaited: it would wait for the chunk that does not come.
     chunks.return?.().catch(() => {})
     throw error
   }
   return hash.digest()
+}
+
+/** A request that is destroyed takes its connection with it, and the answer that says why. */
+function chunksOf (stream: Readable): AsyncIterable<Buffer> {
+  return stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
 }
 
 function saysGzip (encoding = 'identity'): boolean {
@@ -101,19 +145,26 @@ async function * unzipped (stream: Readable, signal: AbortSignal): AsyncGenerato
  * A name to show and to offer for download: no folders, no control characters, 255 characters at most; null where
  * nothing is left.
  */
-export function safeFileName (name: string | undefined): string | null {
+function safeFileName (name: string | undefined): string | null {
   if (name === undefined) return null
   const last = name.split(/[/\\]/).at(-1) as string
   const clean = last.replace(/\p{C}/gu, '').trim().slice(0, 255)
   return clean === '' || /^\.+$/.test(clean) ? null : clean
 }
 
+function severalFiles (): AppError {
+  return unfit('file', 'body', 'must be one, and there are several: import one at a time')
+}
+
+function tooLarge (): AppError {
+  return new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
+}
+
 /**
- * What is wrong with a form, where it is the form: its reader says so by an Error of its own that has no code, unlike
- * whatever else may go wrong.
+ * Refuses a malformed form: its parser reports one by a plain Error without a code, unlike all other failures.
  * @throws AppError BAD_REQUEST, or the error itself
  */
-export function refuseForm (error: unknown): never {
+function refuseForm (error: unknown): never {
   const isOfReader = error instanceof Error && error.constructor === Error && !('code' in error)
   throw isOfReader
     ? new AppError('BAD_REQUEST', 'The multipart/form-data is not right: it has no boundary, or ends too early', {

@@ -12,11 +12,12 @@ import { activeTimeS } from '../domain/training/moving.ts'
 import { gradedSpeedOf } from '../domain/training/pace.ts'
 import { summaryOf } from '../domain/training/summary.ts'
 import type { ActivitySummary } from '../domain/training/summary.ts'
-import { returnPieces, takeParked, type ParkingExit } from './parked-bytes.ts'
+import type { LentFile, Part } from '../uploads/spool.ts'
+import { DiskError, readSpooled, writeParts } from './spooled.ts'
 
 /**
- * What is kept of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is
- * given makes it collect garbage sooner.
+ * The figures of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is
+ * given makes it collect garbage sooner. What is large goes into the spooled file.
  */
 export interface DecodedActivity {
   summary: ActivitySummary
@@ -35,15 +36,25 @@ export interface Decoded {
   activities: DecodedActivity[]
   /** What was wrong with the file, of all its recordings. */
   warnings: string[]
+  /** What is to be stored, in the spooled file: `original`, the chunks of the file itself, packed. */
+  parts: Part[]
 }
 
-/** Where the file is to be taken from. */
-export type DecodeTask = ParkingExit
+/** The file to decode. */
+export type DecodeTask = LentFile
 
-/** What crosses back: errors lose their class and fields between threads, so they go as a record. */
-export type DecodeReply =
+/** What crosses back, with the file: errors lose their class and fields between threads, so they go as a record. */
+export type DecodeReply = Pick<LentFile, 'handle'> & (
   | { decoded: Decoded, failed?: undefined }
-  | { decoded?: undefined, failed: { code: ErrorCode, message: string, cause: string | undefined } }
+  | { decoded?: undefined, failed: Failed }
+)
+
+interface Failed {
+  /** `disk`: the spooled file could not be read or written. */
+  code: ErrorCode | 'disk'
+  message: string
+  cause: string | undefined
+}
 
 // Where both want the same core, requests go first: the loop that answers them was held for 11 to 18 ms by a FIT file
 // of 100,000 records, and is for 7 to 9. Only Linux has priorities of threads; elsewhere this would be that of the
@@ -57,33 +68,46 @@ if (!isMainThread && process.platform === 'linux') {
 }
 
 /**
- * The work of a decoding thread: a file in, its figures out, and back the way it came the file packed in chunks; moved
- * and not copied.
+ * The work of a decoding thread: reads the file, answers its figures, and puts in its place what is to be stored of it.
+ * What is wrong with the file is an answer; a bug is thrown.
  */
-export default function decodeTask (task: DecodeTask): unknown {
-  return decodeTaken(task, takeParked(task))
+export default async function decodeTask (task: DecodeTask): Promise<unknown> {
+  return await withFile(task, decodeBytes)
 }
 
-/** The same of bytes that were taken already. Throws what is a bug; what is wrong with the file is an answer. */
-export function decodeTaken (task: DecodeTask, bytes: Uint8Array): unknown {
-  let chunks: Array<Uint8Array<ArrayBuffer>> = []
+/** Runs work on the bytes of a file that belongs to this thread meanwhile, and goes back with the answer. */
+export async function withFile (
+  file: LentFile,
+  work: (bytes: Uint8Array, file: LentFile) => Decoded
+): Promise<unknown> {
+  const { handle } = file
   try {
-    const recordings = decode(bytes)
-    const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
-    const decoded: Decoded = {
-      format: formatOf(bytes)!,
-      activities: recordings.map(figuresOf),
-      warnings: [...warnings]
-    }
-    chunks = packChunks(bytes)
-    return moved({ decoded }, decoded.activities.map(({ heartRateTimes }) => heartRateTimes.buffer))
+    return moved({ handle, decoded: work(readSpooled(file), file) })
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    const { code, message, cause } = error
-    return { failed: { code, message, cause: cause instanceof Error ? cause.stack : undefined } } satisfies DecodeReply
-  } finally {
-    returnPieces(task, chunks)
+    if (error instanceof AppError) return moved({ handle, failed: failedBy(error.code, error, error.cause) })
+    if (error instanceof DiskError) return moved({ handle, failed: failedBy('disk', error, error.cause ?? error) })
+    await handle.close()
+    throw error
   }
+}
+
+export function decodeBytes (bytes: Uint8Array, file: LentFile): Decoded {
+  const recordings = decode(bytes)
+  const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
+  return {
+    format: formatOf(bytes)!,
+    activities: recordings.map(figuresOf),
+    warnings: [...warnings],
+    parts: writeParts(file, originalOf(bytes))
+  }
+}
+
+function * originalOf (bytes: Uint8Array): Generator<{ name: string, bytes: Uint8Array }> {
+  for (const chunk of packChunks(bytes)) yield { name: 'original', bytes: chunk }
+}
+
+function failedBy (code: Failed['code'], { message }: Error, cause: unknown): Failed {
+  return { code, message, cause: cause instanceof Error ? cause.stack : undefined }
 }
 
 function figuresOf (recording: Recording): DecodedActivity {
@@ -98,9 +122,10 @@ function figuresOf (recording: Recording): DecodedActivity {
   }
 }
 
-function moved (reply: DecodeReply, transfer: ArrayBuffer[]): unknown {
+/** The reply, with the file transferred. */
+function moved (reply: DecodeReply): unknown {
   return move({
-    get [transferableSymbol] () { return transfer },
+    get [transferableSymbol] () { return [reply.handle] },
     get [valueSymbol] () { return reply }
   } as never)
 }

@@ -2,15 +2,17 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { AppError } from '../errors.ts'
+import { StorageError, type LentFile, type SpooledFile } from '../uploads/spool.ts'
 import type { Decoded, DecodeReply, DecodeTask } from './decode.ts'
-import type { ParkedBytes } from './parked-bytes.ts'
 
 export type { Decoded, DecodedActivity } from './decode.ts'
 
 export interface DecodingOptions {
   /** Files decoded at once; one thread each. By default a core is left for requests. */
   threads?: number
-  /** Files that may wait for a thread; one more is told to come back later. */
+  /** How long a file may wait for a thread; then its client is told to come back later. */
+  waitMs?: number
+  /** Files that may wait: they are on disk, so this bounds what is kept of each in memory alone. */
   queue?: number
   /** A file that takes longer on a thread is given up, and the thread with it. */
   deadlineMs?: number
@@ -37,6 +39,7 @@ export class DecodingPool {
   readonly #pool: Piscina<DecodeTask, DecodeReply>
   readonly #threads: number
   readonly #queue: number
+  readonly #waitMs: number
   readonly #deadlineMs: number
   readonly #graceMs: number
   // Files wait here and not in the pool: a deadline that began in a queue would blame a file for those before it.
@@ -47,7 +50,8 @@ export class DecodingPool {
 
   constructor ({
     threads = Math.max(1, availableParallelism() - 1),
-    queue = 32,
+    waitMs = 20_000,
+    queue = 5000,
     deadlineMs = 30_000,
     memoryMb = 256,
     idleMs = 10_000,
@@ -56,6 +60,7 @@ export class DecodingPool {
   }: DecodingOptions = {}) {
     this.#threads = threads
     this.#queue = queue
+    this.#waitMs = waitMs
     this.#deadlineMs = deadlineMs
     this.#graceMs = graceMs
     this.#pool = new Piscina({
@@ -78,22 +83,20 @@ export class DecodingPool {
   }
 
   /**
-   * The activities in a file, which has come back packed by then. It is the thread's from here on, and closing it still
-   * the caller's, after this has ended.
-   *
-   * Throws UNREADABLE_FILE for what cannot be decoded, in time and memory too, SERVICE_UNAVAILABLE when too many files
-   * wait or the pool is closed, the signal's reason when it aborts, and INTERNAL_ERROR for a bug.
+   * The activities in a file, which contains their parts by then. Closing it is still the caller's.
+   * @throws UNREADABLE_FILE for what cannot be decoded, in time and memory too; SERVICE_UNAVAILABLE where the wait was
+   *   too long, the disk failed or the pool is closed; the signal's reason when it aborts; INTERNAL_ERROR for a bug
    */
-  async decode (file: ParkedBytes, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
+  async decode (file: SpooledFile, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
     signal?.throwIfAborted()
     if (this.#closed) throw closing()
-    // A thread that becomes free is handed on, never offered: who waits first goes first.
+    // A thread that becomes free goes to the file that has waited longest.
     if (this.#busy < this.#threads) this.#busy++
     else await this.#turn(signal)
-    const run = this.#run(file, signal)
+    const run = file.lend((lent) => this.#run(lent, signal))
     this.#running.add(run)
     try {
-      return await run
+      return (await run).decoded
     } finally {
       this.#running.delete(run)
       const next = this.#waiting.shift()
@@ -126,15 +129,12 @@ export class DecodingPool {
 
   /** Waits for a thread, in the order of arrival. */
   #turn (signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.length >= this.#queue) {
-      return Promise.reject(
-        new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being decoded: try again in a moment', {
-          headers: { 'retry-after': '5' }
-        })
-      )
-    }
+    if (this.#waiting.length >= this.#queue) return Promise.reject(tooMany())
     return new Promise((resolve, reject) => {
-      const settled = (): void => signal?.removeEventListener('abort', leave)
+      const settled = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', leave)
+      }
       const waiting: Waiting = {
         start: () => {
           settled()
@@ -145,28 +145,35 @@ export class DecodingPool {
           reject(reason)
         }
       }
-      const leave = (): void => {
+      const giveUp = (reason: unknown): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
-        waiting.refuse(signal!.reason)
+        waiting.refuse(reason)
       }
+      const leave = (): void => giveUp(signal!.reason)
+      const timer = setTimeout(() => giveUp(tooMany()), this.#waitMs)
       signal?.addEventListener('abort', leave, { once: true })
       this.#waiting.push(waiting)
     })
   }
 
-  async #run (file: ParkedBytes, signal: AbortSignal | undefined): Promise<Decoded> {
+  async #run (
+    file: LentFile,
+    signal: AbortSignal | undefined
+  ): Promise<{ decoded: Decoded } & Pick<LentFile, 'handle'>> {
     if (this.#closed) throw closing()
     signal?.throwIfAborted()
-    const exit = file.exit()
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(), this.#deadlineMs)
     try {
-      const { decoded, failed } = await this.#pool.run(exit, {
-        transferList: [exit.port],
+      const { handle, decoded, failed } = await this.#pool.run(file, {
+        transferList: [file.handle],
         signal: signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal
       })
-      if (!failed) return decoded
-      throw new AppError(failed.code, failed.message, { cause: failed.cause })
+      if (!failed) return { handle, decoded }
+      await handle.close()
+      throw failed.code === 'disk'
+        ? new StorageError(failed.cause)
+        : new AppError(failed.code, failed.message, { cause: failed.cause })
     } catch (error) {
       if (error instanceof AppError) throw error
       signal?.throwIfAborted()
@@ -186,6 +193,12 @@ export class DecodingPool {
       clearTimeout(timer)
     }
   }
+}
+
+function tooMany (): AppError {
+  return new AppError('SERVICE_UNAVAILABLE', 'Too many recordings are being decoded: try again in a moment', {
+    headers: { 'retry-after': '5' }
+  })
 }
 
 function closing (cause?: unknown): AppError {

@@ -17,21 +17,25 @@ import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Decoded, DecodedActivity } from '../workers/decoding.ts'
-import type { ParkedBytes } from '../workers/parked-bytes.ts'
+import type { Upload } from '../uploads/receive.ts'
+import type { Part, SpooledFile } from '../uploads/spool.ts'
 
-export interface Upload {
-  file: ParkedBytes
-  /** Of the plain bytes. */
-  sha256: Buffer
-  fileName: string | null
+/** Reads a recording on another thread, which puts into the file what is to be stored of it. */
+export type Decode = (file: SpooledFile, signal: AbortSignal) => Promise<Decoded>
+
+/** Notes how an import ended and how many seconds it took. */
+export type ObserveImport = (format: string, outcome: ImportOutcome, seconds: number) => void
+
+export type ImportOutcome = 'imported' | 'duplicate' | 'failed' | 'aborted'
+
+export interface ImportContext {
+  userId: string
   allowDuplicate: boolean
+  signal: AbortSignal
+  decode: Decode
+  observe: ObserveImport
+  log: { info (fields: object, message: string): void }
 }
-
-/**
- * Reads a recording, on another thread; the file goes there, and comes back packed. Throws the signal's reason when it
- * aborts.
- */
-export type Decode = (file: ParkedBytes, signal: AbortSignal) => Promise<Decoded>
 
 export interface Import {
   isNew: boolean
@@ -40,13 +44,73 @@ export interface Import {
 }
 
 /** A recording that is read and not stored yet, or what came of the same bytes before. */
-export type ReadImport = { before: Import } | { decoded: Decoded }
+type ReadImport = { before: Import } | { decoded: Decoded }
+
+/** What is done with an upload: read it before the transaction, store it in one. */
+export interface ImportSteps {
+  prepare (sql: Sql): Promise<ReadImport>
+  work (sql: Sql, read: ReadImport): Promise<Import>
+}
 
 /**
- * Looks whether the bytes are here already, and reads them where they are not: slow, and nothing is written. Stops when
- * the signal aborts.
+ * Imports a recording: receives it, reads it, stores it, and notes how that ended. `once` carries out the steps, which
+ * are committed when it resolves; it may do neither, where the request was answered before, or keep a refusal for an
+ * answer.
  */
-export async function readImport (
+export async function importRecording<Result> (
+  context: ImportContext,
+  receive: () => Promise<Upload>,
+  once: (upload: Upload, steps: ImportSteps) => Promise<Result>
+): Promise<Result> {
+  const { userId, signal, decode, observe, log } = context
+  const startedMs = performance.now()
+  const ended = (format: string, outcome: ImportOutcome): void =>
+    observe(format, outcome, (performance.now() - startedMs) / 1000)
+  let stored: Import | undefined
+  let failure: unknown
+  /** Steps may run again: the last run is what counts. */
+  const step = async <T>(work: () => Promise<T>): Promise<T> => {
+    failure = undefined
+    try {
+      return await work()
+    } catch (error) {
+      failure = error
+      throw error
+    }
+  }
+  try {
+    const upload = await step(receive)
+    signal.throwIfAborted()
+    const result = await once(upload, {
+      prepare: (sql) => step(() => readImport(sql, userId, decode, upload, signal)),
+      work: (sql, read) => step(async () => (stored = await storeImport(sql, context, read, upload)))
+    })
+    if (failure !== undefined) {
+      ended('unknown', refusalOutcome(failure))
+    } else if (stored !== undefined) {
+      const { format, isNew, answer } = stored
+      ended(format, isNew ? 'imported' : 'duplicate')
+      if (isNew) log.info({ activity_id: answer.activity.id, format }, 'activity imported')
+    }
+    return result
+  } catch (error) {
+    if (signal.aborted || isReset(error)) ended('unknown', 'aborted')
+    else if (failure !== undefined || stored !== undefined) ended('unknown', refusalOutcome(failure ?? error))
+    throw error
+  }
+}
+
+function refusalOutcome (error: unknown): ImportOutcome {
+  return error instanceof AppError && error.code === 'DUPLICATE_ACTIVITY' ? 'duplicate' : 'failed'
+}
+
+/** Whether the connection broke off: the body is told a moment before the response is. */
+function isReset (error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET'
+}
+
+/** Looks whether the bytes were imported before, and decodes them where they were not: slow, and writes nothing. */
+async function readImport (
   sql: Sql,
   userId: string,
   decode: Decode,
@@ -60,40 +124,55 @@ export async function readImport (
 
 /**
  * Makes activities of a recording and keeps the original. The same bytes again change nothing; the same run from other
- * bytes is refused, unless the caller wants it.
+ * bytes is refused, unless duplicates are allowed.
  */
-export async function storeImport (
+async function storeImport (
   sql: Sql,
-  userId: string,
+  { userId, allowDuplicate }: ImportContext,
   read: ReadImport,
-  { file, sha256, fileName, allowDuplicate }: Upload
+  { file, sha256, fileName }: Upload
 ): Promise<Import> {
   if ('before' in read) return read.before
-  const { format, activities, warnings } = read.decoded
+  const { format, activities, warnings, parts } = read.decoded
   const recording = { recording_id: newId(), format, sha256, size_bytes: file.sizeBytes, file_name: fileName }
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
     if (user === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
-    // Whoever brought the same bytes meanwhile is done by now: this is the same import, not the same run from
-    // elsewhere.
+    // Another import of the same bytes has ended by now: this is the same import, not the same run from elsewhere.
     const meanwhile = await findBefore(sql, userId, sha256)
     if (meanwhile !== undefined) return meanwhile
     if (!allowDuplicate) await refuseDuplicates(sql, userId, activities)
     await insertRecording(sql, userId, recording)
-    await insertChunks(sql, userId, recording, file.returned())
-    for (const activity of activities) {
-      const day = localDate(Date.parse(activity.summary.start_time), user.timezone)
-      const settings = settingsOn(day, await listPhysiologyUntil(sql, userId, day))
-      await insertActivity(sql, userId, {
-        ...toStore(activity, recording),
-        timezone: user.timezone,
-        local_date: day,
-        ...recordedLoad(activity, settings)
-      })
-    }
+    await insertChunks(sql, userId, recording, chunksOf(file, parts))
+    await insertActivities(sql, userId, user.timezone, activities, recording)
     const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
     return { isNew: true, format, answer: { ...answerOf(rows), warnings } }
   })
+}
+
+/** The chunks of the original, each read when it is asked for. */
+async function * chunksOf (file: SpooledFile, parts: Part[]): AsyncGenerator<Buffer> {
+  for (const part of parts) if (part.name === 'original') yield await file.read(part)
+}
+
+async function insertActivities (
+  sql: Sql,
+  userId: string,
+  timezone: string,
+  activities: DecodedActivity[],
+  recording: Original
+): Promise<void> {
+  const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), timezone))
+  const settings = await listPhysiologyUntil(sql, userId, days.toSorted().at(-1) as string)
+  for (const [index, activity] of activities.entries()) {
+    const day = days[index] as string
+    await insertActivity(sql, userId, {
+      ...toStore(activity, recording),
+      timezone,
+      local_date: day,
+      ...recordedLoad(activity, settingsOn(day, settings))
+    })
+  }
 }
 
 interface Original {

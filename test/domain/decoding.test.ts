@@ -1,37 +1,42 @@
+import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { CHUNK_BYTES, packChunks, unpackChunk } from '../../src/uploads/chunks.ts'
 import { AppError } from '../../src/errors.ts'
+import type { SpooledFile } from '../../src/uploads/spool.ts'
 import { DecodingPool } from '../../src/workers/decoding.ts'
 import type { Decoded, DecodingOptions } from '../../src/workers/decoding.ts'
-import { ParkedBytes } from '../../src/workers/parked-bytes.ts'
 import { fitRun } from '../harness/fixtures/recordings.ts'
+import { openTestSpool, unlinkedFiles } from '../harness/spool.ts'
 
 const TROUBLED = new URL('../harness/fixtures/worker.js', import.meta.url)
 const ENDLESS = 1
 const EXITS = 2
 const HOARDS = 3
 const BUG = 4
+const DISK = 5
 
 type Test = Pick<typeof t, 'teardown' | 'fail' | 'equal' | 'match'>
 
+const { spool, directory } = await openTestSpool(t)
+
 type Options = Parameters<DecodingPool['decode']>[1]
 
-/** A thread pool that is closed with its test, and a function that sends bytes to it. */
+/** A pool that ends with its test, and is given bytes in a file. */
 function pooled (t: Test, options: DecodingOptions = {}) {
   const pool = new DecodingPool({ threads: 1, graceMs: 0, ...options })
   t.teardown(() => pool.close())
   return {
     get load () { return pool.load },
     close: () => pool.close(),
-    async decode (bytes: Uint8Array, options?: Options): Promise<Decoded & { chunks: Uint8Array[] }> {
-      const file = new ParkedBytes()
-      file.put(bytes)
+    decodeFile: (file: SpooledFile, options?: Options) => pool.decode(file, options),
+    async decode (bytes: Uint8Array, options?: Options): Promise<Decoded & { chunks: Buffer[] }> {
+      const file = await spooled(t, bytes)
       try {
         const decoded = await pool.decode(file, options)
-        return { ...decoded, chunks: Array.from(file.returned(), (chunk) => chunk.slice()) }
+        return { ...decoded, chunks: await Promise.all(decoded.parts.map((part) => file.read(part))) }
       } finally {
-        file.close()
+        await file.close()
       }
     }
   }
@@ -49,8 +54,16 @@ async function rejected (t: Test, work: Promise<unknown>, code: string, words: R
   return error
 }
 
-async function unpacked ({ chunks }: { chunks: Uint8Array[] }): Promise<Buffer> {
-  return Buffer.concat(await Promise.all(chunks.map((chunk) => unpackChunk(Buffer.from(chunk)))))
+async function spooled (t: Test, bytes: Uint8Array): Promise<SpooledFile> {
+  const file = spool.file()
+  t.teardown(() => file.close())
+  await file.append(bytes)
+  await file.finish()
+  return file
+}
+
+async function unpacked ({ chunks }: { chunks: Buffer[] }): Promise<Buffer> {
+  return Buffer.concat(await Promise.all(chunks.map(unpackChunk)))
 }
 
 t.test('decoding returns the figures and the original bytes, compressed', async t => {
@@ -58,7 +71,8 @@ t.test('decoding returns the figures and the original bytes, compressed', async 
   t.same(pool.load, { running: 0, waiting: 0, threads: 0 }, 'no thread before the first file')
   const bytes = fitRun()
   const decoded = await pool.decode(bytes)
-  t.ok((await unpacked(decoded)).equals(bytes), 'and given back')
+  t.ok((await unpacked(decoded)).equals(bytes))
+  t.same(decoded.parts.map(({ name, offset }) => ({ name, offset })), [{ name: 'original', offset: 0 }])
   t.equal(decoded.format, 'fit')
   t.same(decoded.warnings, [])
   t.match(decoded.activities, [{ summary: { distance_m: 177 }, activeS: 59 }])
@@ -67,10 +81,24 @@ t.test('decoding returns the figures and the original bytes, compressed', async 
 
 t.test('an invalid, truncated or oversized chunk is rejected', async t => {
   const [chunk] = packChunks(Buffer.alloc(CHUNK_BYTES, 'lap'))
-  t.equal((await unpackChunk(Buffer.from(chunk!))).length, CHUNK_BYTES)
+  t.equal((await unpackChunk(chunk!)).length, CHUNK_BYTES)
   await t.rejects(unpackChunk(Buffer.from('no gzip')), { code: 'Z_DATA_ERROR' })
   await t.rejects(unpackChunk(Buffer.from(chunk!.subarray(0, -9))), { code: 'Z_BUF_ERROR' })
   await t.rejects(unpackChunk(gzipSync(Buffer.alloc(CHUNK_BYTES + 1))), { code: 'ERR_BUFFER_TOO_LARGE' })
+})
+
+t.test('a large file comes back in several parts, in order', async t => {
+  const bytes = Buffer.concat([fitRun(), randomBytes(3 * CHUNK_BYTES)])
+  const decoded = await pooled(t).decode(bytes)
+  t.equal(decoded.parts.length, 4)
+  t.ok((await unpacked(decoded)).equals(bytes))
+})
+
+t.test('a disk that fails under a thread is the service’s failure, and the next file is read', async t => {
+  const pool = pooled(t, { worker: TROUBLED })
+  const { cause } = await rejected(t, pool.decode(trouble(DISK)), 'SERVICE_UNAVAILABLE', /cannot be stored/)
+  t.match(cause, /EBADF|out of range/)
+  t.equal((await pool.decode(fitRun())).activities.length, 1)
 })
 
 t.test('an error of the decoder keeps its message, and the thread stays alive', async t => {
@@ -84,13 +112,27 @@ t.test('an error of the decoder keeps its message, and the thread stays alive', 
 t.test('the queue of files is bounded and first in, first out', async t => {
   const pool = pooled(t, { queue: 2 })
   const done: string[] = []
-  const files = ['a', 'b', 'c'].map((name) => pool.decode(fitRun()).then(() => done.push(name)))
+  const files = await Promise.all(['a', 'b', 'c'].map(() => spooled(t, fitRun())))
+  const decoded = files.map((file, index) => pool.decodeFile(file).then(() => done.push('abc'[index] as string)))
   t.match(pool.load, { running: 1, waiting: 2 })
   const error = await rejected(t, pool.decode(fitRun()), 'SERVICE_UNAVAILABLE', /Too many/)
   t.match(error.headers, { 'retry-after': /^\d+$/ })
-  await Promise.all(files)
+  await Promise.all(decoded)
   t.same(done, ['a', 'b', 'c'])
   t.match(pool.load, { running: 0, waiting: 0 })
+})
+
+t.test('a file waits for a thread for so long, and is refused then', async t => {
+  const pool = pooled(t, { worker: TROUBLED, waitMs: 10 })
+  const runner = new AbortController()
+  const [first, second] = await Promise.all([spooled(t, trouble(ENDLESS)), spooled(t, fitRun())])
+  const running = pool.decodeFile(first, { signal: runner.signal })
+  const { headers } = await rejected(t, pool.decodeFile(second), 'SERVICE_UNAVAILABLE', /Too many/)
+  t.match(headers, { 'retry-after': /^\d+$/ })
+  t.match(pool.load, { running: 1, waiting: 0 })
+  runner.abort(new Error('hung up'))
+  await t.rejects(running, { message: 'hung up' })
+  t.equal((await pool.decode(fitRun())).activities.length, 1)
 })
 
 t.test('a file that takes too long is aborted with its thread, and the next one is decoded', async t => {
@@ -115,11 +157,13 @@ t.test('a disconnected client frees its thread or its place in the queue', async
   const pool = pooled(t, { worker: TROUBLED })
   const runner = new AbortController()
   const waiter = new AbortController()
-  const running = pool.decode(trouble(ENDLESS), { signal: runner.signal })
-  const waiting = pool.decode(fitRun(), { signal: waiter.signal })
-  const patient = pool.decode(fitRun())
-  waiter.abort(new Error('left the line'))
-  await t.rejects(waiting, { message: 'left the line' })
+  const files = [trouble(ENDLESS), fitRun(), fitRun()].map((bytes) => spooled(t, bytes))
+  const [first, second, third] = await Promise.all(files)
+  const running = pool.decodeFile(first!, { signal: runner.signal })
+  const waiting = pool.decodeFile(second!, { signal: waiter.signal })
+  const patient = pool.decodeFile(third!)
+  waiter.abort(new Error('left the queue'))
+  await t.rejects(waiting, { message: 'left the queue' })
   t.equal(pool.load.waiting, 1)
   runner.abort(new Error('hung up'))
   await t.rejects(running, { message: 'hung up' })
@@ -131,7 +175,8 @@ t.test('a disconnected client frees its thread or its place in the queue', async
 
 t.test('idle threads exit', async t => {
   const pool = pooled(t, { idleMs: 50 })
-  await pool.decode(fitRun())
+  const file = await spooled(t, fitRun())
+  await pool.decodeFile(file)
   t.equal(pool.load.threads, 1)
   const limit = Date.now() + 10_000
   while (pool.load.threads > 0 && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -140,8 +185,9 @@ t.test('idle threads exit', async t => {
 
 t.test('closing finishes running work, rejects queued work, and always ends', async t => {
   const pool = pooled(t, { graceMs: 10_000 })
-  const running = pool.decode(fitRun())
-  const waiting = rejected(t, pool.decode(fitRun()), 'SERVICE_UNAVAILABLE', /shutting down/)
+  const [first, second] = await Promise.all([spooled(t, fitRun()), spooled(t, fitRun())])
+  const running = pool.decodeFile(first)
+  const waiting = rejected(t, pool.decodeFile(second), 'SERVICE_UNAVAILABLE', /shutting down/)
   const closed = pool.close()
   t.equal(pool.close(), closed)
   await waiting
@@ -150,8 +196,14 @@ t.test('closing finishes running work, rejects queued work, and always ends', as
   await rejected(t, pool.decode(fitRun()), 'SERVICE_UNAVAILABLE', /shutting down/)
 
   const stuck = pooled(t, { worker: TROUBLED, graceMs: 100 })
-  const endless = rejected(t, stuck.decode(trouble(ENDLESS)), 'SERVICE_UNAVAILABLE', /shutting down/)
+  const file = await spooled(t, trouble(ENDLESS))
+  const endless = rejected(t, stuck.decodeFile(file), 'SERVICE_UNAVAILABLE', /shutting down/)
   await stuck.close()
   await endless
   t.equal(stuck.load.threads, 0)
+})
+
+t.test('every file is gone in the end, those included whose thread ended', { skip: process.platform !== 'linux' }, async t => {
+  while (unlinkedFiles(directory) > 0) await new Promise(setImmediate)
+  t.equal(unlinkedFiles(directory), 0)
 })

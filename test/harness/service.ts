@@ -20,6 +20,7 @@ import { DecodingPool } from '../../src/workers/decoding.ts'
 import { createDatabase } from './database.ts'
 import { spawnNode } from './plain-node.ts'
 import { problemsIn } from './log-check.ts'
+import { openTestSpool } from './spool.ts'
 
 export interface Ending { teardown (end: () => unknown): unknown }
 
@@ -103,6 +104,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
   })
   const metrics = new Metrics(config.app)
   const database = connect({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
+  const spool = parts.spool ?? (await openTestSpool(t)).spool
   const decoding = new DecodingPool()
   const availability = new Availability()
   const checks = [{ name: 'database', critical: true, look: async () => { await database.ping() } }]
@@ -117,7 +119,8 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
     checks,
     accessTokens,
     passwords: new Passwords(TEST_COST),
-    ...parts
+    ...parts,
+    spool
   })
   t.teardown(async () => {
     await app.close()

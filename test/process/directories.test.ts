@@ -25,19 +25,11 @@ t.test('folders are created, and one that cannot be written to is reported', asy
       }
     ])
   )
-  t.same(
-    await prepareDirectories(
-      readConfig(
-        {
-          DATABASE_URL: 'postgres://localhost/trainer',
-          JWT_SECRET: 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa',
-          DATA_DIR: 'file'
-        },
-        folder
-      )
-    ),
-    [],
-    'where nothing is kept in DATA_DIR it may be anything'
+  const given = { DATABASE_URL: 'postgres://localhost/trainer', JWT_SECRET: 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa' }
+  await t.rejects(
+    prepareDirectories(readConfig({ ...given, DATA_DIR: 'file' }, folder)),
+    ConfigError as never,
+    'uploads are spooled there even where database and secret are given'
   )
 })
 

@@ -35,7 +35,7 @@ async function addRecording (userId: string, format = 'fit'): Promise<{ name: st
     insert into recordings (user_id, recording_id, format, sha256, size_bytes, file_name)
     values (${userId}, ${id}, ${format}, ${createHash('sha256').update(bytes).digest()}, ${bytes.length}, 'run.fit')
   `
-  for (const [position, gzip] of packChunks(bytes).entries()) {
+  for (const [position, gzip] of [...packChunks(bytes)].entries()) {
     await sql`insert into recording_chunks ${sql({ user_id: userId, recording_id: id, position, gzip })}`
   }
   await sql`

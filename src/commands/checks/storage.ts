@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
-import { inspectDirectory, usesDataDirectory } from '../../config/directories.ts'
+import { inspectDirectory } from '../../config/directories.ts'
 import { failed, ok, warning } from './check.ts'
 import type { Check } from './check.ts'
 
@@ -17,9 +17,7 @@ const TAIL_BYTES = 64 * 1024
 /** The folders that are written to, the room in them, and the log that is there. */
 export async function checkStorage (config: Config): Promise<Check[]> {
   return [
-    usesDataDirectory(config)
-      ? await checkDirectory('data_directory', 'DATA_DIR', config.dataDir, failed)
-      : ok('data_directory', 'DATA_DIR is not used: database and secret are given'),
+    await checkDirectory('data_directory', 'DATA_DIR', config.dataDir, failed),
     await checkDirectory('log_directory', 'LOG_DIR', config.log.dir, warning),
     await checkLogFile(join(config.log.dir, 'app.log'))
   ]
