@@ -1,13 +1,13 @@
 import { AppError } from '../errors.ts'
 
 /** How much of uploads one process spools at once, in bytes: sixteen of the largest recordings. */
-const BUDGET_BYTES = 512 * 1024 * 1024
+export const UPLOAD_BUDGET_BYTES = 512 * 1024 * 1024
 
 /** The bytes of uploads that a process may have on disk at once: being received, decoded, or waiting for it. */
 export class UploadBudget {
   #leftBytes: number
 
-  constructor (bytes = BUDGET_BYTES) {
+  constructor (bytes = UPLOAD_BUDGET_BYTES) {
     this.#leftBytes = bytes
   }
 

@@ -135,6 +135,6 @@ function nextExpiry (): string {
   return new Date(Date.now() + REFRESH_TOKEN_MS).toISOString()
 }
 
-export function wrongPassword (message = 'E-mail address and password do not belong together'): AppError {
+export function wrongPassword (message = 'Incorrect e-mail address or password'): AppError {
   return new AppError('INVALID_CREDENTIALS', message)
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { UPLOAD_BUDGET_BYTES } from '../../src/uploads/budget.ts'
 import { dashboards, manifests, ROOT, text, yaml, type Loose, type Manifest } from '../harness/deploy-files.ts'
 import { stages } from '../harness/dockerfile.ts'
 
@@ -91,6 +92,13 @@ t.test('every port and path matches the service', async (t) => {
     t.match(last.find(({ keyword }) => keyword === 'ENV')!.rest, `${name}=${settings[name]}`)
     t.ok(container.volumeMounts.some(({ mountPath }: Loose) => mountPath === settings[name]), `${name} can be written`)
   }
+})
+
+t.test('the volume of DATA_DIR has room for all that is spooled there', async (t) => {
+  const mount = container.volumeMounts.find(({ mountPath }: Loose) => mountPath === settings.DATA_DIR)
+  const { emptyDir } = pod.volumes.find(({ name }: Loose) => name === mount.name)
+  const [, gib] = /^(\d+)Gi$/.exec(emptyDir.sizeLimit)!
+  t.ok(Number(gib) * 2 ** 30 > 2 * UPLOAD_BUDGET_BYTES * Number(settings.WORKERS ?? 1), emptyDir.sizeLimit)
 })
 
 t.test('the waits of a shutdown add up to less than the grace period of the pod', async (t) => {
