@@ -1,6 +1,6 @@
 import type { Sql } from './sql.ts'
 
-/** Takes the lock of a job until the transaction ends; false at once where another process has it. */
+/** Locks a job until the transaction ends; false at once where another process has the lock. */
 export async function tryLockJob (sql: Sql, name: string): Promise<boolean> {
   const [row] = await sql<{ locked: boolean }>`/* tryLockJob */
     select pg_try_advisory_xact_lock(hashtextextended(${name}, 7236517)) as locked

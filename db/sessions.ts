@@ -16,8 +16,8 @@ export interface RefreshTokenRow {
 }
 
 /**
- * Makes a session, if the password it is opened with is still that of the account: false where it is not, also where it
- * is being changed at this moment. Null is for whoever has no password.
+ * Creates a session if the account's password hash is still the one that was checked: false where it is not, also where
+ * a concurrent transaction changes it. Null is for accounts without a password.
  */
 export async function insertSession (
   sql: Sql,
@@ -37,7 +37,7 @@ export async function insertSession (
   return rows.length === 1
 }
 
-/** Holds the session for this transaction and has it live until then; false where it is gone. */
+/** Locks the session until the transaction ends, and extends it; false where it has ended. */
 export async function extendSession (sql: Sql, userId: string, sessionId: string, expiresAt: string): Promise<boolean> {
   const rows = await sql`/* extendSession */
     update sessions set expires_at = ${expiresAt}::timestamptz where user_id = ${userId} and session_id = ${sessionId}
@@ -46,14 +46,14 @@ export async function extendSession (sql: Sql, userId: string, sessionId: string
   return rows.length === 1
 }
 
-/** Takes all its refresh tokens with it. */
+/** Deletes a session with all its refresh tokens. */
 export async function deleteSession (sql: Sql, userId: string, sessionId: string): Promise<void> {
   await sql`/* deleteSession */
     delete from sessions where user_id = ${userId} and session_id = ${sessionId}
   `
 }
 
-/** Ends all sessions of an account but one; answers which. */
+/** Ends all sessions of an account but one; returns their ids. */
 export async function deleteOtherSessions (sql: Sql, userId: string, spared: string | undefined): Promise<string[]> {
   const rows = await sql<{ session_id: string }>`/* deleteOtherSessions */
     delete from sessions where user_id = ${userId} and session_id is distinct from ${spared ?? null}::uuid
@@ -81,7 +81,7 @@ export async function findRefreshToken (
   return row
 }
 
-/** Uses a token up; false where that was done before. */
+/** Marks a token as used; false where it was used before. */
 export async function useRefreshToken (sql: Sql, userId: string, tokenId: string): Promise<boolean> {
   const rows = await sql`/* useRefreshToken */
     update refresh_tokens set used_at = now() where user_id = ${userId} and token_id = ${tokenId} and used_at is null
@@ -90,7 +90,7 @@ export async function useRefreshToken (sql: Sql, userId: string, tokenId: string
   return rows.length === 1
 }
 
-/** Deletes so many at the most of the sessions that nobody can go on with any more, and answers how many it were. */
+/** Deletes at most `limit` expired sessions, the oldest first; returns how many. */
 export async function deleteExpiredSessions (sql: Sql, limit: number): Promise<number> {
   const [row] = await sql<{ count: number }>`/* deleteExpiredSessions */
     with gone as (
@@ -105,7 +105,7 @@ export async function deleteExpiredSessions (sql: Sql, limit: number): Promise<n
   return row?.count ?? 0
 }
 
-/** Deletes so many at the most of the refresh tokens that are of no use any more, and answers how many it were. */
+/** Deletes at most `limit` expired refresh tokens, the oldest first; returns how many. */
 export async function deleteExpiredRefreshTokens (sql: Sql, limit: number): Promise<number> {
   const [row] = await sql<{ count: number }>`/* deleteExpiredRefreshTokens */
     with gone as (

@@ -192,7 +192,7 @@ async function answerOnce<Prepared, Body> (
 
 function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): SentAnswer {
   if (!fingerprint.equals(kept.fingerprint)) {
-    throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used before, for another request')
+    throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used for another request before')
   }
   const answer = JSON.parse(seal.open(kept.answer)) as RecordedAnswer
   if (answer.status < 400) return { ...answer, replayed: true }

@@ -11,7 +11,7 @@ import { representation, requireMatch, validators, writeOptimistically } from '.
 import { changePassword, closeAccount, signUp } from '../src/workflows/accounts.ts'
 import type { Keys } from '../src/workflows/sessions.ts'
 
-/** Registration: the one way to an account without an identity provider. */
+/** Registration: creates an account with a password. */
 export const registrationRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
   const keys: Keys = { ...options.keys, revocations: app.revocations.known }
 
@@ -92,7 +92,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
 async function account ({ sql, user }: Pick<FastifyRequest, 'sql' | 'user'>): Promise<UserRow> {
   const row = await findUser(sql, user.id)
   if (row === undefined) {
-    throw new AppError('UNAUTHENTICATED', 'There is no such account any more', {
+    throw new AppError('UNAUTHENTICATED', 'This account no longer exists', {
       headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' }
     })
   }

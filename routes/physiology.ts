@@ -46,7 +46,7 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const problem = contradiction(body)
       if (problem !== undefined) throw invalid(problem.field, problem.message)
       const made = await insertPhysiology(sql, user.id, newId(), body)
-      if (made === undefined) { throw new AppError('CONFLICT', 'There are settings from that day on already: delete them first') }
+      if (made === undefined) { throw new AppError('CONFLICT', 'Settings for this day already exist: delete them first') }
       return created(made, validators(revised(made)))
     })
   )

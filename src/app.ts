@@ -151,7 +151,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   return app
 }
 
-/** Answers with tokens are for nobody else. */
+/** Responses with tokens must not be stored. */
 function keepOutOfCaches (_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   reply.header('cache-control', 'no-store')
   done()

@@ -1,13 +1,13 @@
 import { unfit } from '../errors.ts'
 
-/** A cursor that says where a page of `list` ended, opaque to whoever holds it. */
+/** A cursor for the position after a page of `list`, opaque to clients. */
 export function cursorOf (list: string, ...parts: string[]): string {
   return Buffer.from(JSON.stringify([list, ...parts])).toString('base64url')
 }
 
 /**
- * The parts of a cursor of `list` made by `cursorOf`, each as `forms` asks.
- * @throws AppError REQUEST_VALIDATION_ERROR for anything else, another list's among them.
+ * The parts of a cursor made by `cursorOf` for the same `list`, each matching its pattern in `forms`.
+ * @throws AppError REQUEST_VALIDATION_ERROR for anything else, a cursor of another list included
  */
 export function readCursor (cursor: string, list: string, ...forms: RegExp[]): string[] {
   try {
@@ -17,14 +17,14 @@ export function readCursor (cursor: string, list: string, ...forms: RegExp[]): s
       forms.every((form, index) => typeof parts[index] === 'string' && form.test(parts[index]))
     if (of === list && isWhole && cursorOf(list, ...parts as string[]) === cursor) return parts as string[]
   } catch {
-    // Not even JSON: the same answer.
+    // Not JSON: the same error.
   }
   throw unfit('cursor', 'querystring', 'is not one this list gave')
 }
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** The page of `rows`, of which there may be one more than `limit`. */
+/** The page of `rows`, which were read with one more than `limit` to tell whether there is a next page. */
 export function pageOf<Row> (
   rows: Row[],
   limit: number,

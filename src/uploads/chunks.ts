@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import { constants, gunzip, gzipSync } from 'node:zlib'
 
-/** How much of an original one row holds: what one statement carries, and one read of it, is never more. */
+/** How much of an original one row holds: the most that one statement writes or reads of it. */
 export const CHUNK_BYTES = 256 * 1024
 
 const unzipped = promisify(gunzip)
@@ -19,8 +19,8 @@ export function * packChunks (bytes: Uint8Array): Generator<Buffer> {
 }
 
 /**
- * The plain bytes of a chunk, unpacked on a thread of Node's, in one go: by default it would wait for a thread 16
- * times, behind whatever else wants one. Rejects what is no gzip, or of more than a chunk.
+ * The plain bytes of a chunk, unpacked on Node's thread pool in one task: with zlib's default chunk size it would queue
+ * for a thread 16 times. Rejects bytes that are not gzip, or unpack to more than a chunk.
  */
 export async function unpackChunk (gzip: Buffer): Promise<Buffer> {
   return await unzipped(gzip, { maxOutputLength: CHUNK_BYTES, chunkSize: CHUNK_BYTES + 1024 })

@@ -84,7 +84,7 @@ export async function openSpool (
     const path = join(directory, randomUUID())
     const handle = await open(path, 'wx+', 0o600).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
-      // Somebody removed the directory.
+      // The directory was removed while the service runs.
       await mkdir(directory, { recursive: true, mode: 0o700 })
       return await open(path, 'wx+', 0o600)
     })

@@ -14,11 +14,11 @@ export interface DecodingOptions {
   waitMs?: number
   /** Files that may wait: they are on disk, so this bounds what is kept of each in memory alone. */
   queue?: number
-  /** A file that takes longer on a thread is given up, and the thread with it. */
+  /** A file that takes longer on a thread is abandoned, and the thread with it. */
   deadlineMs?: number
   /** Of JavaScript values in one thread. The columns of a million records come on top, 72 MB. */
   memoryMb?: number
-  /** A thread with nothing to do for so long ends. */
+  /** An idle thread ends after this. */
   idleMs?: number
   /** How long `close` lets running files finish. */
   graceMs?: number
@@ -32,8 +32,8 @@ interface Waiting {
 }
 
 /**
- * Decodes recordings on threads of their own, so that the one that answers requests is never held by a file and a
- * hostile one takes down only its thread. No thread is started before the first file.
+ * Decodes recordings on threads of their own, so that no file blocks the event loop, and a malicious one ends its own
+ * thread alone. No thread is started before the first file.
  */
 export class DecodingPool {
   readonly #pool: Piscina<DecodeTask, DecodeReply>
@@ -42,7 +42,7 @@ export class DecodingPool {
   readonly #waitMs: number
   readonly #deadlineMs: number
   readonly #graceMs: number
-  // Files wait here and not in the pool: a deadline that began in a queue would blame a file for those before it.
+  // Files wait here and not in the pool, where a file's deadline would begin while it waits for others.
   readonly #waiting: Waiting[] = []
   readonly #running = new Set<Promise<unknown>>()
   #busy = 0
@@ -69,7 +69,7 @@ export class DecodingPool {
       maxThreads: threads,
       idleTimeout: idleMs,
       resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: 32 },
-      // A worker waiting in Atomics.wait cannot be told of anything else and saves microseconds only.
+      // A thread that waits in Atomics.wait receives no other messages, and saves microseconds alone.
       atomics: 'disabled',
       recordTiming: false
     })
@@ -106,8 +106,8 @@ export class DecodingPool {
   }
 
   /**
-   * Refuses what waits, lets what runs finish for a moment, then ends every thread. Always ends; the second call is the
-   * first.
+   * Refuses waiting files, gives running ones a moment to finish, then ends every thread. Always resolves; a second
+   * call returns the first's promise.
    */
   close (): Promise<void> {
     this.#closed ??= this.#end()

@@ -25,12 +25,12 @@ import { newId } from '../ids.ts'
 import { revoke } from './revocations.ts'
 import { openSession, wrongPassword, type Keys } from './sessions.ts'
 
-/** The longest a token of an identity provider is reckoned to live, in seconds. */
+/** The assumed maximum lifetime of an identity provider's tokens, in seconds. */
 const IDENTITY_TOKEN_S = 24 * 3600
-/** Pieces of originals deleted by one statement: 50 MiB, which takes far less than a statement may. */
+/** Chunks of originals deleted by one statement: 50 MiB, well within the statement timeout. */
 const ORIGINALS_AT_ONCE = 200
 
-/** Makes the account and its first session. Of twenty who ask for one address at once, one gets it. */
+/** Creates an account and its first session. Of concurrent registrations of one address, one succeeds. */
 export async function signUp (
   sql: Sql,
   keys: Keys,
@@ -41,7 +41,7 @@ export async function signUp (
   const address = canonicalAddress(email)
   return await transaction(sql, async (sql) => {
     if (!(await claimAddress(sql, address, id))) {
-      throw new AppError('CONFLICT', 'There is an account with this e-mail address already', {
+      throw new AppError('CONFLICT', 'An account with this e-mail address already exists', {
         details: { field: 'email' }
       })
     }
@@ -51,8 +51,8 @@ export async function signUp (
 }
 
 /**
- * Another password, and the end of all sessions but the one it is changed from (`sessionId`). API keys stay: they are
- * listed, and deleted, one by one.
+ * Changes the password, and ends all sessions but the one it is changed from (`sessionId`). API keys stay valid: they
+ * are listed, and deleted, one by one.
  */
 export async function changePassword (
   sql: Sql,
@@ -61,12 +61,12 @@ export async function changePassword (
   sessionId: string | undefined,
   change: PasswordChange
 ): Promise<void> {
-  if (!(await keys.passwords.verify(user.password_hash, change.current_password))) { throw wrongPassword('The password is not that of the account') }
+  if (!(await keys.passwords.verify(user.password_hash, change.current_password))) { throw wrongPassword('Incorrect password') }
   const passwordHash = await keys.passwords.hash(change.new_password)
   const ended = await transaction(sql, async (sql) => {
-    // First, as it keeps out whoever is logging in with the old one: their session is either among those that end, or
-    // never begins.
-    if (!(await replacePasswordHash(sql, user.id, user.password_hash as string, passwordHash))) { throw wrongPassword('The password is not that of the account') }
+    // First, as it locks the account: the session of a concurrent login with the old password is either ended here, or
+    // never created.
+    if (!(await replacePasswordHash(sql, user.id, user.password_hash as string, passwordHash))) { throw wrongPassword('Incorrect password') }
     const sessions = await deleteOtherSessions(sql, user.id, sessionId)
     return await revoke(sql, sessions.map(sessionSubject), ACCESS_TOKEN_S)
   })
@@ -74,9 +74,9 @@ export async function changePassword (
 }
 
 /**
- * Deletes the account and everything that is its own. Whoever has a password must say it; an account without one was
- * made by an identity provider's token, and the token is enough. A token of before makes no new account. It goes as it
- * was read: with the password that was checked, and where `wantedRevision` is given, in that revision.
+ * Deletes the account and all its data. An account with a password needs it; one without was created by a token of an
+ * identity provider, and the token is enough. An earlier token creates no new account. The account is deleted only if
+ * it is unchanged: with the password that was checked and, where `wantedRevision` is given, in that revision.
  */
 export async function closeAccount (
   sql: Sql,
@@ -87,16 +87,16 @@ export async function closeAccount (
 ): Promise<void> {
   if (user.password_hash !== null) {
     if (password === undefined) throw unfit('password', 'body', 'is required')
-    if (!(await keys.passwords.verify(user.password_hash, password))) { throw wrongPassword('The password is not that of the account') }
+    if (!(await keys.passwords.verify(user.password_hash, password))) { throw wrongPassword('Incorrect password') }
   }
   const ended = await transaction(sql, async (sql) => {
     if (!(await lockUnchangedUser(sql, user, wantedRevision))) {
       throw wantedRevision === undefined
-        ? wrongPassword('The password is not that of the account')
+        ? wrongPassword('Incorrect password')
         : preconditionFailed()
     }
-    // Before all else and bit by bit: they may be more than one statement has the time for. They come back where the
-    // rest fails.
+    // Before the rest and in batches: all of them may exceed the statement timeout. They are restored where the rest
+    // fails.
     while ((await deleteSomeOriginals(sql, user.id, ORIGINALS_AT_ONCE)) === ORIGINALS_AT_ONCE);
     const identities = await deleteUser(sql, user.id)
     return [
@@ -113,8 +113,8 @@ export async function closeAccount (
 }
 
 /**
- * The account of somebody an identity provider vouches for, made at first sight. It is never one that was there before:
- * an e-mail address is taken over from the provider only where it says that it has checked it, and no account has it.
+ * The account of an identity provider's subject, created on first use. It is never an existing account: an e-mail
+ * address is taken from the token only where the provider has verified it and no account has it.
  * @throws AppError UNAUTHENTICATED where the account was deleted after the token was issued
  */
 export async function accountOf (sql: Sql, identity: IdentityToken): Promise<string> {
@@ -123,7 +123,7 @@ export async function accountOf (sql: Sql, identity: IdentityToken): Promise<str
   return await transaction(sql, async (sql) => {
     const id = newId()
     if (!await claimIdentity(sql, identity, id)) return await findUserIdByIdentity(sql, identity) ?? gone()
-    // This instance may not have heard of it. Asked after the claim, which has waited for a deletion under way.
+    // This instance may not have read the revocation. Checked after the claim, which waits for a running deletion.
     if (await isRevokedSince(sql, identitySubject(identity.issuer, identity.subject), identity.issuedAtMs)) gone()
     const { email, name, timezone } = identity
     const isOwn = email !== undefined && isEmailAddress(email) && await claimAddress(sql, canonicalAddress(email), id)

@@ -6,10 +6,10 @@ import { makeApiKey } from '../auth/api-keys.ts'
 import { AppError, invalid } from '../errors.ts'
 import { newId } from '../ids.ts'
 
-/** How many keys a runner may have. */
+/** The maximum number of keys of a runner. */
 const MOST_KEYS = 100
 
-/** Makes a key; what is answered has the key itself, which is kept nowhere. */
+/** Creates a key. The answer contains the key itself, which is stored nowhere. */
 export async function createApiKey (
   sql: Sql,
   userId: string,
@@ -26,7 +26,7 @@ export async function createApiKey (
     expires_at: expiresAt ?? undefined
   }
   const made = await transaction(sql, async (sql) => {
-    // Keys made at the same time are counted one after the other.
+    // Concurrent requests are counted one after the other.
     await lockUser(sql, userId)
     return await insertApiKey(sql, userId, row, MOST_KEYS)
   })

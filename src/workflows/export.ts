@@ -5,20 +5,19 @@ import { EXPORTED_TABLES, listOriginals, listRows, type ExportedTable } from '..
 import { readRecording } from '../../db/recordings.ts'
 import type { Sql } from '../../db/sql.ts'
 
-/** So many rows are in memory at once. */
+/** Rows in memory at once. */
 const PAGE_ROWS = 100
 
 /**
- * Everything of a runner's as a ZIP: a JSON file for the account and for each kind of thing, and every original in
- * `originals/`.
+ * All data of a runner as a ZIP: a JSON file for the account and for each table, and every original in `originals/`.
  *
- * It is made while it is read, so that no more is in memory than a page of rows or a piece of an original, however much
- * there is and however slowly it is taken. Each page is a statement of its own: one transaction over all would show
- * everything as of one moment, but keep a connection, and hold up the cleaning of the database, for as long as a slow
- * client likes. Each row is there once and whole all the same, as pages go by ids that never change.
+ * It is written while it is read, so that at most a page of rows or a chunk of an original is in memory, however large
+ * the export and however slow the client. Each page is a statement of its own: one transaction would show one moment,
+ * but occupy a connection, and hold back vacuum, for as long as a slow client takes. Each row is exported once and
+ * whole all the same, as pages are ordered by ids that never change.
  *
- * Where reading fails the stream ends in an error, never as if all were there; when the stream is destroyed, the
- * reading stops.
+ * Where reading fails, the stream ends in an error, never as if it were complete; when the stream is destroyed, reading
+ * stops.
  */
 export function exportAll (sql: Sql, userId: string, account: Record<string, unknown>): Readable {
   const zip = new ZipFile()
@@ -37,9 +36,9 @@ export function exportAll (sql: Sql, userId: string, account: Record<string, unk
     zip.end()
   }
 
-  /** Resolves when all of it has gone into the ZIP: until then nothing else is read. */
+  /** Resolves when the entry is in the ZIP whole; only then the next one is read. */
   async function add (name: string, content: Iterable<string> | AsyncIterable<string | Buffer>): Promise<void> {
-    if (output.destroyed) throw output.errored ?? new Error('Nobody reads the export any more')
+    if (output.destroyed) throw output.errored ?? new Error('The client of the export has gone')
     const source = Readable.from(content)
     const stop = () => source.destroy()
     output.once('close', stop)
@@ -48,7 +47,7 @@ export function exportAll (sql: Sql, userId: string, account: Record<string, unk
       source.once('error', fail)
       zip.addReadStream(source, name)
       await ended
-      if (source.errored !== null || !source.readableEnded) { throw source.errored ?? new Error('Nobody reads the export any more') }
+      if (source.errored !== null || !source.readableEnded) { throw source.errored ?? new Error('The client of the export has gone') }
     } finally {
       output.off('close', stop)
     }

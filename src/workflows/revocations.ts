@@ -2,17 +2,17 @@ import { insertRevocations } from '../../db/revocations.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { Revocation } from '../auth/revocations.ts'
 
-/** Clocks of instances and database may differ by so much. */
+/** The assumed maximum difference between the clocks of instances and database. */
 const MARGIN_S = 120
 
 interface RevokeOptions {
-  /** Tokens issued from now on are good. */
+  /** Whether tokens issued from now on stay valid. */
   pastOnly?: boolean
 }
 
 /**
- * Writes down for all instances that tokens which say so are good no more, for as long as they live (`tokenS`,
- * seconds). What is answered is for this instance to know at once, after the transaction.
+ * Records for all instances that the tokens of these subjects are revoked, for as long as a token lives (`tokenS`,
+ * seconds). Returns the revocations, for this instance to apply at once after the commit.
  */
 export async function revoke (
   sql: Sql,

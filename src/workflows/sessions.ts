@@ -32,12 +32,12 @@ export interface Keys {
 }
 
 /**
- * A new session for whoever knows the password; the same answer, after the same time, whether the address is known or
- * not.
+ * Opens a session with e-mail address and password. The refusal is the same, and takes the same time, whether the
+ * address is known or not.
  */
 export async function logIn (sql: Sql, keys: Keys, { email, password }: Login): Promise<Session> {
   const address = canonicalAddress(email)
-  // Once more where the hash was replaced meanwhile: it may be the same password, hashed anew by another login.
+  // Retried once where the hash was replaced meanwhile: a concurrent login may have rehashed the same password.
   for (let attempt = 1; attempt <= 2; attempt++) {
     const user = await findUserByAddress(sql, address)
     if (!await keys.passwords.verify(user?.password_hash, password) || user === undefined) break
@@ -48,7 +48,7 @@ export async function logIn (sql: Sql, keys: Keys, { email, password }: Login): 
   throw wrongPassword()
 }
 
-/** Hashes a password anew that was hashed when a hash cost less. */
+/** Rehashes a password whose hash is cheaper than hashes are today. */
 async function strengthen (sql: Sql, { passwords }: Keys, user: UserRow, password: string): Promise<UserRow> {
   const checked = user.password_hash as string
   if (!passwords.isWeak(checked)) return user
@@ -58,7 +58,7 @@ async function strengthen (sql: Sql, { passwords }: Keys, user: UserRow, passwor
     : user
 }
 
-/** Undefined where the account's password is no longer the one that was checked, or the account is gone. */
+/** Undefined where the account was deleted, or its password changed after it was checked. */
 export async function openSession (sql: Sql, keys: Keys, user: UserRow): Promise<Session | undefined> {
   const sessionId = newId()
   if (!await insertSession(sql, user.id, sessionId, user.password_hash, nextExpiry())) return undefined
@@ -66,16 +66,16 @@ export async function openSession (sql: Sql, keys: Keys, user: UserRow): Promise
 }
 
 /**
- * A new pair of tokens for the refresh token, which is used up by it. A token that was used before has been seen by
- * two: nobody can tell which of them is its owner, so the session ends for both, with all tokens it has. Of two who use
- * one at the same moment the second is such a one.
+ * Exchanges a refresh token, which is used up, for a new pair of tokens. A token that is used twice is known to two
+ * parties, and which of them is the owner cannot be told: the session ends, with all its tokens. The same holds for
+ * the second of two concurrent uses.
  */
 export async function refresh (sql: Sql, keys: Keys, token: string): Promise<Session> {
   const outcome = await transaction(sql, async (sql) => {
     const found = await findSession(sql, token)
     if (found === undefined || found.expired) return undefined
     const { userId, tokenId, session_id: sessionId } = found
-    // Holds the session: whoever else would use, revoke or end it waits from here on.
+    // Locks the session: concurrent refreshes, logouts and revocations wait from here on.
     if (!await extendSession(sql, userId, sessionId, nextExpiry())) return undefined
     if (!await useRefreshToken(sql, userId, tokenId)) {
       await deleteSession(sql, userId, sessionId)
@@ -86,14 +86,14 @@ export async function refresh (sql: Sql, keys: Keys, token: string): Promise<Ses
   })
   if (outcome?.ended !== undefined) keys.revocations.add(outcome.ended)
   if (outcome?.session === undefined) {
-    throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid (any more)', {
+    throw new AppError('UNAUTHENTICATED', 'The refresh token is invalid or has expired', {
       headers: { 'www-authenticate': 'Bearer realm="running-trainer", error="invalid_token"' }
     })
   }
   return outcome.session
 }
 
-/** Ends the session the token belongs to, also a used one; whatever is no token has nothing to end. */
+/** Ends the session of a refresh token, used or not; an invalid token ends nothing. */
 export async function logOut (sql: Sql, { revocations }: Keys, token: string): Promise<void> {
   const ended = await transaction(sql, async (sql) => {
     const found = await findSession(sql, token)

@@ -122,7 +122,7 @@ t.test('the queue of files is bounded and first in, first out', async t => {
   t.match(pool.load, { running: 0, waiting: 0 })
 })
 
-t.test('a file waits for a thread for so long, and is refused then', async t => {
+t.test('a file that has waited too long for a thread is refused', async t => {
   const pool = pooled(t, { worker: TROUBLED, waitMs: 10 })
   const runner = new AbortController()
   const [first, second] = await Promise.all([spooled(t, trouble(ENDLESS)), spooled(t, fitRun())])
@@ -203,7 +203,7 @@ t.test('closing finishes running work, rejects queued work, and always ends', as
   t.equal(stuck.load.threads, 0)
 })
 
-t.test('every file is gone in the end, those included whose thread ended', { skip: process.platform !== 'linux' }, async t => {
+t.test('every file is removed in the end, also where its thread has ended', { skip: process.platform !== 'linux' }, async t => {
   while (unlinkedFiles(directory) > 0) await new Promise(setImmediate)
   t.equal(unlinkedFiles(directory), 0)
 })

@@ -26,7 +26,7 @@ function gate () {
   return { open, opened }
 }
 
-t.test('batches follow each other until one says that all is done', async (t) => {
+t.test('batches run until one reports that there is nothing left', async (t) => {
   let left = 4
   const { runner } = runnerOf({ batch: async () => --left === 0 ? 'done' : 'more' })
   await runner.run('job')
@@ -34,7 +34,7 @@ t.test('batches follow each other until one says that all is done', async (t) =>
   await t.rejects(runner.run('another'), TypeError)
 })
 
-t.test('a job never runs twice at once', async (t) => {
+t.test('a job never runs concurrently with itself', async (t) => {
   const { open, opened } = gate()
   let running = 0
   let most = 0
@@ -54,7 +54,7 @@ t.test('a job never runs twice at once', async (t) => {
   t.same([most, runs], [1, 1])
 })
 
-t.test('stopping waits for the batch under way and begins no other', async (t) => {
+t.test('stopping waits for the running batch and begins no other', async (t) => {
   const { open, opened } = gate()
   let begun = 0
   let ended = 0
@@ -78,7 +78,7 @@ t.test('stopping waits for the batch under way and begins no other', async (t) =
   t.equal(begun, 1)
 })
 
-t.test('a job that is broken is told each time as ERROR, shown, and well again by itself', async (t) => {
+t.test('a failing job is logged as ERROR each time, degrades health, and recovers by itself', async (t) => {
   let failures = 2
   const { runner, lines } = runnerOf({
     batch: async () => {
@@ -100,7 +100,7 @@ t.test('a job that is broken is told each time as ERROR, shown, and well again b
   t.equal(lines.length, 3)
 })
 
-t.test('that the database is away is told once, and that it is back once', async (t) => {
+t.test('a database outage is logged once, and so is the recovery', async (t) => {
   let away = true
   const { runner, lines } = runnerOf({
     batch: async () => {
@@ -116,7 +116,7 @@ t.test('that the database is away is told once, and that it is back once', async
   t.same(lines.map(({ level }) => level), ['WARNING', 'INFO'])
 })
 
-t.test('jobs start by themselves, when they may', async (t) => {
+t.test('jobs start by themselves when they are allowed to', async (t) => {
   const { open, opened } = gate()
   let may = false
   const log = createLogger({ sink: { write () {} } })
@@ -132,7 +132,7 @@ t.test('jobs start by themselves, when they may', async (t) => {
   clearInterval(alive)
 })
 
-t.test('what is expired goes, batch by batch, and what is not stays', async (t) => {
+t.test('expired rows are deleted batch by batch, and no others', async (t) => {
   const { app, runner, databaseUrl } = await startService(t)
   const sql = postgres(databaseUrl, { max: 1, fetch_types: false, onnotice: () => {} })
   t.teardown(() => sql.end({ timeout: 5 }))
@@ -165,7 +165,7 @@ t.test('what is expired goes, batch by batch, and what is not stays', async (t) 
   t.equal(app.jobs.problem(), undefined)
 })
 
-t.test('what another process is at is left to it', async (t) => {
+t.test('a job that runs in another process is left to it', async (t) => {
   const { database, databaseUrl } = await startService(t)
   const sql = postgres(databaseUrl, { max: 1, fetch_types: false, onnotice: () => {} })
   t.teardown(() => sql.end({ timeout: 5 }))
@@ -179,7 +179,7 @@ t.test('what another process is at is left to it', async (t) => {
   t.equal(await first.batch(), 'done')
 })
 
-t.test('a job meets an outage and goes on after it', async (t) => {
+t.test('a job continues after an outage of the database', async (t) => {
   const { databaseUrl } = await startService(t)
   const address = new URL(databaseUrl)
   const proxy = await ToxicProxy.to(Number(address.port), address.hostname)

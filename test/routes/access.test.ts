@@ -110,14 +110,14 @@ async function things (operation: Operation, owner: Runner): Promise<Record<stri
   return ids
 }
 
-t.test('what asks nobody who they are is a closed list', async (t) => {
+t.test('the routes without authentication are a closed list', async (t) => {
   t.ok(operations.length > 20)
   t.same(operations.filter(({ isPublic }) => isPublic).map(nameOf).sort(), [...PUBLIC].sort())
 })
 
 const closed = operations.filter(({ isPublic }) => !isPublic)
 
-t.test('every route is known to this test: what its path names can be made, and its body is given', async (t) => {
+t.test('every route is known to this test, with its path parameters and its body', async (t) => {
   for (const operation of closed) {
     for (const { name } of paramsOf(operation)) { t.ok(name in MAKE, `${nameOf(operation)} names a ${name}: say in MAKE how a runner comes by one`) }
     const required = operation.parameters.some(
@@ -129,7 +129,7 @@ t.test('every route is known to this test: what its path names can be made, and 
   for (const name of Object.keys(CALLS)) t.ok(names.has(name), `${name} is a route`)
 })
 
-t.test('every route of the API is limited, and what is outside is not', async (t) => {
+t.test('every route of the API is rate-limited, and no other route is', async (t) => {
   const limited = await startService(t, { env: { RATE_LIMIT_MAX: '1000', RATE_LIMIT_AUTH_MAX: '1000' } })
   for (const { method, path } of operations) {
     const { headers } = await inject(limited.app, { method, url: path.replace(/\{\w+\}/g, uuidv7()) })
@@ -159,7 +159,7 @@ for (const operation of closed) {
     const { body: { key } } = await ann.call('POST', '/api-keys', { name: 'Reads', scopes: ['read'] })
     const reading = await ask(`Bearer ${key}`)
     if (isRead) t.ok(reading.status < 300, `a key that may read reads: ${reading.status}`)
-    else { t.match([reading.status, reading.body.error_code], [403, 'FORBIDDEN'], 'a key that may only read writes nothing') }
+    else { t.match([reading.status, reading.body.error_code], [403, 'FORBIDDEN'], 'a read-only key cannot write') }
 
     for (const { name, schema } of paramsOf(operation)) {
       if (schema?.format !== 'uuid') continue

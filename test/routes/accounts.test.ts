@@ -20,7 +20,7 @@ function as (token: string) {
   return { authorization: `Bearer ${token}` }
 }
 
-t.test('an account is read and changed, and knows who goes by an older state of it', async (t) => {
+t.test('an account is read and changed, and a change of an older revision is refused', async (t) => {
   const ann = await runner()
   const read = await ann.call('GET', '/me')
   t.match(read.body, {
@@ -49,7 +49,7 @@ t.test('an account is read and changed, and knows who goes by an older state of 
   t.equal((await ann.call('DELETE', '/me', { password: PASSWORD }, { 'if-match': etag })).status, 412)
 })
 
-t.test('of changes at once none is lost where nobody says what it goes by', async (t) => {
+t.test('concurrent changes without If-Match are all applied', async (t) => {
   const ann = await runner()
   const changes = [{ name: 'Another' }, { timezone: 'Asia/Tokyo' }, { first_weekday: 3 }, { units: 'imperial' }]
   const answers = await Promise.all(
@@ -59,7 +59,7 @@ t.test('of changes at once none is lost where nobody says what it goes by', asyn
   t.match((await ann.call('GET', '/me')).body, Object.assign({}, ...changes))
 })
 
-t.test('what an account cannot be is refused', async (t) => {
+t.test('invalid changes of an account are refused', async (t) => {
   const ann = await runner()
   for (const change of [
     {},
@@ -78,7 +78,7 @@ t.test('what an account cannot be is refused', async (t) => {
   ]) { t.equal((await ann.call('PATCH', '/me', change)).status, 422, JSON.stringify(change)) }
 })
 
-t.test('a new password ends all other sessions, and not the one it is changed from', async (t) => {
+t.test('a new password ends all other sessions, and keeps the one it is changed from', async (t) => {
   const ann = await runner()
   const { body: phone } = await logIn(ann.email, PASSWORD)
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
@@ -105,7 +105,7 @@ t.test('a new password ends all other sessions, and not the one it is changed fr
   )
 })
 
-t.test('no login with the old password outlives the change, however close they come', async (t) => {
+t.test('no login with the old password outlives a concurrent change of the password', async (t) => {
   const ann = await runner()
   const change = async () =>
     await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
@@ -122,7 +122,7 @@ t.test('no login with the old password outlives the change, however close they c
   t.equal((await database.sql`/* test */ select 1 from sessions where user_id = ${ann.id}`).length, 1)
 })
 
-t.test('of two new passwords at once one is it', async (t) => {
+t.test('of two concurrent changes of the password one succeeds', async (t) => {
   const ann = await runner()
   const passwords = Array.from({ length: 5 }, (_, i) => `new password ${i}`)
   const answers = await Promise.all(
@@ -151,7 +151,7 @@ t.test('a wrong current password changes nothing', async (t) => {
   t.equal((await logIn(ann.email, PASSWORD)).status, 200)
 })
 
-t.test('an account is deleted by its password alone, for good, with everything that was its own', async (t) => {
+t.test('an account is deleted with its password alone, for good, and with all of its data', async (t) => {
   const ann = await runner()
   const bob = await runner()
   for (const one of [ann, bob]) await fill(one)
@@ -179,7 +179,7 @@ t.test('an account is deleted by its password alone, for good, with everything t
   t.not(again.id, ann.id)
 })
 
-t.test('an account is deleted as it was read, and not as somebody has made it since', async (t) => {
+t.test('an account that was changed after it was read is not deleted with If-Match', async (t) => {
   let meanwhile = async () => {}
   class Slow extends Passwords {
     override async verify (hash: string | null | undefined, password: string) {
@@ -218,7 +218,7 @@ t.test('an account is deleted as it was read, and not as somebody has made it si
   t.equal((await leave(bob.access_token)).status, 204, 'who names no state means any')
 })
 
-t.test('originals are deleted a bounded number at a time, and all of them', async (t) => {
+t.test('all originals are deleted, a bounded number at a time', async (t) => {
   const ann = await runner()
   const recording = randomUUID()
   await database.sql`/* test */
@@ -237,7 +237,7 @@ t.test('originals are deleted a bounded number at a time, and all of them', asyn
   t.equal(await counted() - before, 3)
 })
 
-t.test('an account that is gone is nobody’s at an instance that has not heard of it', async (t) => {
+t.test('a deleted account is refused at an instance that has not read its revocation', async (t) => {
   const ann = await runner()
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
   const elsewhere = async () =>

@@ -6,7 +6,7 @@ const { runner, lines, database } = await startService(t)
 /** Lines of what a test broke on purpose. */
 const broken = new Set<object>()
 
-t.test('a list is filtered by what it says', async (t) => {
+t.test('the list is filtered by its query', async (t) => {
   const ann = await runner()
   for (const name of EXAMPLES) await send(ann, example(name))
   const all = (await ann.call('GET', '/activities')).body.items
@@ -31,7 +31,7 @@ t.test('a list is filtered by what it says', async (t) => {
   t.equal(second.body.next_cursor, null)
 })
 
-t.test('an original that cannot be read to its end is our failure, and told as one', async (t) => {
+t.test('an original that cannot be read to its end is logged as a server error', async (t) => {
   const ann = await runner()
   const { body: { activity } } = await send(ann, example('easy-run.fit'))
   await database.sql`delete from recording_chunks where user_id = ${ann.id}`
@@ -46,6 +46,6 @@ t.test('an original that cannot be read to its end is our failure, and told as o
   broken.add(line)
 })
 
-t.test('nothing else went wrong', async (t) => {
+t.test('there was no other error', async (t) => {
   t.same(lines.filter((line) => (line.level === 'ERROR' || line.level === 'CRITICAL') && !broken.has(line)), [])
 })

@@ -11,7 +11,7 @@ function as (key: string) {
   return { authorization: `Bearer ${key}` }
 }
 
-t.test('a key is shown once, listed without, and lets in until it is deleted', async (t) => {
+t.test('a key is shown once, listed without its secret, and works until it is deleted', async (t) => {
   const ann = await runner()
   const made = await ann.call('POST', '/api-keys', { name: 'Watch', scopes: ['read', 'write'] })
   t.equal(made.status, 201)
@@ -38,7 +38,7 @@ t.test('a key is shown once, listed without, and lets in until it is deleted', a
   t.equal((await ann.call('DELETE', `/api-keys/${made.body.id}`)).status, 404)
 })
 
-t.test('a key that may only read writes nothing', async (t) => {
+t.test('a read-only key cannot write', async (t) => {
   const ann = await runner()
   const { body: { id } } = await ann.call('POST', '/plans', PLAN)
   const { body: { key } } = await ann.call('POST', '/api-keys', { name: 'Page', scopes: ['read'] })
@@ -56,7 +56,7 @@ t.test('a key that may only read writes nothing', async (t) => {
   t.match((await ann.call('GET', `/plans/${id}`)).body, PLAN)
 })
 
-t.test('no key makes keys, changes the password or deletes the account', async (t) => {
+t.test('no key can create keys, change the password or delete the account', async (t) => {
   const ann = await runner()
   const { body: { key, id } } = await ann.call('POST', '/api-keys', { name: 'All', scopes: ['read', 'write'] })
   for (const [method, url, body] of [
@@ -69,7 +69,7 @@ t.test('no key makes keys, changes the password or deletes the account', async (
   t.equal((await ann.call('PATCH', '/me', { name: 'Ann' }, as(key))).status, 200)
 })
 
-t.test('a key past its time is refused, and one that would be is not made', async (t) => {
+t.test('an expired key is refused, and no expired key is created', async (t) => {
   const ann = await runner()
   const {
     body: { key, id, expires_at }
@@ -110,7 +110,7 @@ t.test('scopes are read, or read and write', async (t) => {
   }
 })
 
-t.test('a key is its owner’s alone, and no other secret opens it', async (t) => {
+t.test('a key belongs to its owner alone, and works with its own secret alone', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
   const { body: { id, key } } = await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })
   t.equal((await bob.call('DELETE', `/api-keys/${id}`)).status, 404)
@@ -128,7 +128,7 @@ t.test('a key is its owner’s alone, and no other secret opens it', async (t) =
   t.equal((await ann.call('GET', '/me', undefined, as(key))).status, 200)
 })
 
-t.test('the last use is noted behind the answer, once a minute', async (t) => {
+t.test('the last use is recorded after the answer, once a minute', async (t) => {
   const ann = await runner()
   const { body: { id, key } } = await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })
   const lastUse = async () => (await ann.call('GET', '/api-keys')).body.items[0].last_used_at as string | null
@@ -147,7 +147,7 @@ t.test('the last use is noted behind the answer, once a minute', async (t) => {
   t.ok(Date.parse(await noted(old) as string) > Date.parse(old as string))
 })
 
-t.test('a runner has a hundred keys at the most, in pages, also when they are made at once', async (t) => {
+t.test('a runner has at most a hundred keys, in pages, also when they are created concurrently', async (t) => {
   const ann = await runner()
   const answers = await Promise.all(
     Array.from(
@@ -163,7 +163,7 @@ t.test('a runner has a hundred keys at the most, in pages, also when they are ma
   t.equal(second.body.next_cursor, null)
 })
 
-t.test('with a new password keys stay, with the account they go', async (t) => {
+t.test('keys outlive a change of the password, and are deleted with the account', async (t) => {
   const ann = await runner()
   const { body: { key } } = await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })
   await ann.call('PUT', '/me/password', { current_password: PASSWORD, new_password: 'another password' })

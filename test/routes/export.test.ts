@@ -73,7 +73,7 @@ async function manyRoundTrips (): Promise<void> {
   for (let i = 0; i < 300; i++) await sql`select 1`
 }
 
-t.test('the export holds all rows, and every original byte for byte', async (t) => {
+t.test('the export contains all rows, and every original byte for byte', async (t) => {
   const ann = await runner()
   const plans: string[] = []
   for (let i = 0; i < 201; i++) {
@@ -109,7 +109,7 @@ t.test('the export holds all rows, and every original byte for byte', async (t) 
   )
 })
 
-t.test('a new account has an export too, and HEAD costs nothing', async (t) => {
+t.test('a new account has an export too, and HEAD reads nothing', async (t) => {
   const ann = await runner()
   const files = unzip((await ann.call('GET', '/me/export')).raw)
   t.same(JSON.parse(String(files.get('plans.json'))), [])
@@ -120,7 +120,7 @@ t.test('a new account has an export too, and HEAD costs nothing', async (t) => {
   t.equal((await ann.call('GET', '/me/export', undefined, { authorization: '' })).status, 401)
 })
 
-t.test('nothing of anybody else’s is in it, and no secret', async (t) => {
+t.test('the export contains no other runner’s data, and no secret', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
   const plan = await bob.call('POST', '/plans', { name: 'Bob’s', start_date: '2026-01-05', end_date: '2026-04-26' })
   await addRecording(bob.id)
@@ -131,7 +131,7 @@ t.test('nothing of anybody else’s is in it, and no secret', async (t) => {
   t.notMatch(text, /password_hash|secret|argon2/)
 })
 
-t.test('every table of a runner’s is exported, or it is said why not', async (t) => {
+t.test('every table of a runner’s data is exported, or excluded for a stated reason', async (t) => {
   const tables =
     await sql`select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'user_id' order by 1`
   const known = [...EXPORTED_TABLES.map(({ table }) => table), ...Object.keys(NOT_EXPORTED)]
@@ -145,7 +145,7 @@ t.test('every table of a runner’s is exported, or it is said why not', async (
   }
 })
 
-t.test('memory holds some pieces of it, never the whole', async (t) => {
+t.test('memory holds some chunks of the export, never the whole', async (t) => {
   const ann = await runner()
   for (let i = 0; i < 4; i++) await addRecording(ann.id)
   const used = () => {
@@ -167,7 +167,7 @@ t.test('memory holds some pieces of it, never the whole', async (t) => {
   t.ok(most < 8 * MIB, `${Math.round(most / 1024)} KiB at the most`)
 })
 
-t.test('what nobody takes is not read', async (t) => {
+t.test('the export is read only as fast as the client takes it', async (t) => {
   const ann = await runner()
   for (let i = 0; i < 2; i++) await addRecording(ann.id)
   const { sql: counted, pieces } = counting(database.sql)
@@ -208,7 +208,7 @@ t.test('a client that leaves stops the reading', async (t) => {
   )
 })
 
-t.test('an export that fails on its way breaks off, so that nobody takes it for whole', async (t) => {
+t.test('an export that fails midway is aborted, so that it cannot be taken for complete', async (t) => {
   const ann = await runner()
   await addRecording(ann.id)
   await sql`delete from recording_chunks where user_id = ${ann.id} and position = ${PIECES - 1}`

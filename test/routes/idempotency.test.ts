@@ -100,7 +100,7 @@ t.test('fifty at once with one key, in two processes, make one plan and get one 
 })
 
 t.test(
-  'while the first still runs, the next is told so at once, by its own process and by another, and the first is not harmed',
+  'while the first request still runs, a repetition is refused at once, in its own process and in another',
   async (t) => {
     const other = await startService(t, { env: { DATABASE_URL: databaseUrl } })
     const ann = await runner()
@@ -154,7 +154,7 @@ t.test('a key belongs to one body, one user, one path and one query', async (t) 
   t.match(asked.body, { error_code: 'IDEMPOTENCY_KEY_REUSED' })
 })
 
-t.test('what answers have in common is not kept: a replay has the rate limit of its own request', async (t) => {
+t.test('common headers are not kept: a replay has the rate limit of its own request', async (t) => {
   const service = await startService(t, { env: { DATABASE_URL: databaseUrl, RATE_LIMIT_MAX: '100' } })
   const ann = await service.runner()
   const key = randomUUID()
@@ -165,7 +165,7 @@ t.test('what answers have in common is not kept: a replay has the rate limit of 
   t.equal(after, before as number - 1)
 })
 
-t.test('a refusal is kept like any answer, and nothing it wrote is', async (t) => {
+t.test('a refusal is kept like any answer, and nothing it wrote is stored', async (t) => {
   const ann = await runner()
   for (const [body, status] of [
     [{ ...PLAN, end_date: PLAN.start_date }, 400],
@@ -191,7 +191,7 @@ t.test('a refusal is kept like any answer, and nothing it wrote is', async (t) =
   t.equal(await plansOf(ann), 0)
 })
 
-t.test('what went wrong on our side is not kept: the same key works when the trouble is over', async (t) => {
+t.test('a server error is not kept: the same key works when the fault is over', async (t) => {
   const ann = await runner()
   const key = randomUUID()
   await sql`create function fail_here() returns trigger language plpgsql as 'begin raise exception ''trouble''; end'`
@@ -203,7 +203,7 @@ t.test('what went wrong on our side is not kept: the same key works when the tro
   t.equal(after.headers['idempotent-replayed'], undefined)
 })
 
-t.test('where the answer cannot be kept, what was written is not kept either', async (t) => {
+t.test('where the answer cannot be stored, its writes are rolled back', async (t) => {
   const ann = await runner()
   const key = randomUUID()
   await sql`create function refuse_answer() returns trigger language plpgsql as 'begin raise exception ''no room''; end'`
@@ -216,7 +216,7 @@ t.test('where the answer cannot be kept, what was written is not kept either', a
   t.equal((await post(ann, PLAN, key)).status, 201)
 })
 
-t.test('an answer that was given in a second run, after a conflict, is kept with its headers', async (t) => {
+t.test('an answer from a second run of the transaction is kept with its headers', async (t) => {
   const ann = await runner()
   const key = randomUUID()
   // A sequence is not rolled back: only the first run meets the conflict.
@@ -239,7 +239,7 @@ t.test('an answer that was given in a second run, after a conflict, is kept with
   t.equal(await plansOf(ann), 1)
 })
 
-t.test('a key is 1 to 255 printable ASCII characters', async (t) => {
+t.test('a key has 1 to 255 printable ASCII characters', async (t) => {
   const ann = await runner()
   for (const key of ['', 'x'.repeat(256), 'clé', 'tab\there']) {
     const { status, body } = await post(ann, PLAN, key)
@@ -264,7 +264,7 @@ t.test('a key used a day ago is free again', async (t) => {
   t.equal((await post(ann, { ...PLAN, name: 'Another' }, key)).headers['idempotent-replayed'], 'true')
 })
 
-t.test('the file of a recording is what counts, not the form it came in', async (t) => {
+t.test('a recording is compared by its bytes, not by the form around it', async (t) => {
   const ann = await runner()
   const key = randomUUID()
   const bytes = gpx()
@@ -309,7 +309,7 @@ t.test('neither the key nor the answer can be read from the database', async (t)
   }
 })
 
-t.test('an API key that is shown once is shown again to who asks with the same key', async (t) => {
+t.test('an API key that is shown once is shown again in a replay', async (t) => {
   const ann = await runner()
   const key = randomUUID()
   const first = await post(ann, { name: 'Watch', scopes: ['read'] }, key, '/api-keys')
@@ -318,7 +318,7 @@ t.test('an API key that is shown once is shown again to who asks with the same k
   t.equal((await ann.call('GET', '/api-keys')).body.items.length, 1)
 })
 
-t.test('anonymous calls know no user a key could belong to, and ignore it', async (t) => {
+t.test('requests without a user ignore the header', async (t) => {
   const email = `${randomUUID()}@example.org`
   const register = () =>
     inject(app, {
@@ -331,7 +331,7 @@ t.test('anonymous calls know no user a key could belong to, and ignore it', asyn
   t.equal((await register()).status, 409)
 })
 
-t.test('the documentation names the header and what can come of it', async (t) => {
+t.test('the documentation describes the header and its responses', async (t) => {
   const { body } = await inject(app, { method: 'GET', url: '/docs/json' })
   for (const path of ['/api/v1/plans', '/api/v1/me/physiology', '/api/v1/activities/import']) {
     const { parameters, responses } = body.paths[path].post
@@ -344,7 +344,7 @@ t.test('the documentation names the header and what can come of it', async (t) =
 })
 
 t.test(
-  'a process killed between commit and answer has done it once: who asks again gets the first answer',
+  'a process killed between commit and answer has done the work once: a repetition gets the first answer',
   async (t) => {
     const ann = await runner()
     const key = randomUUID()

@@ -337,7 +337,7 @@ t.test('each activity of a recording is judged by the settings of its day, which
   t.match((await service.app.inject('/metrics')).body, /count\{query="listPhysiologyUntil"[^}]*\} 1$/m)
 })
 
-t.test('nothing is held of what was not decoded', async (t) => {
+t.test('uploads that were not decoded leave nothing in memory', async (t) => {
   const ann = await runner()
   const known = Buffer.concat([example('park-run.gpx'), Buffer.alloc(20_000_000, ' ')])
   t.equal((await send(ann, known)).status, 201)

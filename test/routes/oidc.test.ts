@@ -22,7 +22,7 @@ function part (value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
-t.test('a token of the issuer lets in, and its subject has one account, made at first sight', async (t) => {
+t.test('a token of the issuer authenticates, and its subject has one account, created on first use', async (t) => {
   const { issuer, me } = await meet(t)
   const claims = { sub: 'ann', email: 'ann@example.org', email_verified: true, name: 'Ann', zoneinfo: 'Europe/Paris' }
   const first = await me(await issuer.token(claims))
@@ -34,7 +34,7 @@ t.test('a token of the issuer lets in, and its subject has one account, made at 
   t.same(issuer.asked, { discovery: 1, keys: 1 }, 'the issuer is asked once')
 })
 
-t.test('of twenty tokens of somebody new at once all are of one account', async (t) => {
+t.test('twenty first requests of a new subject at once create one account', async (t) => {
   const { issuer, me, database } = await meet(t)
   const tokens = await Promise.all(
     Array.from(
@@ -49,7 +49,7 @@ t.test('of twenty tokens of somebody new at once all are of one account', async 
   t.same(issuer.asked, { discovery: 1, keys: 1 })
 })
 
-t.test('nobody gets into an account by an e-mail address, whoever vouches for it', async (t) => {
+t.test('an e-mail address in a token gives no access to an existing account', async (t) => {
   const { issuer, me, runner, app } = await meet(t)
   const ann = await runner()
   for (const verified of [undefined, false, 'true', true]) {
@@ -71,7 +71,7 @@ t.test('nobody gets into an account by an e-mail address, whoever vouches for it
   t.equal((await ann.call('GET', '/me')).status, 200)
 })
 
-t.test('what the issuer says of somebody is left out where it cannot be kept', async (t) => {
+t.test('claims that cannot be stored are left out', async (t) => {
   const { issuer, me } = await meet(t)
   const { status, body } = await me(
     await issuer.token({
@@ -86,7 +86,7 @@ t.test('what the issuer says of somebody is left out where it cannot be kept', a
   t.match(body, { email: null, name: null, timezone: 'UTC' })
 })
 
-t.test('whatever is wrong with a token, the answer is one and the same', async (t) => {
+t.test('every invalid token gets the same answer', async (t) => {
   const { issuer, me } = await meet(t, 'RS256')
   const [key] = issuer.keys
   const good = await issuer.token()
@@ -149,7 +149,7 @@ t.test('whatever is wrong with a token, the answer is one and the same', async (
 })
 
 t.test(
-  'a new key is found when a token has it, and one that is gone is known for as long as the issuer has not said so',
+  'a new signing key is fetched when a token names it, and a key in use is kept until the issuer withdraws it',
   async (t) => {
     const { issuer, me } = await meet(t)
     const [first] = issuer.keys
@@ -165,7 +165,7 @@ t.test(
   }
 )
 
-t.test('keys that do not exist are not asked for without end', async (t) => {
+t.test('lookups of unknown keys are bounded', async (t) => {
   const { issuer, me } = await meet(t)
   const tokens = await Promise.all(
     Array.from({ length: 50 }, async (_, i) => await issuer.token({}, { kid: `unknown ${i}` }))
@@ -175,7 +175,7 @@ t.test('keys that do not exist are not asked for without end', async (t) => {
   t.equal((await me(await issuer.token())).status, 200)
 })
 
-t.test('an issuer that is down logs nobody out whose keys are known', async (t) => {
+t.test('an issuer that is down logs out no user whose signing key is cached', async (t) => {
   const { issuer, me } = await meet(t)
   const before = await issuer.token({ jti: 'before' })
   t.equal((await me(before)).status, 200)
@@ -194,7 +194,7 @@ t.test('an issuer that is down logs nobody out whose keys are known', async (t) 
   }
 })
 
-t.test('one that was never asked is 503, and nobody has to be restarted when it is back', async (t) => {
+t.test('an issuer that was never reached is 503, and is used without a restart when it is back', async (t) => {
   const { issuer, me, runner } = await meet(t)
   const token = await issuer.token()
   await issuer.stop()
@@ -214,7 +214,7 @@ t.test('one that was never asked is 503, and nobody has to be restarted when it 
   t.equal((await me(token)).status, 200)
 })
 
-t.test('an issuer that answers nonsense is one that does not answer', async (t) => {
+t.test('an issuer with an unreadable answer counts as unavailable', async (t) => {
   const { issuer, me } = await meet(t)
   for (const answers of [
     { status: 500 },
@@ -239,7 +239,7 @@ t.test('an issuer that answers nonsense is one that does not answer', async (t) 
   t.equal((await me(await issuer.token())).status, 200)
 })
 
-t.test('an account without a password is deleted by the token, which makes no new one', async (t) => {
+t.test('an account without a password is deleted with the token alone, and the token does not recreate it', async (t) => {
   const { issuer, me, app, databaseUrl, database } = await meet(t)
   const other = await startService(t, {
     env: { DATABASE_URL: databaseUrl, OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience }
@@ -278,7 +278,7 @@ t.test('an account without a password is deleted by the token, which makes no ne
   t.not(back.body.id, id)
 })
 
-t.test('a token of before makes no account either where nobody has heard of the deletion', async (t) => {
+t.test('an earlier token does not recreate a deleted account, even on an instance that has not read the revocation', async (t) => {
   const { issuer, me, app, databaseUrl, database } = await meet(t)
   const other = await startService(t, {
     env: { DATABASE_URL: databaseUrl, OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: issuer.audience }
@@ -315,7 +315,7 @@ t.test('a token of before makes no account either where nobody has heard of the 
   )
 })
 
-t.test('without an issuer its tokens are nobody’s', async (t) => {
+t.test('without a configured issuer its tokens are refused', async (t) => {
   const issuer = await startIssuer(t)
   const { app } = await startService(t)
   const answer = await inject(app, {

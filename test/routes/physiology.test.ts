@@ -11,7 +11,7 @@ const SETTINGS = {
 }
 const { runner } = await startService(t)
 
-t.test('settings are made, listed with the latest day first and deleted', async (t) => {
+t.test('settings are created, listed with the latest day first, and deleted', async (t) => {
   const ann = await runner()
   const made = await ann.call('POST', '/me/physiology', SETTINGS)
   t.equal(made.status, 201)
@@ -32,7 +32,7 @@ t.test('settings are made, listed with the latest day first and deleted', async 
   t.same((await ann.call('GET', '/me/physiology')).body.items, [made.body])
 })
 
-t.test('for one day there is one, also when twenty say it at once', async (t) => {
+t.test('a day has one entry of settings, also when twenty are created concurrently', async (t) => {
   const ann = await runner()
   const answers = await Promise.all(
     Array.from({ length: 20 }, async () => await ann.call('POST', '/me/physiology', SETTINGS))
@@ -41,7 +41,7 @@ t.test('for one day there is one, also when twenty say it at once', async (t) =>
   t.equal(answers.filter(({ status, body }) => status === 409 && body.error_code === 'CONFLICT').length, 19)
 })
 
-t.test('values that cannot be true together are refused, with the field', async (t) => {
+t.test('contradictory values are refused, naming the field', async (t) => {
   const ann = await runner()
   const cases: Array<[object, string]> = [
     [{ resting_heart_rate_bpm: 100, threshold_heart_rate_bpm: 100 }, 'threshold_heart_rate_bpm'],
@@ -58,7 +58,7 @@ t.test('values that cannot be true together are refused, with the field', async 
   }
 })
 
-t.test('what no body can do, and what says nothing, breaks the schema', async (t) => {
+t.test('impossible values and empty settings do not fit the schema', async (t) => {
   const ann = await runner()
   const cases: Array<[object, string]> = [
     [{ ...SETTINGS, max_heart_rate_bpm: 300 }, 'max_heart_rate_bpm'],
@@ -94,7 +94,7 @@ t.test('pages follow each other without a gap or a repetition', async (t) => {
   t.equal((await ann.call('GET', '/me/physiology?cursor=nonsense')).status, 422)
 })
 
-t.test('settings are their owner’s alone', async (t) => {
+t.test('settings are visible to their owner alone', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
   const { body: { id } } = await ann.call('POST', '/me/physiology', SETTINGS)
   t.equal((await bob.call('DELETE', `/me/physiology/${id}`)).status, 404)
@@ -110,7 +110,7 @@ t.test('DELETE honours If-Match', async (t) => {
   t.equal((await ann.call('DELETE', `/me/physiology/${id}`, undefined, { 'if-match': String(etag) })).status, 204)
 })
 
-t.test('the load of a recording goes by what held on its day', async (t) => {
+t.test('the load of a recording is computed with the settings of its day', async (t) => {
   const ann = await runner()
   const points = Array.from({ length: 1801 }, (_, second) => {
     // 1000 m in 300 s, due north.

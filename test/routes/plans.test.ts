@@ -4,7 +4,7 @@ import { startService } from '../harness/service.ts'
 const PLAN = { name: 'Spring marathon', start_date: '2026-01-05', end_date: '2026-04-26' }
 const { runner } = await startService(t)
 
-t.test('a plan is made, read, changed and deleted by its owner', async (t) => {
+t.test('a plan is created, read, changed and deleted by its owner', async (t) => {
   const ann = await runner()
   const made = await ann.call('POST', '/plans', { ...PLAN, race: { date: '2026-04-26', distance_m: 42_195 } })
   t.equal(made.status, 201)
@@ -20,7 +20,7 @@ t.test('a plan is made, read, changed and deleted by its owner', async (t) => {
   t.equal((await ann.call('GET', `/plans/${made.body.id}`)).status, 404)
 })
 
-t.test('a plan that ends before or when it starts is refused, with the field', async (t) => {
+t.test('a plan that does not end after its start is refused, naming the field', async (t) => {
   const ann = await runner()
   for (const end_date of ['2026-01-05', '2026-01-04']) {
     const { status, body } = await ann.call('POST', '/plans', { ...PLAN, end_date })
@@ -33,7 +33,7 @@ t.test('a plan that ends before or when it starts is refused, with the field', a
   }
 })
 
-t.test('what breaks the schema is named, field by field, and nothing is converted or dropped', async (t) => {
+t.test('schema errors are named field by field, and no value is converted or dropped', async (t) => {
   const ann = await runner()
   const cases: Array<[object, string]> = [
     [{ ...PLAN, name: undefined }, 'name'],
@@ -95,7 +95,7 @@ t.test('from and to ask for plans that overlap those days', async (t) => {
   t.equal(await count('to=2026-01-04'), 0)
 })
 
-t.test('a plan is its owner’s alone', async (t) => {
+t.test('a plan is visible to its owner alone', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
   const { body: { id } } = await ann.call('POST', '/plans', PLAN)
   for (const [method, payload] of [['GET'], ['PATCH', { name: 'Mine now' }], ['DELETE']] as const) {
@@ -106,7 +106,7 @@ t.test('a plan is its owner’s alone', async (t) => {
   t.match((await ann.call('GET', `/plans/${id}`)).body, PLAN)
 })
 
-t.test('of changes at once none is lost where nobody says what it goes by', async (t) => {
+t.test('concurrent changes without If-Match are all applied', async (t) => {
   const ann = await runner()
   const { body: { id } } = await ann.call('POST', '/plans', PLAN)
   const changes = [
@@ -126,7 +126,7 @@ t.test('of changes at once none is lost where nobody says what it goes by', asyn
   t.same(ends.map(({ status }) => status).sort(), [204, 404, 404, 404, 404])
 })
 
-t.test('who goes by an older state of a plan is told so and overwrites nothing', async (t) => {
+t.test('a change of an older revision of a plan is refused, and overwrites nothing', async (t) => {
   const ann = await runner()
   const { body: { id }, headers: { etag } } = await ann.call('POST', '/plans', PLAN)
   const match = { 'if-match': String(etag) }

@@ -44,7 +44,7 @@ function isRefusal (t: Test, answer: Answer, message = 'refused'): void {
   t.ok(wait > 0 && wait <= 60)
 }
 
-t.test('where every proxy is believed, so is the address it tells', async (t) => {
+t.test('with every proxy trusted, the forwarded address is believed', async (t) => {
   for (const [proxies, remoteAddress] of [
     ['0.0.0.0/0,::/0', '198.51.100.7'],
     ['0.0.0.0/0', '10.0.0.1'],
@@ -63,7 +63,7 @@ t.test('where every proxy is believed, so is the address it tells', async (t) =>
   }
 })
 
-t.test('a window counts to its limit, and begins anew when its time is over', async (t) => {
+t.test('a window counts up to its limit, and starts again when it has expired', async (t) => {
   const limiter = new Limiter(3, { windowMs: 60_000 })
   t.same([0, 1, 2, 3].map((ms) => limiter.take('ann', ms).remaining), [2, 1, 0, 0])
   t.equal(limiter.take('ann', 10_000).refused, true)
@@ -74,7 +74,7 @@ t.test('a window counts to its limit, and begins anew when its time is over', as
   t.match(limiter.take('ann', 60_000), { limit: 3, remaining: 2, resetS: 60, refused: false })
 })
 
-t.test('a flood of keys takes no more memory than there is for them', async (t) => {
+t.test('a flood of keys takes bounded memory', async (t) => {
   const limiter = new Limiter(3, { mostKeys: 1000 })
   for (let i = 0; i < 50_000; i++) limiter.take(`key ${i}`, i)
   t.equal(limiter.size, 1000)
@@ -95,7 +95,7 @@ t.test('an IPv6 client is its /64, an IPv4 client its address', async (t) => {
   ] as const) { t.equal(networkOf(address), network, address) }
 })
 
-t.test('sign-in is limited by address, the right password included, before a password is looked at', async (t) => {
+t.test('sign-in is limited by address before a password is checked, correct passwords included', async (t) => {
   const service = await limited(t, { RATE_LIMIT_AUTH_MAX: '5' })
   const ann = await service.runner()
   for (let left = 4; left >= 0; left--) {
@@ -124,7 +124,7 @@ t.test('sign-in is limited by address, the right password included, before a pas
   t.equal((await ann.call('GET', '/me')).status, 200, 'who is signed in is none of it')
 })
 
-t.test('sign-in is limited by e-mail address, however it is written and wherever it comes from', async (t) => {
+t.test('sign-in is limited by e-mail address, however it is spelt and from whatever address', async (t) => {
   const service = await limited(t, { RATE_LIMIT_AUTH_MAX: '5' })
   const ann = await service.runner(`Änn.${randomUUID()}@example.org`)
   // Registering counted as the first.
@@ -140,7 +140,7 @@ t.test('sign-in is limited by e-mail address, however it is written and wherever
   t.equal((await logIn(service, `${randomUUID()}@example.org`, '203.0.113.1')).status, 401)
 })
 
-t.test('who is signed in is counted as a user, wherever they come from', async (t) => {
+t.test('a signed-in user is counted as a user, from whatever address', async (t) => {
   const service = await limited(t, { RATE_LIMIT_MAX: '5' })
   const [ann, bob] = [await service.runner(), await service.runner()]
   const { body: { key } } = await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })
@@ -159,7 +159,7 @@ t.test('who is signed in is counted as a user, wherever they come from', async (
 })
 
 t.test(
-  'who is not let in is counted by address, and is at last refused before anybody is asked about the token',
+  'requests without valid credentials are counted by address, and in the end refused before the token is checked',
   async (t) => {
     const service = await limited(t, { RATE_LIMIT_MAX: '5' })
     const ann = await service.runner()
@@ -190,7 +190,7 @@ t.test(
   }
 )
 
-t.test('who is signed in is let in from an address that others have used up', async (t) => {
+t.test('a signed-in user is served from an address whose limit others have used up', async (t) => {
   const service = await limited(t, { RATE_LIMIT_MAX: '5' })
   const [ann, bob] = [await service.runner(), await service.runner()]
   const makeKey = async () =>
@@ -214,7 +214,7 @@ t.test('who is signed in is let in from an address that others have used up', as
   isRefusal(t, await ask(used), 'a key that is gone')
 })
 
-t.test('saying the password once more is limited as sign-in is', async (t) => {
+t.test('confirming the password is limited like sign-in', async (t) => {
   const service = await limited(t, { RATE_LIMIT_AUTH_MAX: '3' })
   const ann = await service.runner()
   const guess = async () => await ann.call('DELETE', '/me', { password: 'not the password' })
@@ -225,7 +225,7 @@ t.test('saying the password once more is limited as sign-in is', async (t) => {
   t.equal(tried, before)
 })
 
-t.test('0 turns a limit off, and what is outside the API has none', async (t) => {
+t.test('0 turns a limit off, and routes outside the API have none', async (t) => {
   const off = await limited(t, {})
   const ann = await off.runner()
   for (let i = 0; i < 30; i++) t.notOk('ratelimit-limit' in (await ann.call('GET', '/me')).headers)

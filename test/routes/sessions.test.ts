@@ -37,7 +37,7 @@ t.test('a refresh token gives a new pair, in the shape of a login, and is used u
   t.equal((await post('refresh', { refresh_token: body.refresh_token })).status, 200)
 })
 
-t.test('a used token that comes again ends its session for everybody, and no other session', async (t) => {
+t.test('a refresh token used twice ends its session, and no other session', async (t) => {
   const ann = await runner()
   const { body: other } = await post('login', { email: ann.email, password: PASSWORD })
   const { body: next } = await post('refresh', { refresh_token: ann.refresh_token })
@@ -52,7 +52,7 @@ t.test('a used token that comes again ends its session for everybody, and no oth
   t.equal((await post('refresh', { refresh_token: other.refresh_token })).status, 200)
 })
 
-t.test('of twenty who use one refresh token at once one gets tokens', async (t) => {
+t.test('of twenty concurrent uses of one refresh token one succeeds', async (t) => {
   const ann = await runner()
   const answers = await Promise.all(
     Array.from({ length: 20 }, async () => await post('refresh', { refresh_token: ann.refresh_token }))
@@ -62,7 +62,7 @@ t.test('of twenty who use one refresh token at once one gets tokens', async (t) 
   t.same(await database.sql`/* test */ select 1 from sessions where user_id = ${ann.id}`, [])
 })
 
-t.test('whatever is no living refresh token is answered alike', async (t) => {
+t.test('every invalid refresh token gets the same answer', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
   const tokenId = (
     await database.sql<{ token_id: string }>`/* test */ select token_id from refresh_tokens where user_id = ${ann.id}`
@@ -96,7 +96,7 @@ t.test('whatever is no living refresh token is answered alike', async (t) => {
   t.equal((await post('refresh', { refresh_token: 5 })).status, 422)
 })
 
-t.test('a logout ends the session with its access token, as often as it is asked for', async (t) => {
+t.test('a logout ends the session and its access token, and can be repeated', async (t) => {
   const ann = await runner()
   const { body: other } = await post('login', { email: ann.email, password: PASSWORD })
   for (const token of [
@@ -112,7 +112,7 @@ t.test('a logout ends the session with its access token, as often as it is asked
   t.equal(await meStatus(other.access_token), 200)
 })
 
-t.test('what one instance has ended another refuses when it has read of it', async (t) => {
+t.test('a session ended at one instance is refused at another once that has read the revocation', async (t) => {
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
   const ann = await runner()
   t.equal(await meStatus(ann.access_token, other.app), 200)
@@ -123,14 +123,14 @@ t.test('what one instance has ended another refuses when it has read of it', asy
   t.equal(await meStatus(ann.access_token, late.app), 401, 'also one that is started later')
 })
 
-t.test('a token that was never checked here and a list never read make no difference', async (t) => {
+t.test('a revoked token is refused too where it was never verified before and the list was never read', async (t) => {
   const ann = await runner()
   const other = await startService(t, { env: { DATABASE_URL: service.databaseUrl } })
   await post('logout', { refresh_token: ann.refresh_token })
   t.equal(await meStatus(ann.access_token, other.app), 401)
 })
 
-t.test('while the list cannot be read nobody is let in by an old one, and all are when it can', async (t) => {
+t.test('while the list of revocations cannot be read, requests are refused rather than served by a stale one', async (t) => {
   const own = await startService(t)
   const ann = await own.runner()
   const status = async () => await meStatus(ann.access_token, own.app)
@@ -146,7 +146,7 @@ t.test('while the list cannot be read nobody is let in by an old one, and all ar
   t.equal(await status(), 200)
 })
 
-t.test('what is revoked is remembered no longer than a token may live', async (t) => {
+t.test('a revocation is kept no longer than a token can live', async (t) => {
   const own = await startService(t)
   const ann = await own.runner()
   await post('logout', { refresh_token: ann.refresh_token }, own.app)
@@ -188,7 +188,7 @@ t.test('an access token is checked without the database', async (t) => {
   t.equal((await ann.call('POST', '/plans', { name: 5 }, { authorization: 'Bearer x' })).status, 401)
 })
 
-t.test('a token that is not ours, changed or out of date is refused, all alike', async (t) => {
+t.test('foreign, altered and expired tokens are refused with the same answer', async (t) => {
   const ann = await runner()
   const [header, payload, signature] = ann.access_token.split('.') as [string, string, string]
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -222,7 +222,7 @@ t.test('a token that is not ours, changed or out of date is refused, all alike',
   }
 })
 
-t.test('of twenty who register one address at once, spelt in all its ways, one gets it', async (t) => {
+t.test('of twenty concurrent registrations of one address, however spelt, one succeeds', async (t) => {
   const id = randomUUID()
   const spellings = [
     `zoë.${id}@münchen.example`,
@@ -238,7 +238,7 @@ t.test('of twenty who register one address at once, spelt in all its ways, one g
   for (const email of spellings) t.equal((await post('login', { email, password: PASSWORD })).status, 200, email)
 })
 
-t.test('an address has one @ and 254 characters at the most, however it is written', async (t) => {
+t.test('an address has one @ and at most 254 characters, however it is written', async (t) => {
   const long = `${'a'.repeat(60)}@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.`
   for (const [email, status] of [
     [`${long}${'e'.repeat(254 - long.length)}`, 201],
@@ -255,7 +255,7 @@ t.test('an address has one @ and 254 characters at the most, however it is writt
   t.equal(canonicalAddress('İ@EXAMPLE.org'), canonicalAddress(canonicalAddress('İ@EXAMPLE.org')))
 })
 
-t.test('time zones are those the runtime has, and no offsets', async (t) => {
+t.test('a time zone is one the runtime knows, and not an offset', async (t) => {
   for (const [timezone, status] of [
     ['Europe/Berlin', 201],
     ['Asia/Calcutta', 201],
@@ -273,7 +273,7 @@ t.test('time zones are those the runtime has, and no offsets', async (t) => {
   }
 })
 
-t.test('a password is hashed anew at login when a hash costs more than it did', async (t) => {
+t.test('a password is rehashed at login when the cost was raised', async (t) => {
   const ann = await runner()
   const hashOf = async () =>
     (
@@ -343,7 +343,7 @@ t.test(
   }
 )
 
-t.test('what is out of date is cleared away, and nothing else', async (t) => {
+t.test('expired rows are deleted, and no others', async (t) => {
   const own = await startService(t)
   const [ann, bob] = [await own.runner(), await own.runner()]
   const { body: next } = await post('refresh', { refresh_token: ann.refresh_token }, own.app)
@@ -359,7 +359,7 @@ t.test('what is out of date is cleared away, and nothing else', async (t) => {
   t.equal((await post('refresh', { refresh_token: next.refresh_token }, own.app)).status, 200)
 })
 
-t.test('nothing secret is in any line', async (t) => {
+t.test('no log line contains a secret', async (t) => {
   const ann = await runner('grep.for.me@example.org')
   const made = await ann.call('POST', '/api-keys', { name: 'Watch', scopes: ['read', 'write'] })
   await inject(app, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${made.body.key}` } })
