@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { SignJWT, decodeProtectedHeader, jwtVerify } from 'jose'
+import { validate as isUuid } from 'uuid'
+import { isCanonicalToken } from './base64url.ts'
 import { sessionSubject, userSubject } from './revocations.ts'
 import type { VerifiedToken } from './verified-tokens.ts'
 
@@ -14,9 +16,9 @@ interface Key {
 }
 
 /**
- * Issues and checks our own access tokens. Several secrets may be in use at once, so that they can be changed without
+ * Issues and checks our own access tokens. Several secrets may be in use at once, so that they can be rotated without
  * logging anybody out: the first signs, all verify. A token names its session (`sid`), so that one session can be ended
- * and another spared.
+ * without the others.
  */
 export class AccessTokens {
   readonly #keys: Key[]
@@ -37,8 +39,9 @@ export class AccessTokens {
       .sign(secret)
   }
 
-  /** What the token says, where it is ours and valid; undefined for anything else whatsoever. */
+  /** The claims of a valid token of ours; undefined for any other text. */
   async verify (token: string): Promise<VerifiedToken | undefined> {
+    if (!isCanonicalToken(token)) return undefined
     try {
       const { kid } = decodeProtectedHeader(token)
       const key = this.#keys.find(({ id }) => id === kid)
@@ -52,7 +55,7 @@ export class AccessTokens {
         audience: ISSUER,
         requiredClaims: ['sub', 'sid', 'iat', 'exp']
       })
-      if (typeof sub !== 'string' || typeof sid !== 'string') return undefined
+      if (!isId(sub) || !isId(sid)) return undefined
       return {
         userId: sub,
         sessionId: sid,
@@ -64,4 +67,9 @@ export class AccessTokens {
       return undefined
     }
   }
+}
+
+/** Whether a claim is an id as `issue` writes it. */
+function isId (claim: unknown): claim is string {
+  return typeof claim === 'string' && isUuid(claim) && claim === claim.toLowerCase()
 }

@@ -9,6 +9,7 @@ import {
   type JWTPayload
 } from 'jose'
 import { AppError } from '../errors.ts'
+import { isCanonicalToken } from './base64url.ts'
 
 export interface OidcOptions {
   issuer: string
@@ -160,6 +161,7 @@ async function readBounded (response: Response): Promise<string> {
 
 function isPlausible (token: string, { issuer }: OidcOptions): boolean {
   try {
+    if (!isCanonicalToken(token)) return false
     const header = decodeProtectedHeader(token)
     const { alg, kid, typ } = header
     return ALGORITHMS.includes(alg as string) &&

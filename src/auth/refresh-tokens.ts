@@ -1,15 +1,16 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { parse, stringify } from 'uuid'
+import { decodeBase64url } from './base64url.ts'
 
-/** Milliseconds a refresh token lives: whoever is away for longer logs in again. */
+/** Milliseconds a refresh token lives; after a longer absence the user logs in again. */
 export const REFRESH_TOKEN_MS = 30 * 24 * 3600 * 1000
 
 const PREFIX = 'rtr_'
 const SECRET_BYTES = 32
 
 /**
- * A token that names its row: owner and id are in it, so that it is found by its primary key, and only its secret part
- * is secret.
+ * A token that names its row: it carries the owner and the row's id, so that the row is found by its primary key, and
+ * only the last part is secret.
  */
 export interface KeyedToken {
   userId: string
@@ -23,11 +24,11 @@ export function makeToken (prefix: string, userId: string, tokenId: string): { t
   return { token, secretHash: digest(secret) }
 }
 
-/** Undefined where it has not the form of one. */
+/** The parts of a token; undefined where the text does not have the form of one. */
 export function readToken (prefix: string, token: string): KeyedToken | undefined {
-  if (!token.startsWith(prefix) || !/^[A-Za-z0-9_-]+$/.test(token.slice(prefix.length))) return undefined
-  const bytes = Buffer.from(token.slice(prefix.length), 'base64url')
-  if (bytes.length !== 32 + SECRET_BYTES) return undefined
+  if (!token.startsWith(prefix)) return undefined
+  const bytes = decodeBase64url(token.slice(prefix.length))
+  if (bytes?.length !== 32 + SECRET_BYTES) return undefined
   try {
     return { userId: stringify(bytes, 0), tokenId: stringify(bytes, 16), secretHash: digest(bytes.subarray(32)) }
   } catch {

@@ -3,6 +3,7 @@ import { exportJWK, exportSPKI, generateKeyPair, importJWK } from 'jose'
 import t from 'tap'
 import { startIssuer, type Issuer } from '../harness/issuer.ts'
 import { PASSWORD, inject, startService, type Answer, type Ending, type Service } from '../harness/service.ts'
+import { otherSpellings } from '../harness/spellings.ts'
 
 interface Met extends Service {
   issuer: Issuer
@@ -105,6 +106,9 @@ t.test('every invalid token gets the same answer', async (t) => {
     'alg none': `${part({ alg: 'none' })}.${payload}.`,
     'alg NONE, signed': `${part({ alg: 'NONE', kid: 'first' })}.${payload}.${signature}`,
     'no signature': `${header}.${payload}.`,
+    ...Object.fromEntries(otherSpellings(signature).map((other) => [
+      `signature spelled ${other}`, `${header}.${payload}.${other}`
+    ])),
     'the public key as a secret, PEM': confused(publicPem),
     'the public key as a secret, JWK': confused(JSON.stringify(key!.jwk)),
     'an empty secret': confused(''),
