@@ -37,6 +37,7 @@ import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config/config.ts'
 import type { Availability } from './health/availability.ts'
 import type { HealthCheck } from './health/monitor.ts'
+import { proxyMatcher } from './http/network.ts'
 import { Response } from './transport/response.ts'
 import type { Spool } from './uploads/spool.ts'
 import type { RootLogger } from './log/logger.ts'
@@ -157,16 +158,10 @@ function keepOutOfCaches (_request: FastifyRequest, reply: FastifyReply, done: (
   done()
 }
 
-/** As Fastify takes it: a number is how many proxies stand between this service and its clients. */
+/** The setting as Fastify takes it; a number is how many proxies stand between this service and its clients. */
 function trusted (proxies: Config['server']['trustProxy']) {
   if (typeof proxies === 'number') return (_address: string, hop: number) => hop < proxies
-  // Of length 0 Fastify takes none, so it is given both halves.
-  return (
-    proxies &&
-    proxies.flatMap((proxy) =>
-      !/\/0+$/.test(proxy) ? proxy : proxy.includes(':') ? ['::/1', '8000::/1'] : ['0.0.0.0/1', '128.0.0.0/1']
-    )
-  )
+  return proxies && proxyMatcher(proxies)
 }
 
 /**

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { Passwords } from '../../src/auth/passwords.ts'
 import { Limiter } from '../../src/http/limiter.ts'
-import { networkOf } from '../../src/http/network.ts'
+import { networkOf, proxyMatcher } from '../../src/http/network.ts'
 import { PASSWORD, inject, startService, type Answer, type Service } from '../harness/service.ts'
 
 let tried = 0
@@ -81,8 +81,27 @@ t.test('a flood of keys takes bounded memory', async (t) => {
   t.equal(limiter.take('key 49999', 50_000).remaining, 1, 'those that came last are known')
 })
 
-t.test('an IPv6 client is its /64, an IPv4 client its address', async (t) => {
+t.test('a client has one key, however its address is written: its /64 for IPv6, its address for IPv4', async (t) => {
   for (const [address, network] of [
+    ['192.0.2.7:1001', '192.0.2.7'],
+    ['[192.0.2.7]:1001', '192.0.2.7'],
+    ['::ffff:c000:207', '192.0.2.7'],
+    ['::FFFF:C000:0207', '192.0.2.7'],
+    ['0:0:0:0:0:ffff:c000:207', '192.0.2.7'],
+    ['0000:0000:0000:0000:0000:ffff:192.0.2.7', '192.0.2.7'],
+    ['[::ffff:192.0.2.7]:1001', '192.0.2.7'],
+    ['::ffff:192.0.2.7:1001', '192.0.2.7'],
+    ['::ffff:cb00:7146', '203.0.113.70'],
+    ['[2001:db8:1:2::9]:1001', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::9]', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2:3:4:5:6:1001', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::192.0.2.7', '2001:db8:1:2::/64'],
+    ['[fe80::1%eth0]:1001', 'fe80:0:0:0::/64'],
+    ['::', '0:0:0:0::/64'],
+    ['unknown', 'unknown'],
+    ['_gateway:1001', '_gateway'],
+    [' 192.0.2.7 ', '192.0.2.7'],
+    ['::ffff', '0:0:0:0::/64'],
     ['192.0.2.7', '192.0.2.7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
@@ -93,6 +112,38 @@ t.test('an IPv6 client is its /64, an IPv4 client its address', async (t) => {
     ['2001:0db8:0001:0002::1', '2001:db8:1:2::/64'],
     ['', '']
   ] as const) { t.equal(networkOf(address), network, address) }
+})
+
+t.test('a proxy is known by its address, however it is written', async (t) => {
+  const isProxy = proxyMatcher(['10.0.0.0/8', '192.0.2.1', '::ffff:198.51.100.0/120', '2001:db8::/32'])
+  for (const hop of [
+    '10.1.2.3', '10.1.2.3:443', '::ffff:10.1.2.3', '::ffff:a01:203', '[::ffff:10.1.2.3]:443', '192.0.2.1', '198.51.100.9',
+    '2001:db8::1', '[2001:DB8::1]:443', '2001:0db8:0:0:0:0:0:1'
+  ]) t.ok(isProxy(hop), hop)
+  for (const hop of ['11.0.0.1', '192.0.2.2', '198.51.101.1', '2001:db9::1', 'unknown', '', '10.1.2', undefined]) {
+    t.notOk(isProxy(hop), String(hop))
+  }
+  t.ok(proxyMatcher(['0.0.0.0/0'])('::ffff:192.0.2.1'))
+  t.notOk(proxyMatcher(['0.0.0.0/0'])('2001:db8::1'))
+})
+
+t.test('a client is one client, whichever port its gateway names and however it writes the address', async (t) => {
+  const service = await limited(t, { RATE_LIMIT_MAX: '3', TRUST_PROXY: '127.0.0.1,10.0.0.0/8' })
+  const ask = async (address: string) => await inject(service.app, {
+    method: 'GET', url: '/api/v1/plans', headers: { 'x-forwarded-for': address }
+  })
+  for (const [forwarded, left] of [
+    ['203.0.113.7:1001', 2],
+    ['203.0.113.7:1002', 1],
+    ['::ffff:cb00:7107', 0],
+    ['203.0.113.8:1001', 2],
+    ['[2001:db8::1]:1001', 2],
+    ['[2001:DB8:0:0::2]:1002', 1],
+    ['203.0.113.9, 10.0.0.1:443', 2],
+    ['203.0.113.10:1001, 10.0.0.1:444, 10.0.0.2', 2]
+  ] as const) t.same([forwarded, ...told(await ask(forwarded))], [forwarded, 3, left])
+  isRefusal(t, await ask('203.0.113.7:1003'))
+  isRefusal(t, await ask('[::ffff:203.0.113.7]:1004'))
 })
 
 t.test('sign-in is limited by address before a password is checked, correct passwords included', async (t) => {
