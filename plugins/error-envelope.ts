@@ -4,7 +4,6 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ErrorEnvelope } from '../schemas/error.ts'
 import { AppError } from '../src/errors.ts'
 import { errorAnswer, type Verdict } from '../src/http/error-response.ts'
-import { RouteTable } from '../src/http/route-table.ts'
 import { property, TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
 import { exceptionText } from '../src/log/exception.ts'
 
@@ -34,9 +33,7 @@ const OF_BODY = new Set<string>(['MALFORMED_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPO
  * One envelope for everything from 400 up that reaches Fastify: handlers, validation, unknown routes, other methods.
  */
 export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { showExceptions }) {
-  const routes = new RouteTable()
   app.addSchema(ErrorEnvelope)
-  app.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url))
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const verdict = verdictOf(error)
@@ -55,12 +52,15 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
   /** `GET /activities/import` is no activity with an id that is wrong, but another method of a path there is. */
   function isOtherPath (error: unknown, { code }: Verdict, { method, exchange }: FastifyRequest): boolean {
     if (code !== 'UNAUTHENTICATED' && property(error, 'validationContext') !== 'params') return false
-    return routes.methodsOf(exchange.path)?.split(', ').includes(method) === false
+    return app.allowedMethods(exchange.path)?.split(', ').includes(method) === false
   }
 
   function noRoute (request: FastifyRequest): AppError {
-    const allowed = routes.methodsOf(request.exchange.path)
-    if (allowed === undefined) return new AppError('NOT_FOUND', 'There is nothing at this path')
+    const allowed = app.allowedMethods(request.exchange.path)
+    // A route that has the method found nothing there itself, as for a file.
+    if (allowed === undefined || allowed.split(', ').includes(request.method)) {
+      return new AppError('NOT_FOUND', 'There is nothing at this path')
+    }
     return new AppError('METHOD_NOT_ALLOWED', `This path knows ${allowed} only`, { headers: { allow: allowed } })
   }
 
@@ -99,7 +99,7 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
     ]) { reply.removeHeader(name) }
     reply.code(status).headers(headers).send(body)
   }
-}, { name: 'error-envelope', dependencies: ['request-context', 'security'] })
+}, { name: 'error-envelope', dependencies: ['request-context', 'security', 'allowed-methods'] })
 
 /** A header Node would refuse to send costs its response all the others, so that it goes first. */
 function dropInvalidHeaders (reply: FastifyReply): void {

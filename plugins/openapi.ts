@@ -55,13 +55,15 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
   // script but its own.
   const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'"
   await app.register(async (scope) => {
-    scope.addHook('onRequest', function prepare ({ raw }, reply, done) {
+    scope.addHook('onRequest', function prepare ({ raw, exchange }, reply, done) {
       reply.header('content-security-policy', policy)
       // What the reader of files makes of these in an error is its own; nothing here is so large that a part of it is
       // of use.
       for (const name of ['range', 'if-range', 'if-match', 'if-unmodified-since']) delete raw.headers[name]
       // Its own page shows the document of somebody else.
       if (raw.url === '/docs/static/') reply.redirect('/docs')
+      // Out of the folder of files: the file server would answer 400, 403 or 404.
+      else if (app.allowedMethods(exchange.path) === undefined) reply.callNotFound()
       else done()
     })
     await scope.register(swaggerUi, {
@@ -69,7 +71,7 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
       uiConfig: { docExpansion: 'list', persistAuthorization: false }
     })
   })
-}, { name: 'openapi', dependencies: ['security', 'error-envelope'] })
+}, { name: 'openapi', dependencies: ['request-context', 'allowed-methods', 'security', 'error-envelope'] })
 
 /** A body that no schema describes is bytes: of each type the route takes as they are, or as the one file of a form. */
 function withBytes (schema: FastifySchema): FastifySchema {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
+import { NoContent } from '../schemas/common.ts'
 import { Alive, Health, NotReady, Ready, Welcome } from '../schemas/operations.ts'
 import { prefersHtml } from '../src/http/accept.ts'
 import { ASSETS, healthPage } from '../src/views/health-page/page.ts'
@@ -41,12 +42,30 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
     },
     async (_request, reply) => {
       reply.header('cache-control', 'no-store')
-      await app.health.ready()
-      const { availability } = app
-      if (availability.state === 'ready') return { status: 'ready' as const }
-      return reply.code(503).send({ status: 'not_ready', reason: availability.reason ?? 'not ready' })
+      const reason = await notReady()
+      if (reason === undefined) return { status: 'ready' as const }
+      return reply.code(503).send({ status: 'not_ready', reason })
     }
   )
+
+  // HAProxy checks with OPTIONS unless it is told otherwise, and must not take an instance for ready that is not.
+  app.options(
+    '/health/ready',
+    { config, schema: { hide: true, response: { 204: NoContent, 503: NotReady } } },
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store').header('allow', app.allowedMethods('/health/ready'))
+      const reason = await notReady()
+      if (reason === undefined) return reply.code(204).send(null)
+      return reply.code(503).send({ status: 'not_ready', reason })
+    }
+  )
+
+  /** Why the process takes no requests; undefined where it does. */
+  async function notReady (): Promise<string | undefined> {
+    await app.health.ready()
+    const { state, reason } = app.availability
+    return state === 'ready' ? undefined : reason ?? 'not ready'
+  }
 
   app.get(
     '/health',

@@ -4,6 +4,7 @@ import { sweepIdempotencyKeys } from '../jobs/sweep-idempotency-keys.ts'
 import { sweepRefreshTokens } from '../jobs/sweep-refresh-tokens.ts'
 import { sweepRevocations } from '../jobs/sweep-revocations.ts'
 import { sweepSessions } from '../jobs/sweep-sessions.ts'
+import allowedMethods from '../plugins/allowed-methods.ts'
 import authentication from '../plugins/authentication.ts'
 import availability from '../plugins/availability.ts'
 import connections from '../plugins/connections.ts'
@@ -100,6 +101,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   })
   await app.register(logging, { logger })
   await app.register(security, config.security)
+  await app.register(allowedMethods)
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
