@@ -11,6 +11,10 @@ export interface OpenapiOptions {
   enabled: boolean
 }
 
+const DOCUMENTS = new Set(['/docs/json', '/docs/yaml'])
+/** Pages of the plugin that are not ours. */
+const OWN_PAGES = new Set(['/docs/static/', '/docs/static/index.html'])
+
 /** Describes every route as OpenAPI 3.1 and shows it at `/docs`. */
 export default fp<OpenapiOptions>(async function openapi (app, { name, version, enabled }) {
   if (!enabled) return
@@ -24,7 +28,6 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
           'An open, API-first training service for runners: plans, workouts and recorded runs in, training science out.',
         license: { name: 'MIT', identifier: 'MIT' }
       },
-      servers: [{ url: '/' }],
       tags: [
         { name: 'Accounts', description: 'Who somebody is, and how they sign in.' },
         { name: 'Plans', description: 'What is to be run.' },
@@ -51,23 +54,27 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
         typeof json.$id === 'string' ? json.$id : `Schema${index}`
     }
   })
-  // The page sets styles from its script and shows images it carries: that much more than `default-src 'self'`, and no
-  // script but its own.
+  // The page sets styles by its script and shows images in `data:` URLs; scripts are its own files alone. The document
+  // itself keeps the policy of every other answer.
   const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'"
   await app.register(async (scope) => {
     scope.addHook('onRequest', function prepare ({ raw, exchange }, reply, done) {
-      reply.header('content-security-policy', policy)
-      // What the reader of files makes of these in an error is its own; nothing here is so large that a part of it is
-      // of use.
+      const isDocument = DOCUMENTS.has(exchange.path)
+      if (!isDocument) reply.header('content-security-policy', policy)
+      // The file server answers these with errors of its own, and no file here is so large that a part of it is of use.
       for (const name of ['range', 'if-range', 'if-match', 'if-unmodified-since']) delete raw.headers[name]
-      // Its own page shows the document of somebody else.
-      if (raw.url === '/docs/static/') reply.redirect('/docs')
+      // The plugin's own page shows the document of another service, and a query confuses its relative addresses.
+      const isPage = exchange.path === '/docs' || exchange.path === '/docs/'
+      if (OWN_PAGES.has(exchange.path)) reply.redirect('../../docs')
+      else if (isPage && raw.url !== exchange.path) reply.redirect(exchange.path === '/docs' ? 'docs' : '../docs')
       // Out of the folder of files: the file server would answer 400, 403 or 404.
       else if (app.allowedMethods(exchange.path) === undefined) reply.callNotFound()
       else done()
     })
     await scope.register(swaggerUi, {
       routePrefix: '/docs',
+      // Its addresses are relative, so that a proxy may serve it under a prefix of its own.
+      indexPrefix: '.',
       uiConfig: { docExpansion: 'list', persistAuthorization: false }
     })
   })

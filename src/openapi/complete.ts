@@ -10,6 +10,8 @@ const ANY_REQUEST = [400, 408, 414, 417, 431, 500]
 /** What any request of the API can meet, which is limited, and shed under load. */
 const ANY_CALL = [429, 503]
 const API = '/api/'
+/** Relative to the document, which is at `/docs/json`: right also behind a proxy that adds a prefix. */
+const SERVER = { url: '..', description: 'The service this document comes from' }
 const WRITES = new Set(['post', 'put', 'patch', 'delete'])
 const RATE_LIMIT: ResponseHeader[] = ['RateLimitLimit', 'RateLimitRemaining', 'RateLimitReset']
 
@@ -20,6 +22,7 @@ const RATE_LIMIT: ResponseHeader[] = ['RateLimitLimit', 'RateLimitRemaining', 'R
  */
 export function completeDocument (document: ApiDocument): ApiDocument {
   const { components, paths } = document
+  document.servers = [SERVER]
   components.headers = Object.fromEntries(
     Object.entries(RESPONSE_HEADERS).map(([key, { name, ...header }]) => [key, header])
   )

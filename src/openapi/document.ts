@@ -4,6 +4,7 @@ import type { Schema } from './example.ts'
 export interface ApiDocument {
   openapi: string
   info: object
+  servers?: Array<{ url: string, description?: string }>
   security?: Security[]
   paths: Record<string, Record<string, Operation>>
   components: {

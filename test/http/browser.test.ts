@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { BrowserBroken, CHROMIUM, showPlainPage, startChromium, type Tab } from '../harness/fixtures/chromium.ts'
+import { startPrefixProxy } from '../harness/prefix-proxy.ts'
 import { startService, type LogLine } from '../harness/service.ts'
 
 const skip = CHROMIUM === undefined && 'Chromium is not installed: apt-get install chromium'
@@ -77,19 +78,8 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
       t.equal(await tab.evaluate('document.querySelectorAll(".opblock").length'), operations)
       await keep(tab, 'docs')
 
-      // Try it out → Execute, at GET /.
-      const block = 'document.querySelector("#operations-Operations-getWelcome")'
-      await tab.evaluate(`${block}.querySelector(".opblock-summary-control").click()`)
-      await tab.until(`${block}.querySelector(".try-out__btn")`)
-      await tab.evaluate(`${block}.querySelector(".try-out__btn").click()`)
-      await tab.until(`${block}.querySelector(".execute")`)
-      await tab.evaluate(`${block}.querySelector(".execute").click()`)
-      await tab.until(`${block}.querySelector(".live-responses-table tbody .response-col_status")`)
-      t.match(
-        await tab.evaluate(`${block}.querySelector(".live-responses-table tbody .response-col_status").textContent`),
-        /^200/
-      )
-      await tab.evaluate(`${block}.scrollIntoView()`)
+      t.match(await tryOut(tab, 'getWelcome'), /^200/)
+      await tab.evaluate('document.querySelector("#operations-Operations-getWelcome").scrollIntoView()')
       await keep(tab, 'docs-tried')
       t.ok(
         lines.some(
@@ -100,6 +90,34 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
       t.same(foreign(tab, url), [])
     }
   )
+
+  const behind = await startPrefixProxy(t, url, '/trainer')
+  for (const scheme of ['light', 'dark'] as const) {
+    await look(`behind a proxy that adds a prefix, every page works as without: ${scheme}`, async (t) => {
+      for (const path of ['/docs', '/docs/']) {
+        const tab = await openTab()
+        await tab.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] })
+        await tab.open(`${behind}${path}`)
+        await tab.until('document.querySelectorAll(".opblock").length > 0')
+        t.ok(await tab.evaluate('[...document.styleSheets].every((sheet) => sheet.cssRules.length > 0)'), 'it has its style')
+        t.match(await tryOut(tab, 'getWelcome'), /^200/)
+        await keep(tab, `docs-prefix-${scheme}`)
+        t.same(tab.complaints, [], path)
+        t.same(foreign(tab, behind), [], path)
+      }
+      const tab = await openTab()
+      await tab.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] })
+      await tab.open(`${behind}/health`)
+      await tab.until('document.querySelector("polyline").points.length >= 2')
+      t.equal(await tab.evaluate('document.querySelector("#status").textContent'), 'Healthy')
+      t.same(
+        await tab.evaluate('[...document.querySelectorAll("a")].map(({ href }) => href)'),
+        [`${behind}/docs`, `${behind}/metrics`]
+      )
+      t.same(tab.complaints, [])
+      t.same(foreign(tab, behind), [])
+    })
+  }
 
   const views = [['light', 1280], ['dark', 1280], ['light', 360], ['dark', 360]] as const
   for (const [scheme, width] of views) {
@@ -148,6 +166,19 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
     t.same(tab.complaints.filter((complaint) => !/status of 503/.test(complaint)), [])
   })
 })
+
+/** Tries an operation of /docs out, without parameters: “Try it out”, then “Execute”. Answers the status shown. */
+async function tryOut (tab: Tab, operationId: string): Promise<string> {
+  const block = `document.querySelector("#operations-Operations-${operationId}")`
+  await tab.evaluate(`${block}.querySelector(".opblock-summary-control").click()`)
+  await tab.until(`${block}.querySelector(".try-out__btn")`)
+  await tab.evaluate(`${block}.querySelector(".try-out__btn").click()`)
+  await tab.until(`${block}.querySelector(".execute")`)
+  await tab.evaluate(`${block}.querySelector(".execute").click()`)
+  const status = `${block}.querySelector(".live-responses-table tbody .response-col_status")`
+  await tab.until(status)
+  return await tab.evaluate(`${status}.textContent`)
+}
 
 /** The contrast of a text to what is behind it, as WCAG 2 counts it; 4.5 can be read by most. Run in the page. */
 const contrast = `(element) => {

@@ -74,7 +74,9 @@ t.test(
     t.match(page, 'Trainer &lt;script&gt;')
     t.match(page, 'a &lt;b&gt;&amp; check')
     t.notMatch(page, /hunter2|<b>|<script>|\son\w+=|style=|https?:/)
-    for (const [, file] of page.matchAll(/(?:src|href)="(\/health\/[^"]+)"/g)) {
+    const files = [...page.matchAll(/(?:src|href)="(health\/[^"]+)"/g)].map(([, file]) => `/${file}`)
+    t.equal(files.length, 3)
+    for (const file of files) {
       const { status, headers, raw } = await ask('GET', undefined, file)
       t.equal(status, 200, file)
       t.match(headers['content-type'], /^(text\/(css|javascript)|image\/svg)/)

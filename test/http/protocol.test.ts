@@ -400,8 +400,22 @@ t.test('files of the documentation are sent whole, whatever part or state of the
       .statusCode,
     304
   )
-  t.match(await service.app.inject('/docs/static/'), { statusCode: 302, headers: { location: '/docs' } })
-  t.match((await service.app.inject('/docs')).headers, { 'content-security-policy': /^default-src 'self';/ })
+  for (const [path, location] of [
+    ['/docs/static/', '../../docs'],
+    ['/docs/static/index.html', '../../docs'],
+    ['/docs?a=b', 'docs'],
+    ['/docs/?a=b', '../docs']
+  ] as const) t.match(await service.app.inject(path), { statusCode: 302, headers: { location } }, path)
+})
+
+t.test('the page of the documentation alone, with its files, has a wider content security policy', async (t) => {
+  for (const path of ['/docs', '/docs/', '/docs/static/swagger-ui.css', '/docs/static/swagger-initializer.js']) {
+    const { headers } = await service.app.inject(path)
+    t.match(headers['content-security-policy'], /^default-src 'self'; img-src 'self' data:;/, path)
+  }
+  for (const path of ['/docs/json', '/docs/yaml', '/', '/docs/nowhere']) {
+    t.equal((await service.app.inject(path)).headers['content-security-policy'], "default-src 'self'", path)
+  }
 })
 
 t.test('where there is no documentation nothing links to it', async (t) => {

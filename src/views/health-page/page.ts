@@ -31,9 +31,9 @@ export function healthPage ({ name, version, status, timestamp, uptime_seconds, 
   <meta name="color-scheme" content="light dark">
   <meta name="robots" content="noindex">
   <title>${WORDS[status]} – ${escape(name)}</title>
-  <link rel="icon" href="/health/view.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="/health/view.css">
-  <script src="/health/view.js" defer></script>
+  <link rel="icon" href="health/view.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="health/view.css">
+  <script src="health/view.js" defer></script>
   <noscript><meta http-equiv="refresh" content="10"></noscript>
 </head>
 <body>
@@ -63,7 +63,7 @@ export function healthPage ({ name, version, status, timestamp, uptime_seconds, 
       <p id="figures"></p>
     </section>
     <p class="note" id="note" role="status"></p>
-    <nav aria-label="More"><a href="/docs">Documentation</a> <a href="/metrics">Metrics</a></nav>
+    <nav aria-label="More"><a href="docs">Documentation</a> <a href="metrics">Metrics</a></nav>
   </main>
 </body>
 </html>

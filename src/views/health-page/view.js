@@ -73,7 +73,7 @@ function showLatency (latencyMs) {
 
 async function refresh () {
   try {
-    const response = await fetch('/health', { headers: { accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(EVERY_MS * 2) })
+    const response = await fetch('health', { headers: { accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(EVERY_MS * 2) })
     const { status, timestamp, uptime_seconds: uptimeS, checks } = await response.json()
     upSince = performance.now() - uptimeS * 1000
     tell(element('status'), status)
