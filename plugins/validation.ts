@@ -38,18 +38,25 @@ export default fp(async function validation (app) {
     return httpPart === 'headers' ? validate : strictText(validate, schema)
   })
 
-  // A query nobody reads would be dropped: what says nothing of one takes none.
   app.addHook('onRoute', (route) => {
     if (!route.url.startsWith('/api/')) return
+    // A route that describes no query takes none: an unknown parameter would be dropped without a word.
     route.schema = {
       ...route.schema,
       querystring: route.schema?.querystring ?? { type: 'object', properties: {}, additionalProperties: false }
+    }
+    if (route.method === 'DELETE' && route.schema.body === undefined) {
+      route.onRequest = [...[route.onRequest ?? []].flat(), ignoreTypeOfNoBody]
     }
   })
 
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser(['application/json', 'text/plain'])
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, function parseJson (request, body, done) {
+    if (body.length === 0 && request.routeOptions.schema?.body === undefined) {
+      done(null, undefined)
+      return
+    }
     const problem = problemOf(request, body as Buffer)
     if (problem !== undefined) {
       done(problem)
@@ -73,9 +80,21 @@ export default fp(async function validation (app) {
   })
 }, { name: 'validation', dependencies: ['error-envelope'] })
 
+/** Many clients send the content type of JSON with every request. Without a body, Fastify would refuse it. */
+function ignoreTypeOfNoBody ({ raw: { headers } }: FastifyRequest, _reply: unknown, done: () => void): void {
+  if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) {
+    delete headers['content-type']
+  }
+  done()
+}
+
 function problemOf (request: FastifyRequest, body: Buffer): AppError | undefined {
   const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') { return new AppError('UNSUPPORTED_MEDIA_TYPE', 'The body of this call cannot be compressed') }
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    return new AppError('UNSUPPORTED_MEDIA_TYPE', 'The body of this call cannot be compressed', {
+      headers: { 'accept-encoding': 'identity' }
+    })
+  }
   const charset = /charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
   if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) { return new AppError('UNSUPPORTED_MEDIA_TYPE', 'JSON is sent in UTF-8') }
   return isUtf8(body) ? undefined : new AppError('MALFORMED_JSON', 'The body is not valid UTF-8')

@@ -46,6 +46,12 @@ export const RESPONSE_HEADERS = {
     schema: { type: 'string', enum: ['true'] },
     example: 'true'
   },
+  AcceptEncoding: {
+    name: 'Accept-Encoding',
+    description: 'The content encodings that this call takes, where the one sent was refused (RFC 9110, 15.5.16).',
+    schema: { type: 'string' },
+    example: 'gzip, identity'
+  },
   Authenticate: {
     name: 'WWW-Authenticate',
     description: 'The authentication scheme to use (RFC 6750).',

@@ -25,6 +25,7 @@ export const ERROR_RESPONSES: Record<string, string> = {
 
 const OWN_HEADERS: Record<string, ResponseHeader[]> = {
   401: ['Authenticate'],
+  415: ['AcceptEncoding'],
   429: ['RetryAfter', 'RateLimitLimit', 'RateLimitRemaining', 'RateLimitReset'],
   503: ['RetryAfter']
 }

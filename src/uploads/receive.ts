@@ -117,7 +117,9 @@ function saysGzip (encoding = 'identity'): boolean {
     case 'x-gzip':
       return true
     default:
-      throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording may be sent plain or with Content-Encoding: gzip')
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording may be sent plain or with Content-Encoding: gzip', {
+        headers: { 'accept-encoding': 'gzip, identity' }
+      })
   }
 }
 

@@ -80,6 +80,7 @@ export class Contract {
       'retry-after',
       'idempotent-replayed',
       'www-authenticate',
+      'accept-encoding',
       'x-request-id',
       'ratelimit-limit',
       'ratelimit-remaining',

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import t from 'tap'
+import { exchange } from '../harness/raw-http.ts'
+import { inject, startService } from '../harness/service.ts'
+
+const service = await startService(t)
+const { app, runner } = service
+await app.listen({ host: '127.0.0.1', port: 0 })
+const { port } = app.server.address() as AddressInfo
+
+const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
+
+t.test('a DELETE without a body is a DELETE, whatever content type it names', async (t) => {
+  const ann = await runner()
+  const make: Record<string, () => Promise<string>> = {
+    '/api/v1/plans/': async () => (await ann.call('POST', '/plans', PLAN)).body.id,
+    '/api/v1/api-keys/': async () => (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.id,
+    '/api/v1/me/physiology/': async () =>
+      (await ann.call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })).body.id
+  }
+  const deletes = Object.entries(app.swagger().paths ?? {}).filter(([, operations]) =>
+    operations !== undefined && 'delete' in operations && !('requestBody' in (operations.delete as object)))
+  t.same(deletes.map(([path]) => path.replace(/\{\w+\}$/, '')).sort(), Object.keys(make).sort())
+  for (const [path, thing] of Object.entries(make)) {
+    for (const type of ['application/json', 'application/json; charset=utf-8', 'application/x-www-form-urlencoded']) {
+      for (const framing of ['', 'Content-Length: 0\r\n']) {
+        const [answer] = await exchange(port, `DELETE ${path}${await thing()} HTTP/1.1\r\nHost: x\r\n` +
+          `Authorization: Bearer ${ann.access_token}\r\nContent-Type: ${type}\r\n${framing}Connection: close\r\n\r\n`)
+        t.equal(answer?.status, 204, `${path} ${type} ${framing}`)
+      }
+    }
+    const [chunked] = await exchange(port, `DELETE ${path}${await thing()} HTTP/1.1\r\nHost: x\r\n` +
+      `Authorization: Bearer ${ann.access_token}\r\nContent-Type: application/json\r\n` +
+      'Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n')
+    t.equal(chunked?.status, 204, `${path} chunked`)
+    const broken = await ann.call('DELETE', `${path}${await thing()}`, '{', { 'content-type': 'application/json' })
+    t.same([broken.status, broken.body.error_code], [400, 'MALFORMED_JSON'], 'a body there is has to be JSON')
+  }
+})
+
+t.test('a route that needs a body says so where it is empty', async (t) => {
+  const ann = await runner()
+  for (const [method, url] of [['POST', '/plans'], ['PATCH', '/me'], ['DELETE', '/me']] as const) {
+    const answer = await ann.call(method, url, '', { 'content-type': 'application/json' })
+    t.same([answer.status, answer.body.error_code], [400, 'MALFORMED_JSON'], `${method} ${url}`)
+  }
+})
+
+t.test('a compressed body that is refused is told which encodings are taken', async (t) => {
+  const ann = await runner()
+  for (const encoding of ['gzip', 'br', 'deflate', 'gzip, gzip']) {
+    const answer = await ann.call('POST', '/plans', gzipSync(JSON.stringify(PLAN)), {
+      'content-type': 'application/json', 'content-encoding': encoding
+    })
+    t.same([answer.status, answer.headers['accept-encoding']], [415, 'identity'], encoding)
+  }
+  for (const encoding of ['br', 'deflate', 'gzip, gzip']) {
+    const answer = await ann.call('POST', '/activities/import', Buffer.from('x'), {
+      'content-type': 'application/octet-stream', 'content-encoding': encoding
+    })
+    t.same([answer.status, answer.headers['accept-encoding']], [415, 'gzip, identity'], encoding)
+  }
+  const plain = await ann.call('POST', '/plans', PLAN, { 'content-encoding': 'Identity' })
+  t.equal(plain.status, 201)
+  const recording = gzipSync(readFileSync(new URL('../../../examples/easy-run.fit', import.meta.url)))
+  t.equal((await ann.call('POST', '/activities/import', recording, {
+    'content-type': 'application/octet-stream', 'content-encoding': 'GZIP'
+  })).status, 201)
+  const type = await ann.call('POST', '/plans', '<a/>', { 'content-type': 'text/xml' })
+  t.same([type.status, type.headers['accept-encoding']], [415, undefined], 'where the type is refused, no encoding helps')
+})
+
+t.test('the document says so', async (t) => {
+  const { body } = await inject(app, { method: 'GET', url: '/docs/json' })
+  t.ok('Accept-Encoding' in body.components.responses.UnsupportedMediaType.headers)
+})
