@@ -88,8 +88,9 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
       url: '/metrics',
       config: { probe: true },
       schema: {
-        summary: 'Metrics',
-        description: 'Prometheus text format, version 0.0.4.',
+        operationId: 'getMetrics',
+        summary: 'Get the metrics',
+        description: 'All metrics in the Prometheus text format, version 0.0.4.',
         tags: ['Operations'],
         security: token === undefined ? [] : [{ metricsToken: [] }],
         produces: ['text/plain'],

@@ -9,14 +9,17 @@ export interface OpenapiOptions {
   name: string
   version: string
   enabled: boolean
+  /** Whether `/metrics` asks for a token. */
+  metricsToken: boolean
 }
 
+const METRICS_TOKEN = { type: 'http', scheme: 'bearer', description: 'The METRICS_TOKEN of this service.' } as const
 const DOCUMENTS = new Set(['/docs/json', '/docs/yaml'])
 /** Pages of the plugin that are not ours. */
 const OWN_PAGES = new Set(['/docs/static/', '/docs/static/index.html'])
 
 /** Describes every route as OpenAPI 3.1 and shows it at `/docs`. */
-export default fp<OpenapiOptions>(async function openapi (app, { name, version, enabled }) {
+export default fp<OpenapiOptions>(async function openapi (app, { name, version, enabled, metricsToken }) {
   if (!enabled) return
   await app.register(swagger, {
     openapi: {
@@ -25,23 +28,25 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
         title: name,
         version,
         description:
-          'An open, API-first training service for runners: plans, workouts and recorded runs in, training science out.',
+          'An open, API-first training service for runners: it stores training plans and recorded activities, and ' +
+          'computes distance, pace, elevation and training load from them.',
+        contact: { name: 'The operator of this service' },
         license: { name: 'MIT', identifier: 'MIT' }
       },
       tags: [
-        { name: 'Accounts', description: 'Who somebody is, and how they sign in.' },
-        { name: 'Plans', description: 'What is to be run.' },
-        { name: 'Activities', description: 'What was run.' },
-        { name: 'Operations', description: 'For those who operate the service.' }
+        { name: 'Accounts', description: 'Accounts, sessions, API keys and physiology settings.' },
+        { name: 'Plans', description: 'Training plans.' },
+        { name: 'Activities', description: 'Recorded activities and their files.' },
+        { name: 'Operations', description: 'Health, metrics and information for operators.' }
       ],
       components: {
         securitySchemes: {
           bearer: {
             type: 'http',
             scheme: 'bearer',
-            description: 'An access token, which lives 15 minutes, or an API key (`rt_…`).'
+            description: 'An access token, which is valid for 15 minutes, or an API key (`rt_…`).'
           },
-          metricsToken: { type: 'http', scheme: 'bearer', description: 'The METRICS_TOKEN of this service.' }
+          ...(metricsToken ? { metricsToken: METRICS_TOKEN } : {})
         }
       },
       security: [{ bearer: [] }]
@@ -80,7 +85,7 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
   })
 }, { name: 'openapi', dependencies: ['request-context', 'allowed-methods', 'security', 'error-envelope'] })
 
-/** A body that no schema describes is bytes: of each type the route takes as they are, or as the one file of a form. */
+/** A body without a schema is a file: the body itself in each media type of the route, or the one file of a form. */
 function withBytes (schema: FastifySchema): FastifySchema {
   if (schema?.consumes === undefined || schema.body !== undefined) return schema
   const file = { type: 'string', contentMediaType: 'application/octet-stream', description: 'The file' }

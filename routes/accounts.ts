@@ -17,7 +17,11 @@ export const registrationRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'r
 
   app.post('/register', {
     schema: {
-      summary: 'Make an account',
+      operationId: 'registerAccount',
+      summary: 'Register an account',
+      description:
+        'Creates an account and its first session, and responds with the tokens of the session. An e-mail address ' +
+        'can have one account, in whatever spelling; a second registration is 409.',
       tags: ['Accounts'],
       security: [],
       body: Registration,
@@ -32,7 +36,9 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
 
   app.get('/', {
     schema: {
-      summary: 'My account',
+      operationId: 'getAccount',
+      summary: 'Get my account',
+      description: 'The account of the caller: e-mail address, name, time zone and preferences.',
       tags: ['Accounts'],
       response: { 200: User, ...errors(401, 429) }
     }
@@ -40,7 +46,9 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
 
   app.patch('/', {
     schema: {
-      summary: 'Change my account',
+      operationId: 'updateAccount',
+      summary: 'Update my account',
+      description: 'Changes the given fields and leaves the others as they are. The e-mail address cannot be changed.',
       tags: ['Accounts'],
       body: UserChange,
       response: { 200: User, ...errors(400, 401, 403, 412, 413, 415, 422, 429) }
@@ -55,8 +63,9 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
     config: { personal: true },
     preHandler: app.limitPasswordByUser,
     schema: {
+      operationId: 'changePassword',
       summary: 'Change my password',
-      description: 'Ends all other sessions. API keys stay as they are.',
+      description: 'Needs the current password. Ends all other sessions; API keys stay valid.',
       tags: ['Accounts'],
       body: PasswordChange,
       response: { 204: NoContent, ...errors(400, 401, 403, 413, 415, 422, 429) }
@@ -71,7 +80,12 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
     config: { personal: true },
     preHandler: app.limitPasswordByUser,
     schema: {
-      summary: 'Delete my account and everything in it, for good',
+      operationId: 'deleteAccount',
+      summary: 'Delete my account',
+      description:
+        'Deletes the account with everything in it: plans, activities and their files, settings, sessions and API ' +
+        'keys. This cannot be undone. Needs the password, unless the account has none because it was created by a ' +
+        'token of an identity provider.',
       tags: ['Accounts'],
       body: Farewell,
       response: { 204: NoContent, ...errors(400, 401, 403, 412, 413, 415, 422, 429) }

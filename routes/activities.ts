@@ -24,7 +24,9 @@ const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: {
-      summary: 'My activities, newest first',
+      operationId: 'listActivities',
+      summary: 'List my activities',
+      description: 'Pages of activities, newest first. An activity is listed if it matches all given filters.',
       tags: ['Activities'],
       querystring: ActivityQuery,
       response: { 200: ActivityPage, ...errors(401, 422, 429) }
@@ -38,7 +40,9 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/:activity_id', {
     schema: {
-      summary: 'An activity',
+      operationId: 'getActivity',
+      summary: 'Get an activity',
+      description: 'One activity with its computed figures. A figure that cannot be computed is null, never 0.',
       tags: ['Activities'],
       params: ActivityParams,
       response: { 200: Activity, ...errors(401, 404, 422, 429) }
@@ -53,7 +57,9 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     '/:activity_id/file',
     {
       schema: {
-        summary: 'The original, byte for byte',
+        operationId: 'downloadActivityFile',
+        summary: 'Download the file of an activity',
+        description: 'The imported file, byte for byte, under its original name.',
         tags: ['Activities'],
         produces: Object.values(MEDIA_TYPES),
         params: ActivityParams,

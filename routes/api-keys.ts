@@ -22,9 +22,12 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { personal: true },
       schema: {
-        summary: 'Make an API key',
+        operationId: 'createApiKey',
+        summary: 'Create an API key',
         description:
-          'The key is shown this once. With the scope `read` alone it may not write; no key may make or delete keys, change the password or delete the account. At most 100 keys.',
+          'The response is the only one that contains the secret key. A key with only the scope `read` cannot ' +
+          'write. No key can create or delete keys, change the password or delete the account. An account can have' +
+          ' 100 keys.',
         tags: ['Accounts'],
         body: NewApiKey,
         response: { 201: MadeApiKey, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
@@ -39,7 +42,9 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/', {
     schema: {
-      summary: 'My API keys, newest first',
+      operationId: 'listApiKeys',
+      summary: 'List my API keys',
+      description: 'Pages of API keys, newest first, without the secret keys.',
       tags: ['Accounts'],
       querystring: ApiKeyQuery,
       response: { 200: ApiKeyPage, ...errors(401, 422, 429) }
@@ -52,7 +57,9 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete('/:key_id', {
     config: { personal: true },
     schema: {
-      summary: 'Delete an API key; it is refused from then on',
+      operationId: 'deleteApiKey',
+      summary: 'Delete an API key',
+      description: 'Every instance rejects the key from then on.',
       tags: ['Accounts'],
       params: ApiKeyParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }

@@ -12,9 +12,11 @@ export const exportRoutes: FastifyPluginAsyncTypebox = async (app) => {
     '/',
     {
       schema: {
-        summary: 'Everything of mine',
+        operationId: 'exportAccount',
+        summary: 'Export all my data',
         description:
-          'A ZIP: JSON of everything, and in `originals/` every file that was imported, byte for byte. An export that broke off is no valid ZIP.',
+          'A ZIP archive with all data as JSON and, in `originals/`, every imported file, byte for byte. An ' +
+          'interrupted export is not a valid ZIP archive.',
         tags: ['Accounts'],
         produces: ['application/zip'],
         response: {

@@ -35,9 +35,13 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
       bodyLimit: MAX_RECORDING_BYTES,
       config: { idempotency: 'by_handler' },
       schema: {
-        summary: 'Import one recording',
+        operationId: 'importActivity',
+        summary: 'Import an activity',
         description:
-          'FIT, GPX or TCX: the format is told from the bytes. The raw body, gzip by Content-Encoding, or one file as multipart/form-data.',
+          'Imports one recording in FIT, GPX or TCX; the format is detected from the content. Send the file as the' +
+          ' body, plain or with `Content-Encoding: gzip`, or as the only file of a multipart form. If the same ' +
+          'file was imported before, the response is 200 with the existing activity. The same activity in a ' +
+          'different file is 409, unless `allow_duplicate` is set.',
         tags: ['Activities'],
         consumes: [...RECORDINGS, 'multipart/form-data'],
         querystring: ImportQuery,

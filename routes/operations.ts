@@ -27,7 +27,16 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
     '/health/live',
     {
       config,
-      schema: { summary: 'Whether the process is alive', tags, security: [], response: { 200: Alive } }
+      schema: {
+        operationId: 'checkLiveness',
+        summary: 'Check liveness',
+        description:
+          '200 as long as the process responds, whatever the state of the database. Restart the process only if ' +
+          'this fails.',
+        tags,
+        security: [],
+        response: { 200: Alive }
+      }
     },
     (_request, reply) => {
       reply.header('cache-control', 'no-store').send({ status: 'alive' })
@@ -38,7 +47,16 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
     '/health/ready',
     {
       config,
-      schema: { summary: 'Whether it can take requests', tags, security: [], response: { 200: Ready, 503: NotReady } }
+      schema: {
+        operationId: 'checkReadiness',
+        summary: 'Check readiness',
+        description:
+          '200 while the process can serve requests. 503 with a reason while it starts or shuts down, or while a ' +
+          'critical check fails.',
+        tags,
+        security: [],
+        response: { 200: Ready, 503: NotReady }
+      }
     },
     async (_request, reply) => {
       reply.header('cache-control', 'no-store')
@@ -72,8 +90,11 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
     {
       config,
       schema: {
-        summary: 'Health in detail',
-        description: 'As a live page for people where `Accept` prefers `text/html`.',
+        operationId: 'getHealth',
+        summary: 'Get the health of the service',
+        description:
+          'The state of every check, and of the service as a whole; 503 if it is unhealthy. With an `Accept` ' +
+          'header that prefers `text/html`, a live page for people.',
         tags,
         security: [],
         response: { 200: Health, 503: Health }
@@ -107,7 +128,15 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
   app.get(
     '/',
     {
-      schema: { summary: 'What this service is', tags, security: [], response: { 200: Welcome } }
+      schema: {
+        operationId: 'getServiceInfo',
+        summary: 'Get the name, version and links of the service',
+        description:
+          'The name and version of the service, and the paths of its documentation, health, metrics and API.',
+        tags,
+        security: [],
+        response: { 200: Welcome }
+      }
     },
     async () => ({
       name,

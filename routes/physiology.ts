@@ -18,7 +18,9 @@ const DAY = /^\d{4}-\d\d-\d\d$/
 export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: {
-      summary: 'My physiology settings, the latest day first',
+      operationId: 'listPhysiology',
+      summary: 'List my physiology settings',
+      description: 'Pages of settings, the latest `valid_from` first.',
       tags: ['Accounts'],
       querystring: PhysiologyQuery,
       response: { 200: PhysiologyPage, ...errors(401, 422, 429) }
@@ -34,9 +36,12 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     '/',
     {
       schema: {
-        summary: 'Say what holds from a day on',
+        operationId: 'createPhysiology',
+        summary: 'Create physiology settings',
         description:
-          'An activity is judged by what held on its day: each value from the latest settings not after it that have it. One for each day.',
+          'Sets values that apply from a day on. The figures of an activity are computed with the values that ' +
+          'apply on its day: each value is taken from the latest settings, up to that day, that include it. There ' +
+          'is one set of settings per day; a second is 409.',
         tags: ['Accounts'],
         body: NewPhysiology,
         response: { 201: Physiology, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
@@ -53,7 +58,9 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.delete('/:physiology_id', {
     schema: {
-      summary: 'Take settings back',
+      operationId: 'deletePhysiology',
+      summary: 'Delete physiology settings',
+      description: 'Deletes these settings. Activities that are imported later use the settings before them.',
       tags: ['Accounts'],
       params: PhysiologyParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }

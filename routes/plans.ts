@@ -18,7 +18,11 @@ const LIST = 'plans'
 export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/', {
     schema: {
-      summary: 'Make a plan',
+      operationId: 'createPlan',
+      summary: 'Create a plan',
+      description:
+        'Creates a training plan. It must end after the day it starts on. Send an `Idempotency-Key` to be able to ' +
+        'repeat the request safely.',
       tags: ['Plans'],
       body: NewPlan,
       response: { 201: Plan, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
@@ -32,8 +36,9 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/', {
     schema: {
-      summary: 'My plans, newest first',
-      description: '`from` and `to` ask for plans that overlap those days.',
+      operationId: 'listPlans',
+      summary: 'List my plans',
+      description: 'Pages of plans, newest first. `from` and `to` select the plans that overlap these days.',
       tags: ['Plans'],
       querystring: PlanQuery,
       response: { 200: PlanPage, ...errors(401, 422, 429) }
@@ -46,7 +51,9 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/:plan_id', {
     schema: {
-      summary: 'A plan',
+      operationId: 'getPlan',
+      summary: 'Get a plan',
+      description: 'One plan. Send its `ETag` as `If-None-Match` to get 304 while the plan is unchanged.',
       tags: ['Plans'],
       params: PlanParams,
       response: { 200: Plan, ...errors(401, 404, 422, 429) }
@@ -58,7 +65,11 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.patch('/:plan_id', {
     schema: {
-      summary: 'Change a plan',
+      operationId: 'updatePlan',
+      summary: 'Update a plan',
+      description:
+        'Changes the given fields and leaves the others as they are; null clears an optional field. With `If-' +
+        'Match`, only the given version is changed.',
       tags: ['Plans'],
       params: PlanParams,
       body: PlanChange,
@@ -76,7 +87,9 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.delete('/:plan_id', {
     schema: {
+      operationId: 'deletePlan',
       summary: 'Delete a plan',
+      description: 'Deletes the plan. With `If-Match`, only the given version is deleted.',
       tags: ['Plans'],
       params: PlanParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }

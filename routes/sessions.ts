@@ -11,7 +11,11 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
 
   app.post('/login', {
     schema: {
+      operationId: 'logIn',
       summary: 'Log in',
+      description:
+        'Creates a session for an e-mail address and its password. An unknown address and a wrong password get the' +
+        ' same response, after the same time.',
       tags: ['Accounts'],
       security: [],
       body: Login,
@@ -23,9 +27,12 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
     '/refresh',
     {
       schema: {
-        summary: 'Go on with a session',
+        operationId: 'refreshSession',
+        summary: 'Refresh a session',
         description:
-          'Answers new tokens; the refresh token sent is used up. One that is sent again ends its session: somebody else may have it.',
+          'Responds with a new access token and a new refresh token, and invalidates the refresh token that was ' +
+          'sent. If a refresh token is sent a second time, its session ends with all its tokens, because someone ' +
+          'else may have a copy.',
         tags: ['Accounts'],
         security: [],
         body: RefreshToken,
@@ -39,9 +46,11 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revoca
     '/logout',
     {
       schema: {
-        summary: 'End a session',
+        operationId: 'logOut',
+        summary: 'Log out',
         description:
-          'Its access token is refused from then on, too: at once here, within a minute at every other instance.',
+          'Ends the session of the refresh token. Its access tokens are rejected too: at once by this instance, ' +
+          'within a minute by every other. A refresh token that is not valid is 204 as well.',
         tags: ['Accounts'],
         security: [],
         body: RefreshToken,

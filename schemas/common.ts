@@ -40,7 +40,7 @@ export function page<T extends TSchema> (item: T) {
   return Type.Object({
     items: Type.Array(item),
     next_cursor: nullable(Type.String({ description: 'The `cursor` of the next page; null on the last page' }))
-  })
+  }, { title: `${item.title as string}Page` })
 }
 
 export interface Page<Item> {

@@ -105,7 +105,11 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
   await app.register(protocol)
   await app.register(validation)
-  await app.register(openapi, { ...config.app, ...config.docs })
+  await app.register(openapi, {
+    ...config.app,
+    ...config.docs,
+    metricsToken: config.metrics.token !== undefined
+  })
   await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })

@@ -5,9 +5,9 @@ import { ERROR_RESPONSES, errorResponses, headersOf } from './error-responses.ts
 import { exampleOf, type Schema } from './example.ts'
 import { hoistNamedSchemas, nameFormats } from './schemas.ts'
 
-/** What any request can meet before a route has anything to say of it. */
+/** Errors that any request can get before its route runs. */
 const ANY_REQUEST = [400, 408, 414, 417, 431, 500]
-/** What any request of the API can meet, which is limited, and shed under load. */
+/** Errors that any request of the API can get: it is limited, and shed under load. */
 const ANY_CALL = [429, 503]
 const API = '/api/'
 /** Relative to the document, which is at `/docs/json`: right also behind a proxy that adds a prefix. */
@@ -16,9 +16,9 @@ const WRITES = new Set(['post', 'put', 'patch', 'delete'])
 const RATE_LIMIT: ResponseHeader[] = ['RateLimitLimit', 'RateLimitRemaining', 'RateLimitReset']
 
 /**
- * Says of every operation what is true of all of its kind, so that no route has to: its id, the headers of request and
- * answers, the errors that come from what stands before the route, and an example wherever there is a schema. What a
- * route says itself stays.
+ * Completes every operation with what is common to its kind, so that no route has to repeat it: the headers of request
+ * and responses, the errors that come from hooks and not from the route, and an example for each schema. What a route
+ * describes itself stays.
  */
 export function completeDocument (document: ApiDocument): ApiDocument {
   const { components, paths } = document
@@ -29,7 +29,7 @@ export function completeDocument (document: ApiDocument): ApiDocument {
   components.parameters = Object.fromEntries(
     Object.entries(REQUEST_HEADERS).map(([key, header]) => [key, { ...header, in: 'header', required: false }])
   )
-  /** Whether what is in the collection at a path can be read by itself. */
+  /** Whether an item of the collection at a path can be read by itself. */
   const isRead = (collection: string) =>
     Object.entries(paths).some(
       ([path, operations]) => path.startsWith(`${collection}/{`) && path.endsWith('}') && operations.get !== undefined
@@ -45,11 +45,10 @@ export function completeDocument (document: ApiDocument): ApiDocument {
 }
 
 function complete (operation: Operation, method: string, path: string, isRead: (collection: string) => boolean): void {
-  operation.operationId ??= operationId(method, path)
   const isApi = path.startsWith(API)
   const isSecured = operation.security === undefined || operation.security.length > 0
   const { responses } = operation
-  // What has a default need not be sent.
+  // A parameter with a default need not be sent.
   for (const parameter of operation.parameters ?? []) {
     if (parameter.schema?.default !== undefined) parameter.required = false
   }
@@ -59,21 +58,23 @@ function complete (operation: Operation, method: string, path: string, isRead: (
   if (responses[412] !== undefined) addParameter(operation, 'IfMatch')
   if ((isApi && method === 'get' && resource) || responses[304] !== undefined) {
     addParameter(operation, 'IfNoneMatch')
-    responses[304] = { description: 'The caller has the present state already.' }
+    responses[304] = { description: 'Not modified: the client already has the current version.' }
   }
 
   const statuses = [...ANY_REQUEST]
   if (isApi) statuses.push(...ANY_CALL)
   if (isSecured) statuses.push(401)
   if (isApi && isSecured && WRITES.has(method)) statuses.push(403)
-  // A body is looked at also where none is wanted.
+  // A body is checked also where the route has none.
   if (operation.requestBody !== undefined || (isApi && WRITES.has(method))) statuses.push(413, 415)
   if (isApi) statuses.push(422)
   for (const status of statuses) responses[status] ??= { description: '' }
 
   for (const [status, response] of Object.entries(responses)) {
     const name = ERROR_RESPONSES[status]
-    if (name !== undefined && isEnvelope(response)) { responses[status] = { $ref: `#/components/responses/${name}` } as Response } else {
+    if (name !== undefined && isEnvelope(response)) {
+      responses[status] = { $ref: `#/components/responses/${name}` } as Response
+    } else {
       describe(response, {
         status,
         method,
@@ -85,7 +86,7 @@ function complete (operation: Operation, method: string, path: string, isRead: (
   }
 }
 
-/** Of an answer that is no error. `isFound`: whether what is made there has an address of its own. */
+/** Completes a response that is no error. `isFound`: whether the created resource has an address of its own. */
 function describe (
   response: Response,
   {
@@ -105,26 +106,26 @@ function describe (
   if (method === 'post' && operation.parameters?.some(({ name }) => name?.toLowerCase() === 'idempotency-key') === true) { headers.push('IdempotentReplayed') }
   if (isApi) headers.push(...RATE_LIMIT)
   response.headers = { ...headersOf(headers), ...response.headers }
-  if (response.description === 'Default Response') response.description = DESCRIPTIONS[status] ?? 'Done.'
+  if (response.description === 'Default Response') response.description = DESCRIPTIONS[status] ?? 'Success.'
 }
 
 const DESCRIPTIONS: Record<string, string> = {
-  200: 'Here it is.',
-  201: 'Made.',
-  202: 'Taken; it is being worked on.',
-  503: 'Not at the moment.'
+  200: 'Success.',
+  201: 'Created.',
+  202: 'Accepted; the work continues in the background.',
+  503: 'Unavailable at the moment.'
 }
 
 function isEnvelope ({ content, description }: Response): boolean {
   return description === '' || Object.values(content ?? {})[0]?.schema?.$ref === '#/components/schemas/ErrorEnvelope'
 }
 
-/** One thing with an id of its own, which has a state that an ETag can name. */
+/** Whether the response is one resource with an id, whose version an ETag can name. */
 function isResource ({ content }: Response): boolean {
   return content?.['application/json']?.schema?.properties?.id !== undefined
 }
 
-/** What is shown once is not to be kept, and has no ETag. */
+/** Whether the response has an ETag. One with a secret key is not to be cached, and has none. */
 function isTagged (response: Response): boolean {
   return isResource(response) && response.content?.['application/json']?.schema?.title !== 'MadeApiKey'
 }
@@ -136,24 +137,6 @@ function addParameter (operation: Operation, key: RequestHeader): void {
   operation.parameters.push({ $ref: `#/components/parameters/${key}` } as Parameter)
 }
 
-/** `patch /api/v1/plans/{plan_id}` is patchPlan, `get /health/live` is getHealthLive. */
-export function operationId (method: string, path: string): string {
-  const words: string[] = []
-  for (const segment of path.replace(/^\/api\/v\d+/, '').split('/').filter(Boolean)) {
-    if (!segment.startsWith('{')) words.push(segment)
-    else if (/s$/.test(words.at(-1) ?? '')) words.push((words.pop() as string).replace(/ies$/, 'y').replace(/s$/, ''))
-    else words.push(`by-${segment.slice(1, -1)}`)
-  }
-  if (words.length === 0) words.push('welcome')
-  const camel = words
-    .join('-')
-    .split(/[^A-Za-z0-9]+/)
-    .filter(Boolean)
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('')
-  return `${method}${camel}`
-}
-
 function addExamples (document: ApiDocument): void {
   const resolve = resolveIn(document)
   const illustrate = (medium: Media, name = '') => {
@@ -162,7 +145,7 @@ function addExamples (document: ApiDocument): void {
     medium.example = exampleOf(schema, resolve, name)
   }
   for (const operation of Object.values(document.paths).flatMap((operations) => Object.values(operations))) {
-    // The page of the documentation sends an example: one of a filter would be in the way of whoever only tries.
+    // “Try it out” sends the examples of parameters: an example of a filter would empty the list.
     for (const parameter of operation.parameters ?? []) {
       if (parameter.required === true) illustrate(parameter as Media, parameter.name)
     }

@@ -1,6 +1,6 @@
 import type { Schema } from './example.ts'
 
-/** An OpenAPI 3.1 document as far as it is completed and walked here. */
+/** An OpenAPI 3.1 document, as far as this service completes and reads it. */
 export interface ApiDocument {
   openapi: string
   info: object
@@ -52,7 +52,7 @@ export interface Operation {
   responses: Record<string, Response>
 }
 
-/** What a reference in the document names. */
+/** Finds the part of the document that a reference names. */
 export function resolveIn (document: ApiDocument): (reference: string) => Schema {
   return (reference) => {
     const found = reference

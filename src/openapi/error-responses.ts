@@ -3,7 +3,7 @@ import { ERROR_CATALOGUE } from '../error-catalogue.ts'
 import { RESPONSE_HEADERS, type ResponseHeader } from '../../schemas/headers.ts'
 import type { Response } from './document.ts'
 
-/** Names of the statuses from 400 up that are answered with the envelope, as `components.responses` has them. */
+/** The statuses that are answered with the error envelope, by their name in `components.responses`. */
 export const ERROR_RESPONSES: Record<string, string> = {
   400: 'BadRequest',
   401: 'Unauthenticated',
@@ -40,7 +40,7 @@ const DETAILS: Partial<Record<ErrorCode, Record<string, unknown>>> = {
   DUPLICATE_ACTIVITY: { activity_id: '018d0c2e-5b1f-7e0e-9d55-2f3e0c9a4b11' }
 }
 
-/** Each error status once, with what can be behind it, one example a code. */
+/** One response for each error status, with the error codes it can have and an example of each. */
 export function errorResponses (): Record<string, Response> {
   return Object.fromEntries(Object.entries(ERROR_RESPONSES).map(([status, name]) => {
     const codes = ERROR_CODES.filter(
@@ -70,7 +70,7 @@ function envelope (code: ErrorCode) {
   }
 }
 
-/** References to headers of the service, for a response. */
+/** References to headers in `components.headers`, for a response. */
 export function headersOf (names: readonly ResponseHeader[]): Record<string, { $ref: string }> {
   return Object.fromEntries(
     names.map((name) => [RESPONSE_HEADERS[name].name, { $ref: `#/components/headers/${name}` }])

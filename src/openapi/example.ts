@@ -1,4 +1,4 @@
-/** A JSON Schema as far as an example is made from it. */
+/** A JSON Schema, as far as examples are made from it. */
 export interface Schema {
   $ref?: string
   title?: string
@@ -24,7 +24,7 @@ export interface Schema {
   [keyword: string]: unknown
 }
 
-/** What stands in a field of this name: names mean the same in every route, and carry their unit. */
+/** Example values by field name: a name means the same in every route and carries its unit. */
 const BY_NAME: Record<string, unknown> = {
   email: 'ann@example.org',
   password: 'correct horse battery',
@@ -95,10 +95,10 @@ const BY_FORMAT: Record<string, unknown> = {
   binary: 'the bytes'
 }
 
-/** Formats whose values differ by what they are of; of others one is as good as any. */
+/** Formats whose example depends on the name of the field; the others have one example each. */
 const NAMED_FORMATS = new Set(['date', 'date-time', 'email', 'time-zone'])
 
-/** One value that fits the schema, such as a reader of the documentation would expect. */
+/** A realistic value that fits the schema. */
 export function exampleOf (schema: Schema, resolve: (reference: string) => Schema, name = ''): unknown {
   if (schema.$ref !== undefined) return exampleOf(resolve(schema.$ref), resolve, name)
   if (schema.examples !== undefined) return schema.examples[0]
@@ -135,7 +135,7 @@ function exampleObject (
     : { ...Object.fromEntries(known), key: exampleOf(inner, resolve) }
 }
 
-/** Whether what goes by that name elsewhere is right here, too. */
+/** Whether the example value of a field name fits this schema. */
 function fits (
   value: unknown,
   types: Array<string | undefined>,

@@ -2,15 +2,15 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ApiDocument } from './document.ts'
 import type { Schema } from './example.ts'
 
-/** What the formats of this service are to those who do not know it: see `schemas/formats.ts`. */
+/** The formats of `schemas/formats.ts` in terms that are known outside of this service. */
 const FORMATS: Record<string, Schema> = {
   'email-address': { format: 'email' },
   binary: {}
 }
-/** Also what is no day or moment to this service: years before 1900 and after 2199. */
+/** Years before 1900 and after 2199 are no valid dates to this service. */
 const YEARS: Record<string, string> = { date: '^(19|20|21)\\d\\d-', 'date-time': '^(19|20|21)\\d\\d-' }
 
-/** Visits every object in the document; what `visit` answers takes its place. */
+/** Replaces every object in the document by the result of `visit`, inner objects first. */
 function rewrite (node: unknown, visit: (schema: Schema, key: string) => unknown, key = ''): unknown {
   if (Array.isArray(node)) return node.map((inner) => rewrite(inner, visit, key))
   if (typeof node !== 'object' || node === null) return node
@@ -20,7 +20,7 @@ function rewrite (node: unknown, visit: (schema: Schema, key: string) => unknown
   return visit(node as Schema, key)
 }
 
-/** Writes the formats in words that are known outside. */
+/** Replaces the formats of this service by known ones. */
 export function nameFormats (document: ApiDocument): void {
   const visit = (schema: Schema): Schema => {
     if (typeof schema.format !== 'string' || schema.type === undefined) return schema
@@ -33,8 +33,8 @@ export function nameFormats (document: ApiDocument): void {
 }
 
 /**
- * Puts each schema with a title in one place, so that what is made from the document knows that a plan is a plan
- * everywhere.
+ * Moves each schema with a title to `components.schemas`, so that generated clients have one type for a plan, wherever
+ * it is used.
  */
 export function hoistNamedSchemas (document: ApiDocument): void {
   const { schemas } = document.components

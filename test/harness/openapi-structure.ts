@@ -43,7 +43,7 @@ const parameter = {
 const response = strict({ description: text, headers: mapOf(orReference(header)), content }, ['description'])
 const security = { type: 'array', items: mapOf({ type: 'array', items: text }) }
 const operation = strict({
-  operationId: { type: 'string', pattern: '^[A-Za-z0-9]+$' },
+  operationId: { type: 'string', pattern: '^[a-z]+([A-Z][a-z]*)*$' },
   summary: text,
   description: text,
   tags: { type: 'array', items: text, minItems: 1 },
@@ -51,13 +51,19 @@ const operation = strict({
   parameters: { type: 'array', items: orReference(parameter) },
   requestBody: strict({ description: text, required: { type: 'boolean' }, content }, ['content']),
   responses: { ...mapOf(orReference(response), '^[1-5]\\d\\d$'), minProperties: 1 }
-}, ['operationId', 'summary', 'tags', 'responses'])
+}, ['operationId', 'summary', 'description', 'tags', 'responses'])
 
 const DOCUMENT = strict(
   {
     openapi: { type: 'string', pattern: '^3\\.1\\.\\d+$' },
     info: strict(
-      { title: text, version: text, description: text, license: strict({ name: text, identifier: text }, ['name']) },
+      {
+        title: text,
+        version: text,
+        description: text,
+        contact: strict({ name: text, url: text, email: text }),
+        license: strict({ name: text, identifier: text }, ['name'])
+      },
       ['title', 'version']
     ),
     servers: { type: 'array', items: strict({ url: text, description: text }, ['url']) },

@@ -78,8 +78,8 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
       t.equal(await tab.evaluate('document.querySelectorAll(".opblock").length'), operations)
       await keep(tab, 'docs')
 
-      t.match(await tryOut(tab, 'getWelcome'), /^200/)
-      await tab.evaluate('document.querySelector("#operations-Operations-getWelcome").scrollIntoView()')
+      t.match(await tryOut(tab, 'getServiceInfo'), /^200/)
+      await tab.evaluate('document.querySelector("#operations-Operations-getServiceInfo").scrollIntoView()')
       await keep(tab, 'docs-tried')
       t.ok(
         lines.some(
@@ -100,7 +100,7 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
         await tab.open(`${behind}${path}`)
         await tab.until('document.querySelectorAll(".opblock").length > 0')
         t.ok(await tab.evaluate('[...document.styleSheets].every((sheet) => sheet.cssRules.length > 0)'), 'it has its style')
-        t.match(await tryOut(tab, 'getWelcome'), /^200/)
+        t.match(await tryOut(tab, 'getServiceInfo'), /^200/)
         await keep(tab, `docs-prefix-${scheme}`)
         t.same(tab.complaints, [], path)
         t.same(foreign(tab, behind), [], path)

@@ -79,12 +79,49 @@ async function things (): Promise<Record<string, string>> {
   return ids
 }
 
-t.test('the document is OpenAPI 3.1, and every operation in it has an id of its own', async (t) => {
+/** The methods of a generated client: another name here breaks the programs that use one. */
+const OPERATION_IDS = [
+  'changePassword', 'checkLiveness', 'checkReadiness', 'createApiKey', 'createPhysiology', 'createPlan', 'deleteAccount',
+  'deleteApiKey', 'deletePhysiology', 'deletePlan', 'downloadActivityFile', 'exportAccount', 'getAccount', 'getActivity',
+  'getHealth', 'getMetrics', 'getPlan', 'getServiceInfo', 'importActivity', 'listActivities', 'listApiKeys',
+  'listPhysiology', 'listPlans', 'logIn', 'logOut', 'refreshSession', 'registerAccount', 'updateAccount', 'updatePlan'
+]
+
+t.test('the document is OpenAPI 3.1, and every operation in it is named as a method and described', async (t) => {
   t.same(structureProblems(document), [])
-  const ids = operations.map(({ operation }) => operation.operationId)
-  t.equal(new Set(ids).size, ids.length)
+  t.same(operations.map(({ operation }) => operation.operationId).sort(), OPERATION_IDS)
+  for (const field of ['summary', 'description'] as const) {
+    const texts = operations.map(({ operation }) => operation[field] as string)
+    t.equal(new Set(texts).size, texts.length, `each ${field} is of one operation`)
+    t.same(texts.filter((text) => text !== text.trim()), [])
+  }
+  t.same(operations.filter(({ operation: { summary } }) => summary?.endsWith('.') === true), [])
+  t.same(operations.filter(({ operation: { description } }) => description?.endsWith('.') === false), [])
   const tags = new Set((document as unknown as { tags: Array<{ name: string }> }).tags.map(({ name }) => name))
   t.same(operations.flatMap(({ operation }) => operation.tags ?? []).filter((tag) => !tags.has(tag)), [])
+})
+
+t.test('the document names the token of /metrics where there is one', async (t) => {
+  t.same(document.paths['/metrics']?.get?.security, [])
+  t.same(Object.keys(document.components.securitySchemes ?? {}), ['bearer'])
+  const closed = await startService(t, { env: { LOG_LEVEL: 'ERROR', METRICS_TOKEN: 'a-token-for-scrapes-of-this-test' } })
+  const { body } = await inject(closed.app, { method: 'GET', url: '/docs/json' })
+  t.same(body.paths['/metrics'].get.security, [{ metricsToken: [] }])
+  t.same(Object.keys(body.components.securitySchemes), ['bearer', 'metricsToken'])
+  t.same(structureProblems(body), [])
+})
+
+t.test('a list is a named schema, and so are its items', async (t) => {
+  const lists = operations.filter(({ parameters }) => parameters.some(({ name }) => name === 'cursor'))
+  const names = lists.map(({ responses }) => responses[200]?.content?.['application/json']?.schema?.$ref ?? '')
+  const pages = ['ActivityPage', 'ApiKeyPage', 'PhysiologyPage', 'PlanPage']
+  t.same(names.sort(), pages.map((name) => `#/components/schemas/${name}`))
+  for (const name of pages) {
+    t.equal(
+      document.components.schemas[name]?.properties?.items?.items?.$ref,
+      `#/components/schemas/${name.replace('Page', '')}`
+    )
+  }
 })
 
 t.test('every route is in the document, and everything in the document is a route', async (t) => {
@@ -272,7 +309,7 @@ for (const described of operations.filter((one) => jsonOf(one) !== undefined)) {
 }
 
 t.test('a recording is imported once, and both answers are as documented', async (t) => {
-  const described = named('postActivitiesImport')
+  const described = named('importActivity')
   const other = await service.runner()
   for (const status of [201, 200]) {
     const answer = await other.call('POST', '/activities/import', EASY_RUN, {
