@@ -11,35 +11,35 @@ import { identitySubject, userSubject } from '../src/auth/revocations.ts'
 import { VerifiedTokens, type VerifiedToken } from '../src/auth/verified-tokens.ts'
 import { AppError } from '../src/errors.ts'
 
-/** Who asks. */
+/** The authenticated user of a request. */
 export interface Caller {
   id: string
-  /** The login the access token came from; none for an API key or an identity provider's token. */
+  /** The session of the access token; none for an API key or a token of the identity provider. */
   sessionId?: string | undefined
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; only in the signed-in scope. */
+    /** The authenticated user; set in the signed-in scope only. */
     user: Caller
   }
   interface FastifyInstance {
-    /** The hook that lets in who is signed in, and nobody else. */
+    /** The hook that authenticates a request, or refuses it with 401. */
     authenticate: onRequestHookHandler
   }
   interface FastifyContextConfig {
-    /** For the person alone: no API key may, whatever its scopes. */
+    /** Closed to API keys, whatever their scopes. */
     personal?: boolean
   }
 }
 
 export interface AuthenticationOptions {
   accessTokens: AccessTokens
-  /** The OpenID Connect provider whose tokens are good too. */
+  /** The OpenID Connect provider whose tokens are accepted too. */
   oidc?: OidcOptions | undefined
   /**
-   * The account of somebody the provider vouches for, made where there is none.
-   * @throws AppError UNAUTHENTICATED where it was deleted after the token was issued
+   * The account of an identity of the provider; created if there is none.
+   * @throws AppError UNAUTHENTICATED if the account was deleted after the token was issued
    */
   accountOf (sql: Sql, identity: IdentityToken): Promise<string>
   /** For what is written after the answer. */
@@ -48,18 +48,18 @@ export interface AuthenticationOptions {
 
 const READS = new Set(['GET', 'HEAD'])
 
-/** How long an API key is taken for a good one before it is looked up, in ms. */
+/** How long an API key that was valid bypasses the limit of its address, in ms. */
 const KNOWN_KEY_MS = 10 * 60_000
 const MOST_KNOWN_KEYS = 10_000
 
 /**
- * Knows who asks by the bearer token: an access token of ours, an API key, or a token of the identity provider. A
- * signed token seen before costs a look-up, and no promise; an API key is read from the database each time, so that one
- * deleted is refused at once everywhere.
+ * Authenticates requests by their bearer token: an access token of ours, an API key, or a token of the identity
+ * provider. A signed token that was verified before costs one look-up in memory and no promise; an API key is read from
+ * the database each time, so that a deleted one is refused at once by every instance.
  *
- * An address from which too many came that were not let in is refused before anybody else is asked, database or
- * provider. Whoever shares it and is signed in is not: our own tokens cost a hash to check, and API keys that were good
- * a moment ago are looked up all the same.
+ * An address with too many failed requests is refused before the database or the provider is asked. Signed-in users
+ * behind the same address are still served: our own tokens cost one hash to verify, and API keys that were valid a
+ * moment ago are looked up all the same.
  */
 export default fp<AuthenticationOptions>(
   async function authentication (app, { accessTokens, oidc, accountOf, backgroundSql }) {
@@ -70,7 +70,7 @@ export default fp<AuthenticationOptions>(
     app.decorateRequest('user', null as unknown as Caller)
 
     app.decorate('authenticate', function authenticate (request, reply, done) {
-      // All that is answered from here on belongs to somebody; what has an ETag says otherwise of itself.
+      // From here on, responses are personal; those with an ETag set a header of their own.
       reply.header('cache-control', 'no-store')
       const token = bearerToken(request)
       const known = token === undefined ? undefined : verified.get(token)
@@ -91,7 +91,7 @@ export default fp<AuthenticationOptions>(
     async function identify (request: FastifyRequest, reply: FastifyReply, token: string | undefined): Promise<void> {
       if (token === undefined) {
         app.countStranger(request, reply)
-        throw unauthenticated('A bearer token is needed')
+        throw unauthenticated('A bearer token is required')
       }
       if (token.startsWith(API_KEY_PREFIX)) {
         await useApiKey(request, reply, token)
@@ -124,7 +124,7 @@ export default fp<AuthenticationOptions>(
       if (identity === undefined) return undefined
       const { issuedAtMs, expiresAtMs } = identity
       const revocable = { issuedAtMs, expiresAtMs, subjects: [identitySubject(identity.issuer, identity.subject)] }
-      // Before an account is made: one deleted a moment ago must not come back by a token of before.
+      // Checked before an account is created: an old token must not bring back one that was just deleted.
       if (!app.revocations.isFresh) await app.revocations.poll()
       if (app.revocations.known.refuses({ ...revocable, userId: '' })) return undefined
       const userId = await accountOf(request.sql, identity).catch(noneWhereUnauthenticated)
@@ -148,16 +148,18 @@ export default fp<AuthenticationOptions>(
       knownKeys.add(token)
       letIn(request, reply, key.userId, undefined)
       if (!access.used_lately) touch(key.userId, key.tokenId)
-      if (!access.can_write && !READS.has(request.method)) throw new AppError('FORBIDDEN', 'This API key may read only')
-      if (request.routeOptions.config.personal === true) { throw new AppError('FORBIDDEN', 'No API key may do this: log in') }
+      if (!access.can_write && !READS.has(request.method)) throw new AppError('FORBIDDEN', 'This API key is read-only')
+      if (request.routeOptions.config.personal === true) {
+        throw new AppError('FORBIDDEN', 'API keys are not allowed to do this: log in instead')
+      }
     }
 
-    /** Behind the answer, and not again while it is under way. */
+    /** Records the use of a key without delaying the response, once at a time for each key. */
     function touch (userId: string, keyId: string): void {
       if (touching.has(keyId)) return
       touching.add(keyId)
       touchApiKey(backgroundSql, userId, keyId)
-        .catch((error: unknown) => app.logger.debug('the last use of an API key could not be noted', { error }))
+        .catch((error: unknown) => app.logger.debug('the last use of an API key could not be recorded', { error }))
         .finally(() => touching.delete(keyId))
     }
 
@@ -167,10 +169,10 @@ export default fp<AuthenticationOptions>(
       app.countUser(userId, reply)
     }
 
-    /** One answer for all that is wrong with a token. */
+    /** The same response for every reason to refuse a token. */
     function refuse (request: FastifyRequest, reply: FastifyReply): never {
       app.countStranger(request, reply)
-      throw unauthenticated('The bearer token is not valid (any more)', 'invalid_token')
+      throw unauthenticated('The bearer token is invalid or expired', 'invalid_token')
     }
   },
   {
@@ -179,7 +181,7 @@ export default fp<AuthenticationOptions>(
   }
 )
 
-/** API keys that were found good in the last minutes, by their hashes. Bounded: those used longest ago go first. */
+/** Hashes of the API keys that were valid in the last minutes. Bounded: the least recently used go first. */
 class KnownKeys {
   readonly #untilMs = new Map<string, number>()
 
@@ -189,7 +191,7 @@ class KnownKeys {
 
   add (key: string): void {
     const hash = digest(key)
-    // Taken out first, so that it becomes the latest.
+    // Deleted first, so that it becomes the most recent entry.
     this.#untilMs.delete(hash)
     if (this.#untilMs.size >= MOST_KNOWN_KEYS) this.#untilMs.delete(this.#untilMs.keys().next().value as string)
     this.#untilMs.set(hash, performance.now() + KNOWN_KEY_MS)
@@ -204,7 +206,7 @@ function digest (text: string): string {
   return createHash('sha256').update(text).digest('base64')
 }
 
-/** A token of an account that was deleted is answered as any other that is good no more. */
+/** A token of a deleted account gets the same response as any other invalid token. */
 function noneWhereUnauthenticated (error: unknown): undefined {
   if (error instanceof AppError && error.code === 'UNAUTHENTICATED') return undefined
   throw error

@@ -3,20 +3,18 @@ import { HealthMonitor, type HealthCheck } from '../src/health/monitor.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What the health of the service is told from. */
+    /** Runs the health checks and reports their results. */
     health: HealthMonitor
   }
 }
 
 export interface HealthOptions {
-  /** How often checks run when nobody asks, and how often a failing one is told again, in ms. */
+  /** How often checks run without a request, and how often a failing one is logged again, in ms. */
   intervalMs: number
   checks: HealthCheck[]
 }
 
-/**
- * Runs the health checks, tells the log when one turns, and lets the critical ones decide whether the process is ready.
- */
+/** Runs the health checks, logs changes of their results, and lets the critical ones decide about readiness. */
 export default fp<HealthOptions>(async function health (app, { intervalMs, checks }) {
   const monitor = new HealthMonitor({
     checks,

@@ -7,41 +7,40 @@ import { networkOf } from '../src/http/network.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Hook for what asks nobody who they are: counts by address. */
+    /** Hook for routes without authentication: counts by address. */
     limitByAddress: onRequestHookHandler
-    /** Hook for sign-in: counts by address, before anything is read. */
+    /** Hook for sign-in: counts by address, before the body is read. */
     limitSignInByAddress: onRequestHookHandler
-    /** Hook for sign-in: counts by the e-mail address in the body, before its password is looked at. */
+    /** Hook for sign-in: counts by the e-mail address in the body, before the password is verified. */
     limitSignInByEmail: preHandlerHookHandler
-    /** Hook for whoever is signed in and says the password once more: counts by user, as sign-in does. */
+    /** Hook for signed-in routes that ask for the password again: counts by user, with the limit of sign-in. */
     limitPasswordByUser: preHandlerHookHandler
-    /** Counts the request of somebody who is signed in. @throws AppError RATE_LIMITED */
+    /** Counts an authenticated request by its user. @throws AppError RATE_LIMITED */
     countUser (userId: string, reply: FastifyReply): void
-    /** Counts one that was not let in, by its address. @throws AppError RATE_LIMITED */
+    /** Counts a request that failed to authenticate by its address. @throws AppError RATE_LIMITED */
     countStranger (request: FastifyRequest, reply: FastifyReply): void
     /**
-     * Counts nothing, and throws AppError RATE_LIMITED where `countStranger` would: before a token is checked at a
-     * cost.
+     * Throws as `countStranger` would, and counts nothing: called before an expensive check of a token.
+     * @throws AppError RATE_LIMITED
      */
     refuseStranger (request: FastifyRequest, reply: FastifyReply): void
   }
 }
 
 export interface RateLimitOptions {
-  /** Requests a minute for each user, or each address where nobody is signed in; 0: no limit. */
+  /** Requests per minute for each user, or each address if the request is not authenticated; 0: no limit. */
   max: number
-  /** Attempts a minute to sign in, for each address and for each e-mail address; 0: no limit. */
+  /** Sign-in attempts per minute for each address and for each e-mail address; 0: no limit. */
   authMax: number
 }
 
 /**
- * Limits how often somebody may ask, and says in `RateLimit-*` how they stand. It counts within this process: shared
- * counts would cost each request a round trip and make every answer wait for one more thing that can fail, and what is
- * limited, work, is done by this process too. With n processes behind a load balancer the limit is up to n times as
- * high. What must hold across all of them is not left to it: guessing a password costs a hash each time.
+ * Limits the rate of requests, and reports the state of the limit in `RateLimit-*`. Each process counts for itself:
+ * shared counters would cost each request a round trip and add one more dependency that can fail, while the limit
+ * protects this process. With n processes behind a load balancer the limit is up to n times as high. It is not the
+ * only protection of passwords: each guess costs a password hash.
  *
- * Whoever is signed in is counted as a user, wherever they come from; whoever is not, by address. Nothing runs on a
- * timer.
+ * Authenticated requests are counted by user, whatever their address; all others by address. Nothing runs on a timer.
  */
 export default fp<RateLimitOptions>(async function rateLimit (app, { max, authMax }) {
   const users = limiterOf(max)
@@ -83,7 +82,7 @@ function count (limiter: Limiter | undefined, key: string, reply: FastifyReply):
   return allowance.refused ? refusal(allowance) : undefined
 }
 
-/** Says how the request stands; of two limits the one that is nearer. */
+/** Reports a limit in the headers of the response; of two limits, the one that is closer to its end. */
 function tell (allowance: Allowance, reply: FastifyReply): Allowance {
   const told = reply.getHeader('ratelimit-remaining')
   if (told === undefined || allowance.refused || allowance.remaining <= Number(told)) {
@@ -96,7 +95,7 @@ function tell (allowance: Allowance, reply: FastifyReply): Allowance {
 }
 
 function refusal ({ resetS }: Allowance): AppError {
-  return new AppError('RATE_LIMITED', 'Too many requests: wait as long as Retry-After says', {
+  return new AppError('RATE_LIMITED', 'Too many requests: retry after the time in Retry-After', {
     headers: { 'retry-after': String(resetS) }
   })
 }

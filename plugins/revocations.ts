@@ -4,17 +4,17 @@ import type { Sql } from '../db/sql.ts'
 import { Revocations } from '../src/auth/revocations.ts'
 
 export interface RevocationList {
-  /** What this process knows to be revoked. */
+  /** The revocations that this process knows of. */
   readonly known: Revocations
-  /** Whether it was read lately enough to go by. */
+  /** Whether the list was read recently enough to rely on. */
   readonly isFresh: boolean
-  /** Reads what other instances have revoked; those who ask together wait for one reading. @throws DatabaseError */
+  /** Reads the revocations of other instances; concurrent calls share one query. @throws DatabaseError */
   poll (): Promise<void>
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Which accounts and sessions are no longer good, though tokens that say so may be about. */
+    /** The accounts and sessions whose tokens are refused although they have not expired. */
     revocations: RevocationList
   }
 }
@@ -22,17 +22,17 @@ declare module 'fastify' {
 export interface RevocationOptions {
   /** Where the list is read from. */
   sql: Sql
-  /** Between two readings. */
+  /** The interval between two reads. */
   intervalMs?: number
-  /** A list older than this is read before anybody is let in by it. */
+  /** A list older than this is read again before a token is accepted. */
   staleMs?: number
 }
 
 /**
- * Has this instance know within seconds what was revoked at another, though no request reads the database to check its
- * token. While the list cannot be read for longer than `staleMs`, requests ask for it themselves, and are answered 503
- * where that fails: a session that was ended lives for no more than a minute whatever happens, and what needs the
- * database could not be done anyway.
+ * Keeps this instance informed, within seconds, of the revocations of other instances, so that no request has to read
+ * the database to verify a token. If the list could not be read for longer than `staleMs`, requests read it themselves,
+ * and are answered 503 if that fails: a session that was ended stays usable for a minute at most, and requests that
+ * need the database would fail anyway.
  */
 export default fp<RevocationOptions>(async function revocationList (
   app,
@@ -51,7 +51,7 @@ export default fp<RevocationOptions>(async function revocationList (
   })
 
   const ticker = setInterval(() => {
-    // Before the migrations there is nothing to read, and nobody to be let in.
+    // Before the migrations there is no table to read, and no request to authenticate.
     if (app.availability.state !== 'starting') poll().then(recovered, failed)
   }, intervalMs)
   ticker.unref()

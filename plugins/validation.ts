@@ -9,17 +9,17 @@ interface ObjectSchema {
   properties?: Record<string, { type?: string | string[] }>
 }
 
-/** How a number or a boolean is written in a query. */
+/** The one spelling of numbers and booleans in a query or path. */
 const FORMS: Record<string, RegExp> = { integer: /^-?\d+$/, number: /^-?\d+(\.\d+)?$/, boolean: /^(true|false)$/ }
 
-/** Deeper than any schema here goes, and far from what would exhaust the stack of whatever walks it. */
+/** Deeper than any schema of the service, and far from the depth that would exhaust the stack. */
 const MAX_DEPTH = 32
 const [QUOTE, BACKSLASH, BRACKET, BRACKET_END, BRACE, BRACE_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
 
 /**
- * Refuses what does not fit the schema of its route, and changes nothing: Fastify's own settings would turn `null` into
- * 0 and drop fields that are not known. Only query and path, where everything is text, are read as numbers and
- * booleans, in one spelling each.
+ * Validates requests by the schema of their route without changing them: Fastify's default settings would turn `null`
+ * into 0 and drop unknown fields. Only in query and path, where every value is text, are numbers and booleans parsed,
+ * in one spelling each.
  */
 export default fp(async function validation (app) {
   const settings = {
@@ -72,7 +72,7 @@ export default fp(async function validation (app) {
         done(
           new AppError(
             'MALFORMED_JSON',
-            'A text holds a NUL character or half of a surrogate pair, which no text can hold'
+            'A string contains a NUL character or an unpaired surrogate'
           )
         )
       } else done(error, value)
@@ -91,16 +91,18 @@ function ignoreTypeOfNoBody ({ raw: { headers } }: FastifyRequest, _reply: unkno
 function problemOf (request: FastifyRequest, body: Buffer): AppError | undefined {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
-    return new AppError('UNSUPPORTED_MEDIA_TYPE', 'The body of this call cannot be compressed', {
+    return new AppError('UNSUPPORTED_MEDIA_TYPE', 'The body of this request must not be compressed', {
       headers: { 'accept-encoding': 'identity' }
     })
   }
   const charset = /charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
-  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) { return new AppError('UNSUPPORTED_MEDIA_TYPE', 'JSON is sent in UTF-8') }
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) {
+    return new AppError('UNSUPPORTED_MEDIA_TYPE', 'JSON must be encoded in UTF-8')
+  }
   return isUtf8(body) ? undefined : new AppError('MALFORMED_JSON', 'The body is not valid UTF-8')
 }
 
-/** Whether brackets stand in brackets beyond what anything of ours is; those in texts do not count. */
+/** Whether JSON text is nested deeper than MAX_DEPTH; brackets inside strings do not count. */
 function isDeep (text: string): boolean {
   let depth = 0
   let isText = false
@@ -117,7 +119,7 @@ function isDeep (text: string): boolean {
   return false
 }
 
-/** Whether every text in it can be stored: escapes are the one way to write a NUL or half of a pair in valid UTF-8. */
+/** Whether PostgreSQL can store every string in the value: escapes can write a NUL or an unpaired surrogate. */
 function isPlainText (root: unknown): boolean {
   const left = [root]
   while (left.length > 0) {
@@ -134,10 +136,10 @@ function isPlainText (root: unknown): boolean {
   return true
 }
 
-// With the flag `u` a surrogate matches only where it is alone.
+// With the flag `u`, only an unpaired surrogate matches.
 const WELL_FORMED = /^[^\0\p{Surrogate}]*$/u
 
-/** Ajv reads "0x1F" as 31 and " " as 0: what is a number or a boolean here must be written as one first. */
+/** Adds the check of spelling to Ajv, which would read "0x1F" as 31 and " " as 0. */
 function strictText (validate: ValidateFunction, { properties = {} }: ObjectSchema) {
   const forms = Object.entries(properties).flatMap(([name, { type }]) => {
     const form = typeof type === 'string' ? FORMS[type] : undefined
@@ -169,7 +171,7 @@ function strictText (validate: ValidateFunction, { properties = {} }: ObjectSche
             {
               instancePath: `/${name}`,
               keyword: 'type',
-              message: 'must be text without NUL',
+              message: 'must not contain NUL or an unpaired surrogate',
               params: {},
               schemaPath: ''
             }

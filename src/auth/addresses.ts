@@ -1,9 +1,8 @@
 import { domainToASCII } from 'node:url'
 
 /**
- * The one form under which two spellings of an e-mail address are the same: no regard to case, Unicode composed (NFKC),
- * the domain as the name servers have it. Dots and `+tags` stay: that they do not count is the rule of some providers
- * only.
+ * The canonical form of an e-mail address, which all its spellings share: lower case, Unicode composed (NFKC), the
+ * domain in ASCII as in DNS. Dots and `+tags` stay, because only some providers ignore them.
  */
 export function canonicalAddress (email: string): string {
   const composed = email.normalize('NFKC').toLowerCase().normalize('NFKC')

@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, ran
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** What an Idempotency-Key belongs to. */
+/** The scope in which an Idempotency-Key is unique. */
 export interface KeyScope {
   userId: string
   method: string
@@ -11,21 +11,21 @@ export interface KeyScope {
 }
 
 /**
- * What is made of one Idempotency-Key of one user for one method and path. All of it is derived from the key (HKDF, RFC
- * 5869) and the key is kept nowhere, so a kept answer can be read only by who sends the key again: neither a copy of
- * the database nor the service itself gives away an API key that was to be shown once. That is as strong as the key is
- * hard to guess; clients are told to send a UUID.
+ * Seals the stored response of one Idempotency-Key of one user for one method and path. All secrets are derived from
+ * the key (HKDF, RFC 5869), which is not stored, so that only a client that sends the key again can read the response:
+ * an API key that is shown once can be read neither from a copy of the database nor by the service. This is as strong
+ * as the key is hard to guess; clients are told to send a UUID.
  */
 export class AnswerSeal {
-  /** What the answer is found by. */
+  /** The hash by which the stored response is found. */
   readonly keyHash: Buffer
-  /** The number of the lock that is held while the first request runs. */
+  /** The number of the advisory lock that is held while the first request runs. */
   readonly lock: bigint
   readonly #encryptionKey: Buffer
   readonly #fingerprintKey: Buffer
 
   constructor ({ userId, method, path }: KeyScope, key: string) {
-    // Hashed, as a path may be longer than HKDF takes.
+    // Hashed, because a path may be longer than HKDF accepts.
     const place = createHash('sha256').update(`${method} ${path}`).digest()
     const material = Buffer.from(hkdfSync('sha256', key, userId, place, 104))
     this.keyHash = material.subarray(0, 32)
@@ -34,7 +34,7 @@ export class AnswerSeal {
     this.lock = material.readBigInt64BE(96)
   }
 
-  /** What tells one request from another, 32 bytes. */
+  /** A fingerprint that distinguishes requests with the same key, 32 bytes. */
   fingerprint (parts: ReadonlyArray<string | Uint8Array>): Buffer {
     const hmac = createHmac('sha256', this.#fingerprintKey)
     for (const part of parts) hmac.update(`${Buffer.byteLength(part)}:`).update(part)
@@ -48,7 +48,7 @@ export class AnswerSeal {
     return Buffer.concat([nonce, cipher.getAuthTag(), sealed])
   }
 
-  /** @throws Error where the bytes are not what `close` made with this key. */
+  /** @throws Error if the bytes were not made by `close` with this key. */
   open (bytes: Uint8Array): string {
     const nonce = bytes.subarray(0, NONCE_BYTES)
     const decipher = createDecipheriv('aes-256-gcm', this.#encryptionKey, nonce, { authTagLength: TAG_BYTES })

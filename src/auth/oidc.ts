@@ -16,11 +16,11 @@ export interface OidcOptions {
   audience: string
 }
 
-/** What a token of the issuer says, once it was checked. */
+/** The claims of a verified token of the issuer. */
 export interface IdentityToken {
   issuer: string
   subject: string
-  /** An address that the issuer says it has checked. */
+  /** An address that the issuer has verified. */
   email?: string
   name?: string
   timezone?: string
@@ -30,34 +30,34 @@ export interface IdentityToken {
 
 interface Keys {
   resolve: ReturnType<typeof createRemoteJWKSet>
-  /** When they were last asked for, successfully or not. */
+  /** When they were last requested, successfully or not. */
   askedAtMs: number
 }
 
-/** Signatures by a key pair only: what is public must not be enough to sign. */
+/** Asymmetric signatures only: a public key must not be enough to sign. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 const TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt'])
-/** Headers by which a token brings its own key, or says where to get it. */
+/** Headers by which a token supplies its own key, or the place to get it. */
 const OWN_KEY = ['jwk', 'jku', 'x5u', 'crit']
 
 const FETCH_MS = 3000
 const MAX_DISCOVERY_BYTES = 256 * 1024
-/** Keys are asked for anew, behind the answers, when they are older than this. */
+/** Keys older than this are refreshed in the background. */
 const REFRESH_MS = 10 * 60_000
 /**
- * A token with an unknown key has them asked for anew at once, as it may be a new one: so often, then each time this
- * long has passed.
+ * A token with an unknown key causes a refresh at once, because the key may be new: so many times, then once per
+ * cooldown.
  */
 const MOST_AT_ONCE = 5
 const COOLDOWN_MS = 10_000
-/** How far apart clocks may be. */
+/** The tolerated difference between clocks. */
 const TOLERANCE_S = 5
 const MAX_SUBJECT = 255
 
 /**
- * Checks tokens of an OpenID Connect provider. Where its keys are is told by its discovery document; fetching, caching
- * and choosing among them is jose's. Keys once had are good for as long as the issuer cannot be asked: it being down
- * logs nobody out.
+ * Verifies tokens of an OpenID Connect provider. The discovery document names the address of its keys; jose fetches,
+ * caches and selects them. Cached keys are used for as long as the issuer is unreachable, so that its downtime logs
+ * nobody out.
  */
 export class OidcIssuer {
   readonly #options: OidcOptions
@@ -68,11 +68,11 @@ export class OidcIssuer {
   }
 
   /**
-   * What the token says, where it is the issuer's and valid; undefined for anything else whatsoever.
-   * @throws AppError SERVICE_UNAVAILABLE where the issuer would have to be asked and does not answer
+   * The claims of a valid token of the issuer; undefined for any other text.
+   * @throws AppError SERVICE_UNAVAILABLE if the issuer has to be asked and does not answer
    */
   async verify (token: string): Promise<IdentityToken | undefined> {
-    // Nobody is asked on behalf of what cannot be right anyway.
+    // The issuer is not asked for tokens that cannot be valid.
     if (!isPlausible(token, this.#options)) return undefined
     const keys = await this.#discovered()
     this.#refreshBehind(keys)
@@ -87,7 +87,7 @@ export class OidcIssuer {
     }
   }
 
-  /** Those who ask together get one answer; a failure is not kept. */
+  /** Concurrent calls share one request; a failure is not cached. */
   async #discovered (): Promise<Keys> {
     this.#keys ??= discover(this.#options.issuer)
     const asked = this.#keys
@@ -102,7 +102,7 @@ export class OidcIssuer {
   #refreshBehind (keys: Keys): void {
     if (performance.now() - keys.askedAtMs < REFRESH_MS) return
     keys.askedAtMs = performance.now()
-    // Those there are stay in use where it fails.
+    // If it fails, the cached keys stay in use.
     keys.resolve.reload().catch(() => {})
   }
 }
@@ -115,7 +115,7 @@ async function discover (issuer: string): Promise<Keys> {
   })
   if (!response.ok) throw new Error(`Discovery answered ${response.status}`)
   const document = JSON.parse(await readBounded(response)) as Record<string, unknown>
-  if (document.issuer !== issuer) throw new Error('Discovery speaks for another issuer than OIDC_ISSUER')
+  if (document.issuer !== issuer) throw new Error('The discovery document names another issuer than OIDC_ISSUER')
   const address = new URL(String(document.jwks_uri))
   if (address.protocol !== 'https:' && address.protocol !== new URL(issuer).protocol) { throw new Error('jwks_uri is not https') }
   const resolve = createRemoteJWKSet(address, {
@@ -128,8 +128,8 @@ async function discover (issuer: string): Promise<Keys> {
 }
 
 /**
- * Anybody can name a key that there is not: the issuer must not be asked for each. jose's own cooldown would keep out a
- * new key for as long.
+ * Limits the requests for keys, because anyone can send tokens with unknown keys. The cooldown of jose would delay the
+ * acceptance of a new key.
  */
 function sparing (hasKeys: () => boolean): FetchImplementation {
   let left = MOST_AT_ONCE
@@ -196,7 +196,7 @@ function identityOf ({
   }
 }
 
-/** Whether it was the way to the issuer, or what it answered, and not the token that was wrong. */
+/** Whether the issuer was unreachable or answered wrongly, rather than the token being invalid. */
 function isIssuersFault (error: unknown, { resolve }: Keys): boolean {
   if (error instanceof AskedTooOften) return resolve.jwks() === undefined
   if (!(error instanceof errors.JOSEError)) return true

@@ -1,7 +1,7 @@
 import { hash, verify, type Options } from '@node-rs/argon2'
 import { AppError } from '../errors.ts'
 
-/** What a hash costs; larger figures than those a hash was made with have it made anew at the next login. */
+/** The cost of a hash. A password hashed at a lower cost is hashed again at the next login. */
 export interface PasswordCost {
   /** KiB of memory. */
   memoryKiB: number
@@ -9,12 +9,12 @@ export interface PasswordCost {
   parallelism: number
 }
 
-/** OWASP’s first choice for Argon2id. */
+/** The first recommendation of OWASP for Argon2id. */
 export const DEFAULT_COST: PasswordCost = { memoryKiB: 19_456, passes: 2, parallelism: 1 }
 
-/** At once: half of libuv's four threads, so that files and names are still read while many log in. */
+/** Concurrent hashes: half of libuv's four threads, so that file and DNS work goes on while many users log in. */
 const MOST_AT_ONCE = 2
-/** Who comes when so many wait would wait for longer than anybody does. */
+/** The longest queue: a request behind it would wait longer than its client. */
 const MOST_WAITING = 200
 
 export interface PasswordBounds {
@@ -23,15 +23,15 @@ export interface PasswordBounds {
 }
 
 /**
- * Hashes and checks passwords with Argon2id, which runs on libuv's threads, not on the event loop. Bounded: a flood of
- * logins takes neither all threads nor memory without end.
+ * Hashes and verifies passwords with Argon2id, on libuv's threads and not on the event loop. Bounded: a flood of
+ * logins can take neither all threads nor unlimited memory.
  */
 export class Passwords {
   readonly #cost: PasswordCost
   readonly #bounds: PasswordBounds
   readonly #waiting: Array<() => void> = []
   #running = 0
-  /** Of a password nobody has: checked where there is no account, so that the answer takes as long. */
+  /** The hash of a random password: verified if there is no account, so that the response takes the same time. */
   readonly #decoy: Promise<string>
 
   constructor (
@@ -41,18 +41,18 @@ export class Passwords {
     this.#cost = cost
     this.#bounds = bounds
     this.#decoy = this.hash('no account has this password')
-    // Whoever needs it is told.
+    // A failure reaches those who await the promise.
     this.#decoy.catch(() => {})
   }
 
-  /** @throws AppError SERVICE_UNAVAILABLE where too many wait */
+  /** @throws AppError SERVICE_UNAVAILABLE if the queue is full */
   async hash (password: string): Promise<string> {
     return await this.#inTurn(async () => await hash(normal(password), options(this.#cost)))
   }
 
   /**
-   * Whether it is the password of `passwordHash`. Without a hash it takes the same time, and is false.
-   * @throws AppError SERVICE_UNAVAILABLE where too many wait
+   * Whether the password matches `passwordHash`. Without a hash it takes the same time, and is false.
+   * @throws AppError SERVICE_UNAVAILABLE if the queue is full
    */
   async verify (passwordHash: string | null | undefined, password: string): Promise<boolean> {
     const against = passwordHash ?? (await this.#decoy)
@@ -60,7 +60,7 @@ export class Passwords {
     return matches && passwordHash !== null && passwordHash !== undefined
   }
 
-  /** Whether a hash was made for less than what one costs today. */
+  /** Whether a hash was made at a lower cost than today's. */
   isWeak (passwordHash: string): boolean {
     const match = /^\$argon2id\$v=\d+\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(passwordHash)
     if (match === null) return true
@@ -73,7 +73,7 @@ export class Passwords {
       this.#running++
     } else {
       if (this.#waiting.length >= this.#bounds.waiting) { throw new AppError('SERVICE_UNAVAILABLE', 'Too many passwords are being checked: try again in a moment') }
-      // Whoever is done hands over its place, and does not leave it to be taken by a third.
+      // A finished hash hands its place to the first in the queue, so that no newcomer takes it.
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve)
       })
@@ -93,7 +93,7 @@ function options ({ memoryKiB, passes, parallelism }: PasswordCost): Options {
   return { algorithm: 2, memoryCost: memoryKiB, timeCost: passes, parallelism }
 }
 
-/** One form for what is typed the same on keyboards that compose differently. */
+/** The same bytes for the same typed text, however the keyboard composes accents. */
 function normal (password: string): string {
   return password.normalize('NFKC')
 }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { VerifiedToken } from './verified-tokens.ts'
 
-/** What no token gets past any more, as it is kept for all instances. */
+/** One revocation, as stored for all instances. */
 export interface Revocation {
-  /** A hash: what is revoked cannot be told from it. */
+  /** A hash of the user, session or identity, which does not reveal it. */
   subject: string
-  /** Tokens issued later are good; absent where all are bad. */
+  /** Tokens issued later are accepted; absent if all are refused. */
   issuedUntilMs?: number
-  /** How long a token that says otherwise may be about. */
+  /** How long a revoked token could still be valid. */
   livesMs: number
 }
 
@@ -33,8 +33,8 @@ interface Entry {
 }
 
 /**
- * What was revoked lately, in memory: as a signed token is good by itself, somebody must remember which are good no
- * more. That is the list of those revoked within the life of a token, and no longer.
+ * The recent revocations, in memory. A signed token is valid by itself, so that the service has to remember those it
+ * refuses; each revocation is remembered for the lifetime of a token, and no longer.
  */
 export class Revocations {
   readonly #entries = new Map<string, Entry>()
@@ -49,7 +49,7 @@ export class Revocations {
     }
   }
 
-  /** Forgets those that no living token can contradict. */
+  /** Removes revocations whose tokens have all expired. */
   prune (): void {
     for (const [subject, { endsAtMs }] of this.#entries) {
       if (endsAtMs <= performance.now()) this.#entries.delete(subject)

@@ -5,14 +5,14 @@ import { makeDirectory } from '../log/directory.ts'
 
 const NAME = 'jwt-secret'
 
-/** Bytes of randomness in a secret; written in base64url. */
+/** Random bytes in a secret, which is stored in base64url. */
 const SECRET_BYTES = 48
 
 /**
- * The secret that signs tokens where `JWT_SECRET` is not set: made once, kept in `dataDir` readable by its owner alone,
- * and the same for every process that asks, at the same moment too.
+ * The secret that signs tokens if `JWT_SECRET` is not set: created once in `dataDir`, readable by its owner only, and
+ * the same for all processes, also for those that start at the same moment.
  *
- * Throws where the folder cannot be written to, or where the file there holds no secret.
+ * Throws if the folder is not writable, or if the file does not hold a secret.
  */
 export async function loadOrMakeSecret (dataDir: string): Promise<string> {
   const path = join(dataDir, NAME)
@@ -33,7 +33,7 @@ async function load (path: string): Promise<string | undefined> {
   )
 }
 
-/** A link appears whole and only once: of several processes one makes it, the others find it. */
+/** Creates the file by a link, which is atomic: one of several processes creates it, the others find it. */
 async function make (dataDir: string, path: string): Promise<string> {
   makeDirectory(dataDir)
   const draft = join(dataDir, `.${NAME}-${randomUUID()}`)

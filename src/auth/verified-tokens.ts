@@ -1,25 +1,25 @@
-/** Who a token says it is, once it was checked. */
+/** The claims of a verified token. */
 export interface VerifiedToken {
   userId: string
-  /** The login it came from; tokens of an OpenID Connect provider have none of ours. */
+  /** The session it belongs to; tokens of an OpenID Connect provider have none. */
   sessionId?: string
   issuedAtMs: number
   expiresAtMs: number
-  /** What would have to be revoked for it not to be let in any more. */
+  /** The subjects whose revocation makes it invalid. */
   subjects: string[]
 }
 
 const MOST = 10_000
-/** Longer ones are checked each time, so that the memory is bounded in bytes too. */
+/** Longer tokens are verified each time, so that the memory is bounded in bytes too. */
 const LONGEST = 4096
 
 /**
- * By so much of its end, where its signature is, a token is looked for: hashing all of it takes longer than comparing
- * it with the one found.
+ * The number of last characters, which are of the signature, by which a token is looked up: hashing the whole token
+ * takes longer than comparing it with the one found.
  */
 const TAIL = 32
 
-/** Tokens that were checked, until they expire: a request then costs a look-up. Bounded: the oldest go first. */
+/** Caches verified tokens until they expire. Bounded: the oldest go first. */
 export class VerifiedTokens {
   readonly #known = new Map<string, { token: string, verified: VerifiedToken }>()
 

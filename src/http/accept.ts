@@ -1,6 +1,4 @@
-/**
- * Whether a request would rather have HTML than JSON, by its `Accept` (RFC 9110, 12.5.1). JSON, where it does not mind.
- */
+/** Whether `Accept` prefers HTML to JSON (RFC 9110, 12.5.1); without a preference it is JSON. */
 export function prefersHtml (accept: string | undefined): boolean {
   if (accept === undefined) return false
   const qualities = new Map(accept.toLowerCase().split(',').map((range) => {

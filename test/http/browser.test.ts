@@ -61,7 +61,7 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
   }
 
   await look(
-    '/docs shows every operation, under its policy and from here alone, and a request can be tried from it',
+    '/docs shows every operation under its policy, loads nothing from elsewhere, and can send a request',
     async (t) => {
       const tab = await openTab()
       await tab.send('Emulation.setDeviceMetricsOverride', {
@@ -151,7 +151,7 @@ t.test('in a real browser', { skip, timeout: 190_000 }, async (t) => {
     })
   }
 
-  await look('/health turns before the reader’s eyes, and tells nothing of what is inside', async (t) => {
+  await look('/health updates itself, and reveals no internals', async (t) => {
     const tab = await openTab()
     await tab.open(`${url}/health`)
     broken = true

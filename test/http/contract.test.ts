@@ -198,7 +198,7 @@ const provocations: Record<number, (described: Described, ids: Record<string, st
   }
 }
 
-t.test('the statuses that are documented occur, each answered as documented', async (t) => {
+t.test('every documented status occurs, with a response as documented', async (t) => {
   const ids = await things()
   let tried = 0
   for (const described of operations) {
@@ -217,7 +217,7 @@ t.test('the statuses that are documented occur, each answered as documented', as
   t.ok(tried > operations.length * 3, `${tried} answers`)
 })
 
-t.test('what is there is answered as documented: 200 with an ETag, then 304, changed, deleted', async (t) => {
+t.test('an existing resource is answered as documented: 200 with an ETag, then 304, changed, deleted', async (t) => {
   const ids = await things()
   const order = ['get', 'put', 'patch', 'delete']
   const theirs = operations.filter(
@@ -247,7 +247,7 @@ t.test('a service that is not ready says so as documented', async (t) => {
   }
 })
 
-t.test('who asks too often is told so as documented', async (t) => {
+t.test('a client over its limit is answered as documented', async (t) => {
   const strict = await startService(t, { env: { LOG_LEVEL: 'ERROR', RATE_LIMIT_MAX: '1', RATE_LIMIT_AUTH_MAX: '1' } })
   for (const described of operations.filter(({ path }) => path.startsWith('/api/'))) {
     await ask(described, { anonymous: true }, strict.app)
@@ -257,7 +257,7 @@ t.test('who asks too often is told so as documented', async (t) => {
   }
 })
 
-t.test('another method of a path there is is 405 with the methods of that very path', async (t) => {
+t.test('an unknown method of a known path is 405 with the methods of that path', async (t) => {
   for (const [method, url, allow] of [
     ['QUERY', '/health', 'GET, HEAD, OPTIONS'],
     ['GET', '/api/v1/activities/import', 'OPTIONS, POST'],
@@ -339,7 +339,7 @@ const absent =
   SCHEMATHESIS === undefined && 'schemathesis is not here: pip install schemathesis, or name its path in SCHEMATHESIS'
 
 t.test(
-  'an independent fuzzer finds nothing where service and document disagree',
+  'an independent fuzzer finds no difference between service and document',
   { skip: absent, timeout: 180_000 },
   async (t) => {
     const { url } = await startProcess(t)

@@ -4,7 +4,7 @@ import { inject, startService } from '../harness/service.ts'
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8'
 
-t.test('HTML is for those who prefer it, JSON for all others', async (t) => {
+t.test('HTML is sent to clients that prefer it, JSON to all others', async (t) => {
   const table: Array<[accept: string | undefined, html: boolean]> = [
     [undefined, false],
     ['', false],
@@ -28,7 +28,7 @@ t.test('HTML is for those who prefer it, JSON for all others', async (t) => {
 })
 
 t.test(
-  '/health has a page for people under the policy of everything else, and says by its status what JSON says',
+  '/health has a page with the usual content security policy and the status of the JSON response',
   async (t) => {
     let failure: Error | undefined
     const checks = [
@@ -90,7 +90,7 @@ t.test(
   }
 )
 
-t.test('behind CORS of a list, what the answer varies by is named whole', async (t) => {
+t.test('with a list of allowed origins, Vary names both Origin and Accept', async (t) => {
   const { app } = await startService(t, { env: { ALLOWED_ORIGINS: 'https://a.example' } })
   const { headers } = await inject(app, { method: 'GET', url: '/health', headers: { origin: 'https://a.example' } })
   t.equal(headers.vary, 'Origin, Accept')

@@ -44,14 +44,14 @@ t.test('OPTIONS asks for no token, counts towards no limit and reads no body', a
   t.equal((await ask('GET', '/api/v1/plans')).status, 401, 'none of them was counted')
 })
 
-t.test('OPTIONS on a path that is not there is 404', async (t) => {
+t.test('OPTIONS on an unknown path is 404', async (t) => {
   for (const url of ['/nowhere', '/health/', '/api/v1', '/api/v1/plans/x/y', '/docs/static/..%2f..%2fpackage.json']) {
     const { status, body, headers } = await ask('OPTIONS', url)
     t.same([status, body.error_code, headers.allow], [404, 'NOT_FOUND', undefined], url)
   }
 })
 
-t.test('OPTIONS * tells every method there is', async (t) => {
+t.test('OPTIONS * lists every method of the service', async (t) => {
   const answers = await exchange(port, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   t.match(answers, [{ status: 204, headers: { allow: 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT' } }])
 })
@@ -66,7 +66,7 @@ t.test('a preflight is answered as before', async (t) => {
   }
 })
 
-t.test('the OPTIONS of a probe tells what its GET tells, at DEBUG', async (t) => {
+t.test('OPTIONS of a probe reports what its GET reports, logged at DEBUG', async (t) => {
   const check = await exchange(port, 'OPTIONS /health/ready HTTP/1.0\r\n\r\n')
   t.match(check, [{ status: 204, headers: { allow: 'GET, HEAD, OPTIONS' } }], 'the default check of HAProxy')
   await service.app.inject({ method: 'OPTIONS', url: '/health/live' })
@@ -81,7 +81,7 @@ t.test('the OPTIONS of a probe tells what its GET tells, at DEBUG', async (t) =>
   t.equal((await inject(starting.app, { method: 'OPTIONS', url: '/health/live' })).status, 204)
 })
 
-t.test('a path that leads out of a folder of files is not found, whatever asks and however it is written', async (t) => {
+t.test('a path that leads out of the folder of files is 404 for every method and spelling', async (t) => {
   for (const path of [
     '..%2f..%2f..%2fpackage.json', '..%2F..%2Fpackage.json', '%2e%2e/%2e%2e/%2e%2e/package.json', '%2e%2e%2fpackage.json',
     '../../../package.json', './../package.json', '..%5c..%5cpackage.json', '..\\..\\package.json',
@@ -97,7 +97,7 @@ t.test('a path that leads out of a folder of files is not found, whatever asks a
   }
 })
 
-t.test('a path is known however its characters are encoded, as it is to the router', async (t) => {
+t.test('a path is known in every percent-encoding that the router accepts', async (t) => {
   for (const url of ['/he%61lth', '/health?a=b']) {
     t.equal((await ask('GET', url)).status, 200, url)
     t.match(await ask('POST', url), { status: 405, headers: { allow: 'GET, HEAD, OPTIONS' } }, url)

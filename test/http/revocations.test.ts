@@ -71,7 +71,7 @@ async function turns (count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await setTimeout(1)
 }
 
-t.test('the list is read by itself, over outages, which are told once and once when they end', async (t) => {
+t.test('the list is read periodically; an outage is logged once, and once more when it ends', async (t) => {
   const down = async () => { throw new Error('no database') }
   const { lines, read, app } = await polling(t, [async () => EMPTY, down, down, down, async () => EMPTY], {
     intervalMs: 2
@@ -84,7 +84,7 @@ t.test('the list is read by itself, over outages, which are told once and once w
   t.equal(app.revocations.isFresh, true)
 })
 
-t.test('each reading asks for what is new since the last that worked', async (t) => {
+t.test('each read asks for the revocations since the last successful one', async (t) => {
   const later = [{ read_at: '2026-01-05T07:00:10.000Z', subject: SUBJECT, issued_until: null, lives_ms: 60_000 }]
   const { app, seen } = await polling(
     t,
@@ -108,7 +108,7 @@ t.test('each reading asks for what is new since the last that worked', async (t)
   t.equal(app.revocations.known.refuses({ ...token, subjects: [userSubject('else')] }), false)
 })
 
-t.test('those who ask together wait for one reading', async (t) => {
+t.test('concurrent calls share one read', async (t) => {
   const { app, seen } = await polling(t, [async () => EMPTY], { intervalMs: 1e6 })
   await Promise.all(Array.from({ length: 100 }, async () => await app.revocations.poll()))
   t.equal(seen.length, 1)

@@ -145,10 +145,12 @@ t.test('a preflight is answered before anybody has to be signed in', async (t) =
   t.match(elsewhere.headers.vary, /Origin/)
 })
 
-t.test('OPTIONS that is no preflight is a method like any other', async (t) => {
+t.test('OPTIONS without a preflight answers with the methods of the path, and with its security headers', async (t) => {
   const { statusCode, headers } = await over(open, '/api/v1/plans', { method: 'OPTIONS' })
-  t.equal(statusCode, 405)
-  t.match(headers.allow, /GET.*POST/)
+  t.equal(statusCode, 204)
+  t.equal(headers.allow, 'GET, HEAD, OPTIONS, POST')
+  t.equal(headers['x-frame-options'], 'DENY')
+  t.notOk('access-control-allow-methods' in headers)
   t.equal((await open.app.inject({ method: 'OPTIONS', url: '/nope' })).statusCode, 404)
 })
 

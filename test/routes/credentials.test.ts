@@ -28,7 +28,7 @@ t.test('an access token has one spelling', async (t) => {
   }
 })
 
-t.test('a token of ours whose subject or session is no id is refused', async (t) => {
+t.test('a token of ours whose subject or session is not an id is refused', async (t) => {
   const ann = await service.runner()
   const sign = async (sub: string, sid: string) => await new SignJWT({ sid })
     .setProtectedHeader({
@@ -72,7 +72,7 @@ t.test('an API key and a refresh token have one spelling', async (t) => {
   t.equal(await refresh(ann.refresh_token), 200, 'no other spelling has used it up')
 })
 
-t.test('whatever the secret of a token is, none of its other spellings is read', async (t) => {
+t.test('no other spelling of any token is read', async (t) => {
   for (let i = 0; i < 50; i++) {
     for (const [prefix, make, read] of [
       ['rt_', makeApiKey, readApiKey],

@@ -81,7 +81,7 @@ t.test('a flood of keys takes bounded memory', async (t) => {
   t.equal(limiter.take('key 49999', 50_000).remaining, 1, 'those that came last are known')
 })
 
-t.test('a client has one key, however its address is written: its /64 for IPv6, its address for IPv4', async (t) => {
+t.test('a client has one key for all spellings of its address: its /64 for IPv6, its address for IPv4', async (t) => {
   for (const [address, network] of [
     ['192.0.2.7:1001', '192.0.2.7'],
     ['[192.0.2.7]:1001', '192.0.2.7'],
@@ -114,7 +114,7 @@ t.test('a client has one key, however its address is written: its /64 for IPv6, 
   ] as const) { t.equal(networkOf(address), network, address) }
 })
 
-t.test('a proxy is known by its address, however it is written', async (t) => {
+t.test('a proxy is recognized by its address in every spelling', async (t) => {
   const isProxy = proxyMatcher(['10.0.0.0/8', '192.0.2.1', '::ffff:198.51.100.0/120', '2001:db8::/32'])
   for (const hop of [
     '10.1.2.3', '10.1.2.3:443', '::ffff:10.1.2.3', '::ffff:a01:203', '[::ffff:10.1.2.3]:443', '192.0.2.1', '198.51.100.9',
@@ -127,7 +127,7 @@ t.test('a proxy is known by its address, however it is written', async (t) => {
   t.notOk(proxyMatcher(['0.0.0.0/0'])('2001:db8::1'))
 })
 
-t.test('a client is one client, whichever port its gateway names and however it writes the address', async (t) => {
+t.test('a client has one limit, whatever port and spelling its gateway writes', async (t) => {
   const service = await limited(t, { RATE_LIMIT_MAX: '3', TRUST_PROXY: '127.0.0.1,10.0.0.0/8' })
   const ask = async (address: string) => await inject(service.app, {
     method: 'GET', url: '/api/v1/plans', headers: { 'x-forwarded-for': address }

@@ -20,7 +20,7 @@ async function meStatus (token: string, on = app): Promise<number> {
   return (await inject(on, { method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${token}` } })).status
 }
 
-t.test('a refresh token gives a new pair, in the shape of a login, and is used up', async (t) => {
+t.test('a refresh token gives a new pair, in the shape of a login, and is invalid from then on', async (t) => {
   const ann = await runner()
   const { status, body, headers } = await post('refresh', { refresh_token: ann.refresh_token })
   t.equal(status, 200)
@@ -178,7 +178,7 @@ t.test('all secrets are accepted, the first signs', async (t) => {
   )
 })
 
-t.test('an access token is checked without the database', async (t) => {
+t.test('an access token is verified without the database', async (t) => {
   const own = await startService(t)
   const [ann, bob] = [await own.runner(), await own.runner()]
   t.equal((await ann.call('GET', '/plans')).status, 200)
@@ -318,7 +318,7 @@ t.test('a flood of logins waits in a bounded queue', async (t) => {
 })
 
 t.test(
-  'the answer to an unknown address and to a wrong password is the same, and costs a hash both times',
+  'an unknown address and a wrong password get the same response, after one hash each',
   async (t) => {
     const ann = await runner()
     let hashes = 0
