@@ -1,6 +1,5 @@
 import { CHUNK_BYTES, unpackChunk } from '../src/uploads/chunks.ts'
-import { binaryRow, integerBytes, uuidBytes } from './driver/copy-format.ts'
-import { copyInto, type Sql } from './sql.ts'
+import type { Sql } from './sql.ts'
 
 export interface NewRecording {
   recording_id: string
@@ -27,8 +26,8 @@ export async function insertRecording (sql: Sql, userId: string, recording: NewR
 }
 
 /**
- * Stores the pieces of a recording, in their order, as they come from {@link packChunks}: all of them, or it throws. To
- * be called in a transaction. Each is done with when the next one is asked for.
+ * Stores the chunks of a recording in order, as {@link packChunks} makes them: all of them, or it throws. To be called
+ * in a transaction. A chunk's memory is no longer used when the next chunk is asked for.
  */
 export async function insertChunks (
   sql: Sql,
@@ -37,16 +36,14 @@ export async function insertChunks (
   chunks: AsyncIterable<Uint8Array>
 ): Promise<void> {
   let position = 0
-  // One by one: each has the time of a statement to itself.
+  // One chunk a statement: each has the whole query timeout, and no more than one is in memory as text.
   for await (const gzip of chunks) {
-    await copyInto(
-      sql,
-      binaryRow([uuidBytes(userId), uuidBytes(recording_id), integerBytes(position++), gzip])
-    )`/* insertChunk */
-      copy recording_chunks (user_id, recording_id, position, gzip) from stdin (format binary)
+    await sql`/* insertChunk */
+      insert into recording_chunks (user_id, recording_id, position, gzip)
+      values (${userId}, ${recording_id}, ${position++}, ${gzip})
     `
   }
-  if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) { throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${position} pieces`) }
+  if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) { throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${position} chunks`) }
 }
 
 export async function findRecordingByBytes (sql: Sql, userId: string, sha256: Buffer): Promise<string | undefined> {

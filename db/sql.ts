@@ -46,12 +46,7 @@ export interface TransactionOptions {
 }
 
 export interface Executor {
-  /** `parts`: what a `copy … from stdin` is given. */
-  run(
-    strings: TemplateStringsArray,
-    values: unknown[],
-    parts?: readonly Uint8Array[]
-  ): Promise<Array<Record<string, unknown>>>
+  run (strings: TemplateStringsArray, values: unknown[]): Promise<Array<Record<string, unknown>>>
   transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T>
 }
 
@@ -80,14 +75,4 @@ export function transaction<T> (
   options: TransactionOptions = {}
 ): Promise<T> {
   return sql.executor.transaction(work, options)
-}
-
-/**
- * Carries out a `copy … from stdin`, which is given these bytes one part after the other. For what is large: a
- * parameter of a statement is text, of which the driver makes three copies, and these are sent as they are. What is
- * answered takes the statement as `sql` does: copyInto(sql, parts)`…`.
- * @throws as a statement does
- */
-export function copyInto (sql: Sql, parts: readonly Uint8Array[]): (strings: TemplateStringsArray) => Promise<void> {
-  return async (strings) => { await sql.executor.run(strings, [], parts) }
 }

@@ -35,16 +35,16 @@ class TracedExecutor implements Executor {
     this.#tracer = tracer
   }
 
-  async run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]) {
+  async run (strings: TemplateStringsArray, values: unknown[]) {
     // Outside of a trace, in jobs and at start, a statement would be one of its own.
-    if (trace.getActiveSpan() === undefined) return await this.#inner.run(strings, values, parts)
+    if (trace.getActiveSpan() === undefined) return await this.#inner.run(strings, values)
     const name = nameOf(strings)
     const span = this.#tracer.startSpan(name, {
       kind: SpanKind.CLIENT,
       attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name }
     })
     try {
-      const rows = await this.#inner.run(strings, values, parts)
+      const rows = await this.#inner.run(strings, values)
       span.setAttribute('db.response.returned_rows', rows.length)
       return rows
     } catch (error) {

@@ -137,7 +137,7 @@ t.test('SQL is written in db/ alone, and every statement there has a name', asyn
   const unnamed = sources
     .filter(({ path }) => path.startsWith('db/'))
     .flatMap(({ path, text }) =>
-      [...text.matchAll(/await (?:sql(?:<[^`]*>)?|copyInto\([^`]*\))`(?!\/\* \w+ \*\/)([^`\n]*)/g)].map(
+      [...text.matchAll(/await sql(?:<[^`]*>)?`(?!\/\* \w+ \*\/)([^`\n]*)/g)].map(
         ([, start]) => `${path}: ${start}`
       )
     )

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import postgres from 'postgres'
 import type { Address, Host } from './address.ts'
 import { connectError, DatabaseError, statementError } from './errors.ts'
-import { handlerOf, send, sendCopy } from './driver-query.ts'
+import { handlerOf, send } from './driver-query.ts'
 import type { Handler } from './driver-query.ts'
 import { passwordFor } from './password.ts'
 import { endSocket, openSocket, requestCancel } from './socket.ts'
@@ -208,9 +208,8 @@ export class Connection {
       queueMicrotask(() => this.finish(statement, undefined, this.#lost))
       return
     }
-    const { strings, values, parts } = statement
+    const { strings, values } = statement
     if (typeof strings === 'string') return send(this.#handler, strings, undefined, this, statement)
-    if (parts !== undefined) return sendCopy(this.#handler, strings[0] as string, parts, this.#socket, this, statement)
     const plain = statementText(strings, values)
     if (plain !== undefined) return send(this.#handler, plain.text, plain.parameters, this, statement)
     this.#driver(strings, ...(values as never[])).then(

@@ -1,5 +1,3 @@
-import type { Socket } from 'node:net'
-import { Writable } from 'node:stream'
 import type { Sql } from 'postgres'
 import type { Rows, Statement } from './statement.ts'
 
@@ -81,8 +79,8 @@ class DriverQuery {
     this.parameters = undefined
   }
 
-  resolve (rows: Rows | Writable): void {
-    this.#settle(rows as Rows, undefined)
+  resolve (rows: Rows): void {
+    this.#settle(rows, undefined)
   }
 
   reject (error: unknown): void {
@@ -101,70 +99,6 @@ class DriverQuery {
   }
 }
 
-/**
- * A `copy … from stdin`. Of the driver's stream for what is copied only the end is used: it copies each piece, and once
- * all is done it tells the server that the copy failed. It ends when nothing of the parts is being sent any more, so
- * that their memory may be used again.
- */
-class CopyQuery extends DriverQuery {
-  readonly #parts: readonly Uint8Array[]
-  readonly #socket: Socket
-  #fed: Promise<void> | undefined
-
-  constructor (text: string, parts: readonly Uint8Array[], socket: Socket, carrier: Carrier, told: Statement) {
-    super(text, undefined, carrier, told)
-    this.#parts = parts
-    this.#socket = socket
-  }
-
-  /**
-   * Called with the driver's stream when the server waits for the bytes, and with rows, of which there are none, when
-   * it has them.
-   */
-  override resolve (answer: Rows | Writable): void {
-    if (answer instanceof Writable) this.#fed = this.#feed(answer)
-    else this.#whenFed(() => { super.resolve(answer) })
-  }
-
-  override reject (error: unknown): void {
-    this.#whenFed(() => { super.reject(error) })
-  }
-
-  #whenFed (settle: () => void): void {
-    if (this.#fed === undefined) settle()
-    else this.#fed.then(settle)
-  }
-
-  /**
-   * Piece by piece, each when the one before is with the kernel; until the driver destroys its stream, which it does
-   * where the copy fails.
-   */
-  async #feed (stream: Writable): Promise<void> {
-    stream._destroy = (error, done) => { done(error) }
-    stream.on('error', () => {})
-    for (const part of this.#parts) {
-      await this.#send(part)
-      if (stream.destroyed || this.#socket.destroyed) return
-    }
-    stream.end()
-  }
-
-  /** As a message CopyData. */
-  #send (bytes: Uint8Array): Promise<void> {
-    const socket = this.#socket
-    const head = Buffer.allocUnsafe(5)
-    head.write('d', 'latin1')
-    head.writeInt32BE(4 + bytes.length, 1)
-    return new Promise((resolve) => {
-      socket.cork()
-      socket.write(head)
-      // Where that fails, the connection does, and tells the query.
-      socket.write(bytes, () => { resolve() })
-      socket.uncork()
-    })
-  }
-}
-
 /** Sends a statement, of which the carrier hears once how it ended. */
 export function send (
   handler: Handler,
@@ -174,16 +108,4 @@ export function send (
   statement: Statement
 ): void {
   handler(new DriverQuery(text, parameters, carrier, statement))
-}
-
-/** The same of a `copy … from stdin`, which is given the parts by the connection's socket. */
-export function sendCopy (
-  handler: Handler,
-  text: string,
-  parts: readonly Uint8Array[],
-  socket: Socket,
-  carrier: Carrier,
-  statement: Statement
-): void {
-  handler(new CopyQuery(text, parts, socket, carrier, statement))
 }

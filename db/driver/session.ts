@@ -22,11 +22,11 @@ export class Session implements Executor {
     this.log = log
   }
 
-  run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]): Promise<Rows> {
+  run (strings: TemplateStringsArray, values: unknown[]): Promise<Rows> {
     return new Promise((resolve, reject) => {
       const name = nameOf(strings)
       prepareValues(values, name)
-      this.submit(new Statement(this, name, strings, values, null, resolve, reject, parts))
+      this.submit(new Statement(this, name, strings, values, null, resolve, reject))
     })
   }
 

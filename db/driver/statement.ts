@@ -54,8 +54,6 @@ export class Statement implements Waiter {
   readonly strings: TemplateStringsArray | string
   readonly values: unknown[]
   readonly owner: Owner | null
-  /** What a `copy … from stdin` is given. */
-  readonly parts: readonly Uint8Array[] | undefined
   readonly resolve: (rows: Rows) => void
   readonly reject: (error: Error) => void
   submittedAt: number
@@ -72,15 +70,13 @@ export class Statement implements Waiter {
     values: unknown[],
     owner: Owner | null,
     resolve: (rows: Rows) => void,
-    reject: (error: Error) => void,
-    parts?: readonly Uint8Array[]
+    reject: (error: Error) => void
   ) {
     this.session = session
     this.name = name
     this.strings = strings
     this.values = values
     this.owner = owner
-    this.parts = parts
     this.resolve = resolve
     this.reject = reject
     this.submittedAt = performance.now()

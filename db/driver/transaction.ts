@@ -84,13 +84,13 @@ class Scope implements Executor, Owner {
     }
   }
 
-  run (strings: TemplateStringsArray, values: unknown[], parts?: readonly Uint8Array[]): Promise<Rows> {
+  run (strings: TemplateStringsArray, values: unknown[]): Promise<Rows> {
     const name = nameOf(strings)
     return this.#inTurn((resolve, reject) => {
       const refusal = this.#refusal(name)
       if (refusal !== undefined) return reject(refusal)
       prepareValues(values, name)
-      this.#connection.execute(new Statement(this.#session, name, strings, values, this, resolve, reject, parts))
+      this.#connection.execute(new Statement(this.#session, name, strings, values, this, resolve, reject))
     })
   }
 

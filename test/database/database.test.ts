@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Sql } from '../../db/sql.ts'
-import { copyInto, DatabaseError, sqlState, transaction } from '../../db/sql.ts'
+import { DatabaseError, sqlState, transaction } from '../../db/sql.ts'
 import { createDatabase } from '../harness/database.ts'
 import {
   bareDriver,
@@ -234,82 +234,6 @@ t.test('a transaction is all or nothing', async (t) => {
     t.strictSame(await sql`select id from pairs`, [])
   })
   t.equal(sqlState(await rejection(transaction(sql, (sql) => insert(sql, 360), { readOnly: true }))), '25006')
-  await untilIdle({ stats } as never)
-})
-
-t.test('what is large is copied, part after part', async (t) => {
-  const { sql, forRequest, stats, log } = openDatabase(t, url, { poolSize: 1, queryTimeoutMs: 2000 })
-  await admin`create table spare_gear (id int primary key, name text not null)`
-  const copy = async (sql: Sql, parts: Uint8Array[]) => {
-    await copyInto(sql, parts)`/* copyGear */ copy spare_gear (id, name) from stdin`
-  }
-  const line = (id: number, name = 'shoe') => Buffer.from(`${id}\t${name}\n`)
-  /** The names that were copied, which are not kept. */
-  const namesOf = async (parts: Uint8Array[]): Promise<string[]> => {
-    let names: string[] = []
-    const undone = new Error('undone')
-    await transaction(sql, async (sql) => {
-      await copy(sql, parts)
-      for (const part of parts) part.fill(0)
-      names = (await sql<{ name: string }>`select name from spare_gear order by id`).map(({ name }) => name)
-      throw undone
-    }).catch((error: unknown) => { if (error !== undone) throw error })
-    return names
-  }
-  /** Whether nothing was kept; and that the connection takes statements. */
-  const isUntouched = async () => (await sql`select id from spare_gear`).length === 0
-
-  t.strictSame(await namesOf([]), [], 'nothing')
-  t.strictSame(
-    await namesOf([line(1), Buffer.alloc(0), Buffer.concat([line(2), line(3).subarray(0, 3)]), line(3).subarray(3)]),
-    ['shoe', 'shoe', 'shoe'],
-    'cut anywhere'
-  )
-  const large = 'x'.repeat(3_000_000)
-  t.ok(
-    (await namesOf([line(1, large), line(2, large)])).every((name) => name === large),
-    'more than a socket takes at once'
-  )
-  t.ok(await isUntouched())
-
-  await t.test('what the server refuses fails', async (t) => {
-    const parts = Array.from({ length: 100 }, () => line(1, large))
-    const refused = copy(sql, parts)
-    await t.rejects(refused, { code: '23505' })
-    // Nothing of them is being sent any more.
-    for (const part of parts) part.fill(0)
-    t.ok(await isUntouched())
-    await t.rejects(copy(sql, [line(1), Buffer.from('no number\tshoe\n')]), { code: '22P02' })
-    await t.rejects(copyInto(sql, [line(1)])`/* copyNothing */ copy no_such_table from stdin`, { code: '42P01' })
-    t.ok(await isUntouched())
-  })
-
-  await t.test('it ends with the request, and with its time', async (t) => {
-    await admin`create table slow_gear (id int)`
-    await admin`create function slowly () returns trigger language plpgsql as 'begin perform pg_sleep(20); return new; end'`
-    await admin`create trigger slow before insert on slow_gear for each row execute function slowly()`
-    const slow = async (sql: Sql) => {
-      await copyInto(sql, [Buffer.from('1\n')])`/* copySlowly */ copy slow_gear from stdin`
-    }
-    const request = forRequest({ log })
-    const kind = kindOf(slow(request))
-    await until(async () => (await running(admin, 'copySlowly')).length === 1)
-    request.cancel('client_gone')
-    t.equal(await kind, 'cancelled')
-    t.equal(await kindOf(slow(sql)), 'query_timeout')
-    t.strictSame(await running(admin, 'copySlowly'), [])
-    t.ok(await isUntouched())
-  })
-
-  await t.test('a connection that is lost meanwhile fails it', async (t) => {
-    const name = Buffer.from(large)
-    const parts = Array.from({ length: 1000 }, (_, id) => [Buffer.from(`${id}\t`), name, Buffer.from('\n')]).flat()
-    const kind = kindOf(copy(sql, parts))
-    await until(async () => (await running(admin, 'copyGear')).length === 1)
-    await admin`select pg_terminate_backend(pid) from pg_stat_activity where query like '/* copyGear */%'`
-    t.equal(await kind, 'unreachable')
-    t.ok(await isUntouched())
-  })
   await untilIdle({ stats } as never)
 })
 

@@ -5,7 +5,7 @@ import net from 'node:net'
 import postgres from 'postgres'
 import t from 'tap'
 import { parseAddress } from '../../db/driver/address.ts'
-import { columns, copyInto, sqlState, transaction } from '../../db/sql.ts'
+import { columns, sqlState, transaction } from '../../db/sql.ts'
 import { createDatabase } from '../harness/database.ts'
 import {
   bareDriver,
@@ -62,19 +62,6 @@ t.test(
       [{ deadline: '2400ms', idle: '2400ms' }]
     )
     t.equal(sqlState(await rejection(sql`select ${'abc'}::uuid`)), '22P02')
-    const large = 'x'.repeat(300_000)
-    for (const step of ['1', 'one', '2']) {
-      const copied = transaction(sql, async (sql) => {
-        await copyInto(
-          sql,
-          [`${large}\t`, `${step}\n`].map((text) => Buffer.from(text))
-        )`/* copySteps */ copy steps from stdin`
-      })
-      if (step === 'one') t.equal(sqlState(await rejection(copied)), '22P02')
-      else await copied
-    }
-    t.match(await sql`select step from steps where run = ${large} order by step`, [{ step: 1 }, { step: 2 }])
-
     t.equal(await kindOf(sql`/* throughBouncer */ select pg_sleep(20)`), 'query_timeout')
     t.strictSame(await running(admin, 'throughBouncer'), [])
     const request = forRequest({ log })
