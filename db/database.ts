@@ -1,13 +1,14 @@
 import { parseAddress } from './driver/address.ts'
+import { bind } from './driver/bind.ts'
+import type { ConnectionOptions } from './driver/connection.ts'
+import type { Logger, Observer, RequestSql, Sql } from './driver/contract.ts'
 import { Pool } from './driver/pool.ts'
-import type { Observer } from './driver/pool.ts'
-import type { ConnectionOptions, Pooler } from './driver/connection.ts'
 import { Probe } from './driver/probe.ts'
-import { bind, bindRequest, Session } from './driver/session.ts'
-import type { Logger, RequestSql, Sql } from './sql.ts'
+import { bindRequest, Session } from './driver/session.ts'
+import type { Pooler } from './driver/session-settings.ts'
 
-export type { Observer } from './driver/pool.ts'
-export type { Pooler } from './driver/connection.ts'
+export type { Observer } from './driver/contract.ts'
+export type { Pooler } from './driver/session-settings.ts'
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database?sslmode=…` (see `parseAddress`). */
@@ -40,7 +41,7 @@ export interface Database {
   readonly sql: Sql
   /** For one request; made for each, so it costs next to nothing until it is used. */
   forRequest (context: { log: Logger }): RequestSql
-  /** `oldestWaitMs`: how long whoever has waited longest for a connection has done so; 0 where nobody waits. */
+  /** `oldestWaitMs`: how long the oldest statement in the queue has waited for a connection; 0 where none waits. */
   stats (): { active: number, idle: number, connecting: number, max: number, waiting: number, oldestWaitMs: number }
   /**
    * Milliseconds the server took to answer, on a connection of its own, so that a full pool does not fail it. Rejects
@@ -58,6 +59,7 @@ export function createDatabase (options: DatabaseOptions): Database {
   // The shorter of the two: `connect_timeout` of the URL, and the setting.
   const connectTimeoutMs = Math.min(options.connectTimeoutMs, address.connectTimeoutMs ?? Infinity)
   const log = options.log.named('app.db')
+  const unfit = new Set<string>()
   const connectionOptions: ConnectionOptions = {
     address,
     pooler,
@@ -65,10 +67,19 @@ export function createDatabase (options: DatabaseOptions): Database {
     connectTimeoutMs,
     queryTimeoutMs,
     onNotice (notice, statement) {
-      const noticeLog = statement?.session.log.named('app.db') ?? log
+      const noticeLog = statement?.host.log.named('app.db') ?? log
       const fields = { severity: notice.severity, sql_state: notice.code, query: statement?.name }
       if (notice.severity === 'WARNING') noticeLog.warning(`database warning: ${notice.message}`, fields)
       else noticeLog.info(`database notice: ${notice.message}`, fields)
+    },
+    onUnfitSetting (setting, value) {
+      if (unfit.has(setting)) return
+      unfit.add(setting)
+      log.warning(`the database has ${setting} = ${value}, under which values change: set it for the role`, {
+        error_code: 'DATABASE_ERROR',
+        setting,
+        value
+      })
     }
   }
   const maxWaiting = options.maxWaiting ?? Math.max(100, 10 * poolSize)

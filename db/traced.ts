@@ -1,7 +1,8 @@
 import { SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
 import type { Database } from './database.ts'
-import { sqlState, type Executor, type RequestSql, type Sql, type TransactionOptions } from './sql.ts'
-import { nameOf } from './driver/statement.ts'
+import type { Executor, TransactionOptions } from './driver/contract.ts'
+import { templateOf } from './driver/template.ts'
+import { sqlState, type RequestSql, type Sql } from './sql.ts'
 
 /**
  * The same database, each of whose statements has a span from being asked for to its rows: waiting for a connection is
@@ -38,7 +39,7 @@ class TracedExecutor implements Executor {
   async run (strings: TemplateStringsArray, values: unknown[]) {
     // Outside of a trace, in jobs and at start, a statement would be one of its own.
     if (trace.getActiveSpan() === undefined) return await this.#inner.run(strings, values)
-    const name = nameOf(strings)
+    const { name } = templateOf(strings)
     const span = this.#tracer.startSpan(name, {
       kind: SpanKind.CLIENT,
       attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name }

@@ -1,69 +1,80 @@
 import type { Socket } from 'node:net'
-import postgres from 'postgres'
+import type postgres from 'postgres'
 import type { Address, Host } from './address.ts'
+import type { Rows } from './contract.ts'
+import { driverOver } from './driver-seam.ts'
+import type { Driver } from './driver-seam.ts'
 import { connectError, DatabaseError, statementError } from './errors.ts'
-import { handlerOf, send } from './driver-query.ts'
-import type { Handler } from './driver-query.ts'
 import { passwordFor } from './password.ts'
+import { beginText, checkSession, sessionParameters } from './session-settings.ts'
+import type { SessionOptions } from './session-settings.ts'
 import { endSocket, openSocket, requestCancel } from './socket.ts'
 import type { BackendKey } from './socket.ts'
-import type { Interruption, Rows, Statement } from './statement.ts'
-import { statementText } from './statement-text.ts'
-import { TYPES } from './values.ts'
+import { isCancellation } from './statement.ts'
+import type { Interruption, Statement, StatementHost } from './statement.ts'
+import { TYPES } from './wire-format.ts'
 
-/** `transaction`: PgBouncer hands the server's connection on after each transaction, so nothing may be kept on it. */
-export type Pooler = 'none' | 'transaction'
-
-export interface ConnectionOptions {
+export interface ConnectionOptions extends SessionOptions {
   address: Address
-  pooler: Pooler
-  applicationName: string
   connectTimeoutMs: number
-  queryTimeoutMs: number
   /** `WARNING`s and notices of the server. */
-  onNotice (notice: Record<string, string>, statement: Statement | null): void
+  onNotice (notice: Record<string, string>, statement: Statement | undefined): void
+  /** A setting of the server under which values are not what they were. */
+  onUnfitSetting (setting: string, value: string): void
 }
 
-type Driver = postgres.Sql<Record<string, unknown>>
+/** What a connection tells its pool. */
+export interface ConnectionListener {
+  /** It can be given to another statement or transaction. */
+  free (connection: Connection): void
+  /** It is no more, for whatever reason. Called once. */
+  closed (connection: Connection): void
+}
 
-/**
- * How long an interrupted statement may take to end before its socket is destroyed, and how often the server is asked
- * meanwhile.
- */
+type Result = Rows & { statement?: unknown }
+
+/** How long an interrupted statement may take to end before its socket is destroyed, and how often it is cancelled. */
 const GRACE_MS = 500
 const CANCEL_AGAIN_MS = 100
-/** The server ends by itself what we could not, when we are gone or cannot reach it. */
-const BACKSTOP_MARGIN_MS = 2000
+
+const MISREAD = 'The server has forgotten statements that were sent together'
+
+/** Once for each connection, unless its `prepare` option forbids. */
+const PREPARED = { prepare: true }
 
 /**
  * One connection to the server, from its start-up to its end, and never another: a lost one stays lost, so no statement
- * of a transaction can land on a new one. The driver would reconnect by itself; it also answers the first statement
- * after that with the error of the last before.
+ * of a transaction can land on a new one.
  *
- * Carries one statement at a time. Nothing queues behind it here.
+ * Several statements that belong to no transaction may be sent together. The server works on them one after the other;
+ * the first that has not ended is the head. A cancel request is sent for the head alone, and ends whatever the server
+ * is at when it arrives: a statement behind the head that is hit by it is run again.
  */
 export class Connection {
-  /** What it is doing now. */
-  statement: Statement | null = null
   closed = false
-  /** Not to be used again once it is given back. */
+  /** Not to be used again once it is free. */
   retired = false
   idleSince = 0
   readonly openedAt = performance.now()
-  /** Which part of the longest life it gets: not all are to end at once. */
+  /** The part of the longest life that it gets: not all are to end at once. */
   readonly lifeShare = 0.8 + 0.2 * Math.random()
+  /** By which the server knows this connection. */
+  key: BackendKey | undefined
   #driver: Driver
-  #handler: Handler
   #socket: Socket
   #host: Host
   #options: ConnectionOptions
-  /** By which the server knows this connection. */
-  key: BackendKey | undefined
+  #listener: ConnectionListener | undefined
+  /** What was sent and has not ended, in order. */
+  #sent: Statement[] = []
+  /** Whether statements have been sent together since it was last free. */
+  #isShared = false
+  /** The driver's object for each statement that is prepared here, by its text. */
+  #prepared = new Map<string, unknown>()
   #asking = new Set<(error: unknown) => void>()
   #cancelling: Promise<void> | null = null
-  #cancelSentAt = 0
+  #cancelSentAt = -Infinity
   #lost: unknown
-  #onClosed: (() => void) | undefined
 
   /** Tries the hosts in their order. Rejects with a DatabaseError within the connect timeout. */
   static async open (options: ConnectionOptions): Promise<Connection> {
@@ -104,25 +115,21 @@ export class Connection {
     this.#socket = socket
     this.#host = host
     this.#options = options
-    this.#driver = postgres(this.#driverOptions(socket))
-    this.#handler = handlerOf(this.#driver)
+    this.#driver = driverOver(socket, this.#driverOptions(), () => this.#lost)
     socket.once('error', (error) => this.destroy(error))
     // The driver takes a quiet end for no error, and where it happens during start-up connects again at once, for ever.
     socket.once('end', () => this.destroy(new Error('The server closed the connection')))
     socket.once('close', () => this.destroy())
   }
 
-  #driverOptions (socket: Socket): postgres.Options<Record<string, postgres.PostgresType>> {
-    const { address, pooler, applicationName, queryTimeoutMs } = this.#options
-    const backstopMs = Math.round(queryTimeoutMs + BACKSTOP_MARGIN_MS)
-    let handedOut = false
+  #driverOptions (): postgres.Options<Record<string, postgres.PostgresType>> {
+    const { address, pooler } = this.#options
     const options = {
       host: this.#host.host,
       port: this.#host.port,
       user: address.user,
-      pass: passwordFor(socket, address),
+      pass: passwordFor(this.#socket, address),
       database: address.database,
-      max: 1,
       ssl: false,
       prepare: pooler === 'none',
       debug: false,
@@ -134,37 +141,22 @@ export class Connection {
       target_session_attrs: undefined,
       no_subscribe: true,
       types: TYPES,
-      onnotice: (notice: postgres.Notice) => this.#options.onNotice(notice as Record<string, string>, this.statement),
-      socket: () => {
-        if (handedOut) throw this.#lost ?? new Error('The connection was lost')
-        handedOut = true
-        return socket
-      },
-      connection: {
-        application_name: applicationName,
-        DateStyle: 'ISO',
-        TimeZone: 'UTC',
-        // Of start-up parameters, PgBouncer takes these three; in a transaction through it, `begin` brings the other
-        // two.
-        ...pooler === 'none' ? { statement_timeout: backstopMs, idle_in_transaction_session_timeout: backstopMs } : {},
-        ...address.parameters
-      }
+      onnotice: (notice: postgres.Notice) => this.#options.onNotice(notice as Record<string, string>, this.#sent[0]),
+      connection: { ...sessionParameters(this.#options), ...address.parameters }
     }
     return options as unknown as postgres.Options<Record<string, postgres.PostgresType>>
   }
 
-  /** The empty statement: start-up is done when it is answered. */
+  /** Start-up is done when the first statement is answered. */
   async #greet (): Promise<void> {
-    const query = this.#driver.unsafe('')
-    await this.#tell(query)
-    this.key = (query as unknown as { state: BackendKey }).state
-    const { address } = this.#options
+    const { address, onUnfitSetting } = this.#options
+    this.key = await checkSession((text) => this.#tell(this.#driver.unsafe(text)), onUnfitSetting)
     if (address.primaryOnly && (this.#driver.parameters as Record<string, string>).in_hot_standby === 'on') {
       throw new DatabaseError('read_only', 'The server is a standby')
     }
   }
 
-  /** Rows of a plain statement, beside the one there may be; within the time given, or the connection is destroyed. */
+  /** Rows of a statement that belongs to no session; within the time given, or the connection is destroyed. */
   async ask (text: string, timeoutMs: number): Promise<Rows> {
     const timer = setTimeout(() => this.destroy(new Error(`No answer within ${Math.round(timeoutMs)} ms`)), timeoutMs)
     try {
@@ -182,72 +174,150 @@ export class Connection {
     })
   }
 
-  /** What ended it, where something did. */
+  /** Why it was lost, where there is a reason. */
   get lost (): unknown {
     return this.#lost
   }
 
-  /** Called once when the connection is no more, for whatever reason. */
-  onClosed (listener: () => void): void {
-    if (this.closed) listener()
-    else this.#onClosed = listener
+  /** The statement the server works on. */
+  get head (): Statement | undefined {
+    return this.#sent[0]
   }
 
-  /** `begin`, with what the transaction needs to be told there. */
+  listen (listener: ConnectionListener): void {
+    this.#listener = listener
+    if (this.closed) listener.closed(this)
+  }
+
   beginText (modes: string): string {
-    if (this.#options.pooler === 'none') return `begin${modes}`
-    const backstopMs = Math.round(this.#options.queryTimeoutMs + BACKSTOP_MARGIN_MS)
-    return `begin${modes}; set local statement_timeout = ${backstopMs}; set local idle_in_transaction_session_timeout = ${backstopMs}`
+    return beginText(modes, this.#options)
   }
 
-  /** Runs a statement. It always comes back, through `statement.finish`. */
+  /**
+   * Whether a statement may be sent together with others: one on its own, of a kind that is quick, so that nothing
+   * waits for long behind it, and prepared here, as the driver otherwise needs two answers for it.
+   */
+  canShare (statement: Statement): boolean {
+    return statement.owner === null && statement.template?.quick === true && this.#prepared.has(statement.text)
+  }
+
+  /** Sends a statement. It always ends, through its `succeed` or `fail`. */
   execute (statement: Statement): void {
-    this.statement = statement
-    statement.startedAt = performance.now()
+    const now = performance.now()
+    statement.sentAt = now
+    statement.startedAt = this.#sent.length === 0 ? now : 0
+    this.#isShared ||= this.#sent.length > 0
+    this.#sent.push(statement)
     if (this.closed) {
-      queueMicrotask(() => this.finish(statement, undefined, this.#lost))
+      queueMicrotask(() => this.#ended(statement, undefined, this.#lost))
       return
     }
-    const { strings, values } = statement
-    if (typeof strings === 'string') return send(this.#handler, strings, undefined, this, statement)
-    const plain = statementText(strings, values)
-    if (plain !== undefined) return send(this.#handler, plain.text, plain.parameters, this, statement)
-    this.#driver(strings, ...(values as never[])).then(
-      (rows) => this.finish(statement, rows as unknown as Rows, undefined),
-      (error) => this.finish(statement, undefined, error)
+    const { text, parameters } = statement
+    const query = parameters.length === 0
+      ? this.#driver.unsafe(text)
+      : this.#driver.unsafe(text, parameters as never[], PREPARED)
+    query.then(
+      (rows) => this.#ended(statement, rows as unknown as Result, undefined),
+      (error) => this.#ended(statement, undefined, error)
     )
   }
 
-  /** To be called by what carries the statement out. */
-  finish (statement: Statement, rows: Rows | undefined, error: unknown): void {
-    if (statement !== this.statement || statement.settled) return
-    if (this.#cancelling !== null && !this.closed) {
-      // A cancel still on its way would hit the next statement.
-      this.#cancelling.then(() => { this.#cancelling = null; this.finish(statement, rows, error) })
+  #ended (statement: Statement, result: Result | undefined, error: unknown): void {
+    const place = this.#sent.indexOf(statement)
+    if (place === -1) return
+    if (this.#cancelling !== null && statement.owner !== null && !this.closed) {
+      // A cancel request on its way would hit the transaction's next statement.
+      this.#cancelling.then(() => this.#ended(statement, result, error))
       return
     }
-    this.statement = null
-    // A lost connection is told of by its loss; a server that has become a standby by its refusal to write.
-    if (rows === undefined && (this.closed || this.#lost !== undefined)) { error = lostError(statement.name, error ?? this.#lost) } else if (rows === undefined && (error as { code?: unknown }).code === '25006') this.retired = true
-    statement.finish(this, rows, error)
+    if (result === undefined) this.#judge(error)
+    else if (!this.#recognizes(statement, result)) {
+      this.destroy(new Error(MISREAD))
+      result = undefined
+    }
+    this.#sent.splice(place, 1)
+    if (place === 0) this.#startNext()
+    // The connection first: the next statements are sent before this one's caller goes on, at no cost to the caller.
+    if (statement.owner === null) this.#release()
+    if (result !== undefined) return statement.succeed(statement.template === undefined ? result : rowsOf(result))
+    if (this.closed) return statement.fail(lostError(statement.name, error ?? this.#lost), 'connection')
+    const isStray = statement.sentAt <= this.#cancelSentAt && isCancellation(error)
+    statement.fail(error, isStray ? 'stray_cancel' : 'server')
   }
 
-  /** Ends what is running, on the server too. */
-  interrupt (reason: Interruption, now: number): void {
-    const { statement } = this
-    if (statement === null || statement.interruption !== null) return
+  /** What an error says about the connection, beside what it says about the statement. */
+  #judge (error: unknown): void {
+    const { severity, code } = (error ?? {}) as { severity?: unknown, code?: unknown }
+    // The server closes the connection after these, a moment later.
+    if (severity === 'FATAL' || severity === 'PANIC') this.destroy(error as Error)
+    // Not the server's: the driver could not read what it said.
+    if (this.#isShared && severity === undefined) this.destroy(new Error(MISREAD, { cause: error }))
+    // The server has become a standby.
+    if (code === '25006') this.retired = true
+  }
+
+  /**
+   * Whether the driver has read the result as that of this statement. When the server no longer knows a prepared
+   * statement, the driver describes it anew; with several of these under way it takes one's columns for another's.
+   */
+  #recognizes (statement: Statement, result: Result): boolean {
+    if (this.#options.pooler !== 'none' || statement.parameters.length === 0) return true
+    if (this.#isShared) return this.#prepared.get(statement.text) === result.statement
+    this.#prepared.set(statement.text, result.statement)
+    return true
+  }
+
+  #startNext (): void {
+    const [next] = this.#sent
+    if (next === undefined) return
+    next.startedAt = performance.now()
+    if (next.interruption === null) return
+    // Its caller has been answered. Its result may have arrived already, with that of the one before.
+    setImmediate(() => { if (this.#sent[0] === next) this.#sendCancel(performance.now()) })
+  }
+
+  /** Free when nothing runs on it, and no cancel request is on its way, which would hit the next statement. */
+  #release (): void {
+    if (this.#sent.length > 0 || this.closed) return
+    if (this.#cancelling !== null) {
+      this.#cancelling.then(() => this.#release())
+      return
+    }
+    this.#isShared = false
+    this.#listener?.free(this)
+  }
+
+  /** Ends what it is doing for a session, on the server too. A transaction's commit or rollback comes to its end. */
+  cancel (host: StatementHost): void {
+    const now = performance.now()
+    for (const statement of this.#sent) {
+      if (statement.host === host && statement.template !== undefined) this.#interrupt(statement, 'cancelled', now)
+    }
+  }
+
+  /** Ends what it is doing because the pool is being closed. */
+  cutOff (): void {
+    const now = performance.now()
+    for (const statement of this.#sent) this.#interrupt(statement, 'closed', now)
+  }
+
+  #interrupt (statement: Statement, reason: Interruption, now: number): void {
+    if (statement.interruption !== null) return
     statement.interruption = reason
     statement.interruptedAt = now
-    this.#sendCancel(now)
+    if (statement === this.#sent[0]) this.#sendCancel(now)
+    // The server is at another one; its caller does not have to wait for that.
+    else statement.fail(undefined, 'server')
   }
 
-  /** Asked now and then while a statement runs: enforces its deadline, and that what was interrupted ends. */
+  /** Called now and then while something runs: enforces deadlines, and that what was interrupted ends. */
   check (now: number): void {
-    const { statement } = this
-    if (statement === null) return
-    if (statement.interruption === null) {
-      if (now - statement.startedAt >= this.#options.queryTimeoutMs) this.interrupt('query_timeout', now)
-    } else if (now - statement.interruptedAt >= GRACE_MS) {
+    for (const statement of this.#sent) {
+      if (now - statement.sentAt >= this.#options.queryTimeoutMs) this.#interrupt(statement, 'query_timeout', now)
+    }
+    const [head] = this.#sent
+    if (head === undefined || head.interruption === null) return
+    if (now - Math.max(head.interruptedAt, head.startedAt) >= GRACE_MS) {
       this.destroy(new Error('The server did not end the statement'))
     } else if (now - this.#cancelSentAt >= CANCEL_AGAIN_MS) {
       // The first may have arrived between two messages of one statement, where the server ignores it.
@@ -266,30 +336,37 @@ export class Connection {
     this.#cancelling = sent
   }
 
-  /** Says goodbye and closes. */
+  /** Ends the session and closes. */
   end (): void {
     if (this.closed) return
     this.#leave()
     endSocket(this.#socket)
   }
 
-  /** Closes at once, without a word. What runs fails now. */
+  /** Closes at once, without a word to the server. What runs fails now. */
   destroy (reason?: Error): void {
     this.#lost ??= reason
     this.#leave()
     this.#socket.destroy(reason)
-    const { statement } = this
-    // The driver tells its query of the loss by itself, as a rule; that the caller hears of it does not depend on that.
-    if (statement !== null) setImmediate(() => this.finish(statement, undefined, this.#lost))
+    // The driver fails its queries too, as a rule; that the callers are told does not depend on it.
+    for (const statement of this.#sent) setImmediate(() => this.#ended(statement, undefined, this.#lost))
     for (const reject of this.#asking) setImmediate(reject, this.#lost)
   }
 
-  /** Out of the pool before anything else: nobody is to be given a lost connection. */
+  /** Out of the pool before anything else: a lost connection must not be given away. */
   #leave (): void {
     if (this.closed) return
     this.closed = true
-    this.#onClosed?.()
+    this.#listener?.closed(this)
   }
+}
+
+/**
+ * The rows as a plain array: the driver's is of a class of its own, which strict comparisons tell from an array. It is
+ * left empty, as the driver's query, which keeps it, can outlive many collections of garbage.
+ */
+function rowsOf (result: Result): Rows {
+  return result.splice(0)
 }
 
 function lostError (name: string, cause: unknown): DatabaseError {

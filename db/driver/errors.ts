@@ -1,14 +1,14 @@
 import postgres from 'postgres'
 
 /**
- * Why the database did not do what was asked, where that is nobody's mistake: seconds after which it is worth trying
- * again.
+ * Why the database did not do what was asked, where the statement is not at fault, and the seconds after which it is
+ * worth trying again.
  *
  * - `unreachable`: no connection could be made, or it was lost in the middle of a statement, which then may or may not
  *   have been carried out
  * - `too_many_connections`: the server takes no more of them
  * - `out_of_resources`: the server's disk or memory is used up
- * - `acquire_timeout`, `queue_full`: no connection came free in time, too many wait for one already
+ * - `acquire_timeout`, `queue_full`: no connection came free in time; too many statements wait for one already
  * - `query_timeout`: the statement took longer than it may; it was ended on the server
  * - `cancelled`: ended because the client went away or the request's time was up
  * - `read_only`: the server only answers reads (a standby, after a failover)
@@ -46,7 +46,7 @@ export class DatabaseError extends Error {
   }
 }
 
-/** The five characters by which Postgres names what went wrong, of this error or of what caused it. */
+/** The SQLSTATE of this error, or of what caused it. */
 export function sqlState (error: unknown): string | undefined {
   for (let depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++) {
     const { code } = error as { code?: unknown }
@@ -62,41 +62,31 @@ export function isRetryable (error: unknown): boolean {
 }
 
 /**
- * What the driver throws, without what it hangs on it: the statement's text and its parameters, which are people's
- * data.
+ * What the driver throws, without the statement's text and its parameters, which it adds: they are people's data. The
+ * error is named PostgresError where the server sent it, as the driver's is.
  */
 export function withoutData (error: unknown, statement: string): Error {
   if (!(error instanceof Error)) return new Error(`Statement ${statement} failed`, { cause: error })
   if (error instanceof postgres.PostgresError) {
     // `detail` and `where` quote values ("Key (email)=(…) already exists"); constraint_name and column_name say enough.
-    const { detail, where, internal_query: internal, ...fields } = error
-    // The driver's typings promise only the fields it documents; its constructor takes any.
-    const clean = new postgres.PostgresError({ ...fields, message: error.message } as unknown as string)
-    return Object.assign(describe(clean, error), { statement })
+    const { name, message, detail, where, internal_query: internal, ...fields } = error
+    return Object.assign(copyOf(error), fields, { statement })
   }
-  // The driver's own errors carry `parameters` and `args`, unwritable, hidden from JSON but not from who lists property
-  // names.
+  // The driver's own errors carry `parameters` and `args`, which are not enumerable and cannot be overwritten.
   if (!('parameters' in error)) return error
-  return Object.assign(describe(new Error(error.message), error), {
-    code: (error as { code?: unknown }).code,
-    statement
+  return Object.assign(copyOf(error), { code: (error as { code?: unknown }).code, statement })
+}
+
+/** Name, message and stack of an error, and none of its other properties. */
+function copyOf (error: Error): Error {
+  const hidden = { enumerable: false, writable: true, configurable: true }
+  return Object.defineProperties(new Error(error.message), {
+    name: { value: error.name, ...hidden },
+    stack: { value: error.stack, ...hidden }
   })
 }
 
-function describe<E extends Error> (clean: E, original: Error): E {
-  Object.defineProperty(clean, 'stack', {
-    value: original.stack,
-    enumerable: false,
-    writable: true,
-    configurable: true
-  })
-  return clean
-}
-
-/**
- * The one reading of what came back from a statement: ours where it is the database's trouble, the server's own word
- * where it is the statement's.
- */
+/** What a statement's error means: a DatabaseError where the database is in trouble, else what the server said. */
 export function statementError (error: unknown, statement: string): Error {
   const clean = withoutData(error, statement)
   if (clean instanceof DatabaseError) return clean
@@ -126,7 +116,7 @@ function troubleOf (state: string | undefined): keyof typeof MESSAGES | undefine
   if (state === '25006') return 'read_only'
   if (state === '53300') return 'too_many_connections'
   if (state.startsWith('53')) return 'out_of_resources'
-  // 25P03: idle in a transaction for too long, told while nobody asked.
+  // 25P03: idle in a transaction for too long.
   if (state.startsWith('08') || state.startsWith('57P') || state === '25P03') return 'unreachable'
   return undefined
 }

@@ -1,16 +1,10 @@
 import { Connection } from './connection.ts'
-import type { ConnectionOptions } from './connection.ts'
+import type { ConnectionListener, ConnectionOptions } from './connection.ts'
+import type { Logger, Observer } from './contract.ts'
 import { connectError, DatabaseError } from './errors.ts'
 import type { Probe } from './probe.ts'
-import type { Session } from './session.ts'
-import type { Logger } from '../sql.ts'
-import type { Waiter } from './statement.ts'
-
-/** Told of every statement and of every wait for a connection, in seconds. */
-export interface Observer {
-  query (name: string, outcome: 'ok' | 'error' | 'timeout' | 'cancelled', seconds: number): void
-  acquire (seconds: number): void
-}
+import { Statement } from './statement.ts'
+import type { StatementHost } from './statement.ts'
 
 export interface PoolLimits {
   poolSize: number
@@ -26,19 +20,45 @@ const TIDY_MS = 5000
 /** Idle connections beyond this many are closed after this long. */
 const KEEP_IDLE = 2
 const IDLE_MS = 60_000
-/** An attempt to connect older than this no longer keeps others from being made: what it waits for may be lost. */
+/** A connection idle for longer may have been ended by the server without this process having noticed. */
+const FRESH_MS = 5
+/** An idle connection that does not answer for so long is taken for lost. */
+const CHECK_MS = 1000
+/** So many statements at most are sent together. */
+const MAX_SHARED = 4
+/** An attempt to connect older than this no longer keeps others from being made: it may be lost. */
 const STALE_ATTEMPT_MS = 1000
 const MAX_BACKOFF_MS = 500
-/** A statement without an answer for so long is asked after at the server, and again so often. */
+/** The server is asked about a statement without an answer after so long, and again so often. */
 const DOUBT_AFTER_MS = 1000
 const ASK_EVERY_MS = 500
 /** An answer the server has given may still lie unread here; if it is not read by then, it was lost. */
 const UNREAD_MS = 100
 
+/** A transaction that waits for its connection. */
+export class Reservation {
+  readonly host: StatementHost
+  readonly submittedAt = performance.now()
+  readonly needsLive = true
+  readonly start: (connection: Connection) => void
+  readonly refuse: (error: Error) => void
+
+  constructor (host: StatementHost, resolve: (connection: Connection) => void, reject: (error: Error) => void) {
+    this.host = host
+    this.start = resolve
+    this.refuse = reject
+  }
+}
+
+export type Waiter = Statement | Reservation
+
 /**
- * Who may use a connection, and when there is to be another. Each carries one statement or transaction at a time, so
- * nothing waits behind a slow one while a connection is free; who finds none waits in line, so long and with so many
- * others as the limits say.
+ * Decides which statement or transaction gets which connection, and when another connection is made. A connection is
+ * given to one of them at a time, so that nothing waits behind a slow one while a connection is free. When none is free
+ * they queue, for as long and as many as the limits say; a connection that is given back then takes several quick
+ * statements at once, which are sent in one write.
+ *
+ * What cannot be run again on a lost connection gets one that was in use a moment ago, or has just answered.
  */
 export class Pool {
   readonly observe: Observer
@@ -48,9 +68,12 @@ export class Pool {
   #probe: Probe
   #askedAt = 0
   #connections = new Set<Connection>()
-  /** The last used on top: the fewer are in turn, the fresher they are, and the rest can go. */
+  /** The last used is on top: the fewer are in use, the fresher they are, and the others can be closed. */
   #idle: Connection[] = []
   #waiting: Waiter[] = []
+  #listener: ConnectionListener
+  /** Idle connections that have been asked for a sign of life. */
+  #checking = 0
   /** When each attempt to connect under way was begun. */
   #attempts = new Set<{ since: number }>()
   #failures = 0
@@ -67,6 +90,10 @@ export class Pool {
     this.#probe = probe
     this.observe = observe
     this.log = log
+    this.#listener = {
+      free: (connection) => this.release(connection),
+      closed: (connection) => this.#left(connection)
+    }
     this.#tidier = setInterval(() => this.#tidy(), Math.min(TIDY_MS, limits.recycleMs / 4)).unref()
   }
 
@@ -83,48 +110,60 @@ export class Pool {
     }
   }
 
-  /** A free connection at once, or a place in line. */
+  /** Gives it a free connection at once, or a place in the queue. */
   submit (waiter: Waiter): void {
-    if (this.#closing) return waiter.fail(new DatabaseError('closed', 'The database connections are being closed'))
+    if (this.#closing) return waiter.refuse(new DatabaseError('closed', 'The database connections are being closed'))
     if (this.#sweeper === null) this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref()
-    const connection = this.#idle.pop()
-    if (connection !== undefined) {
+    const last = this.#idle.at(-1)
+    if (last !== undefined && !(waiter.needsLive && performance.now() - last.idleSince > FRESH_MS)) {
+      this.#idle.pop()
       this.observe.acquire(0)
-      return waiter.start(connection)
+      return start(waiter, last)
     }
     if (this.#waiting.length >= this.#limits.maxWaiting) {
-      return waiter.fail(
+      return waiter.refuse(
         new DatabaseError('queue_full', `${this.#waiting.length} statements wait for a connection already`)
       )
     }
     this.#waiting.push(waiter)
-    this.#grow(performance.now())
+    this.#provide(performance.now())
   }
 
-  /** Given back after a statement or transaction: on to whoever has waited longest. */
+  /** Takes a connection back after a statement or transaction, and gives it to those that have waited longest. */
   release (connection: Connection): void {
-    // Closed ones have left already, by `onClosed`.
+    // Closed ones have left already.
     if (connection.closed) return
     if (connection.retired) return connection.end()
     const waiter = this.#waiting.shift()
-    if (waiter !== undefined) return this.#serve(waiter, connection)
-    const now = performance.now()
-    if (this.#closing || this.#isOld(connection, now)) return connection.end()
-    connection.idleSince = now
-    this.#idle.push(connection)
+    if (waiter === undefined) {
+      const now = performance.now()
+      if (this.#closing || this.#isOld(connection, now)) return connection.end()
+      connection.idleSince = now
+      this.#idle.push(connection)
+      return
+    }
+    this.#serve(waiter, connection)
+    if (this.#isExhausted() && isShareable(waiter, connection)) this.#serveMore(connection)
+  }
+
+  #serveMore (connection: Connection): void {
+    for (let count = 1; count < MAX_SHARED; count++) {
+      const [next] = this.#waiting
+      if (next === undefined || !isShareable(next, connection)) return
+      this.#waiting.shift()
+      this.#serve(next, connection)
+    }
+  }
+
+  /** Whether no other connection is about to come: none is being checked, and no more can be made. */
+  #isExhausted (): boolean {
+    return this.#checking === 0 && (this.#connections.size >= this.#limits.poolSize || this.#failures > 0)
   }
 
   /** Everything of this session: what waits is refused, what runs is ended. */
-  cancel (session: Session): void {
-    for (const waiter of this.#waiting.filter((each) => each.session === session)) {
-      this.#refuse(waiter, session.refusal())
-    }
-    const now = performance.now()
-    for (const connection of this.#connections) {
-      const { statement } = connection
-      // What a transaction says by itself, its commit or rollback, comes to its end.
-      if (statement?.session === session && typeof statement.strings !== 'string') { connection.interrupt('cancelled', now) }
-    }
+  cancel (host: StatementHost, refusal: () => DatabaseError): void {
+    for (const waiter of this.#waiting.filter((each) => each.host === host)) this.#refuse(waiter, refusal())
+    for (const connection of this.#connections) connection.cancel(host)
   }
 
   /**
@@ -135,11 +174,14 @@ export class Pool {
     clearInterval(this.#tidier)
     for (const connection of [...this.#idle]) connection.end()
     await this.#emptyWithin(timeoutMs)
-    for (const waiter of [...this.#waiting]) { this.#refuse(waiter, new DatabaseError('closed', 'The database connections are being closed')) }
-    const now = performance.now()
-    for (const connection of this.#connections) connection.interrupt('closed', now)
-    // A transaction between two statements has none to interrupt: it finds its connection gone.
-    for (const connection of this.#connections) { if (connection.statement === null) connection.destroy(new Error('The pool is being closed')) }
+    for (const waiter of [...this.#waiting]) {
+      this.#refuse(waiter, new DatabaseError('closed', 'The database connections are being closed'))
+    }
+    for (const connection of this.#connections) {
+      // A transaction between two statements has none to cut off: it finds its connection gone.
+      if (connection.head === undefined) connection.destroy(new Error('The pool is being closed'))
+      else connection.cutOff()
+    }
     await this.#emptyWithin(1000)
     for (const connection of this.#connections) connection.destroy(new Error('The pool is being closed'))
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
@@ -159,14 +201,14 @@ export class Pool {
 
   #serve (waiter: Waiter, connection: Connection): void {
     this.observe.acquire((performance.now() - waiter.submittedAt) / 1000)
-    waiter.start(connection)
+    start(waiter, connection)
   }
 
   #refuse (waiter: Waiter, error: Error): void {
     const place = this.#waiting.indexOf(waiter)
     if (place !== -1) this.#waiting.splice(place, 1)
     this.observe.acquire((performance.now() - waiter.submittedAt) / 1000)
-    waiter.fail(error)
+    waiter.refuse(error)
     this.#checkEmptied()
   }
 
@@ -174,15 +216,35 @@ export class Pool {
     if (this.#connections.size === 0 && this.#waiting.length === 0) this.#emptied?.()
   }
 
+  /** Sees that those in the queue get a connection: an idle one as soon as it has answered, or a new one. */
+  #provide (now: number): void {
+    while (this.#checking < this.#waiting.length) {
+      const connection = this.#idle.pop()
+      if (connection === undefined) break
+      this.#check(connection)
+    }
+    this.#grow(now)
+  }
+
+  /** Asks an idle connection for a sign of life, and puts it to use when it has given one. */
+  async #check (connection: Connection): Promise<void> {
+    this.#checking++
+    const answered = connection.ask('', CHECK_MS)
+    await answered.catch((error: unknown) => connection.destroy(error as Error))
+    this.#checking--
+    if (connection.closed) this.#provide(performance.now())
+    else this.release(connection)
+  }
+
   /**
-   * Makes a connection for each who waits, as far as there may be more; where the server fails or keeps silent one at a
-   * time, until one succeeds.
+   * Makes a connection for each waiter that has none coming, as far as there may be more; while the server fails or
+   * keeps silent one at a time, until one succeeds.
    */
   #grow (now: number): void {
     const doubtful = this.#failures > 0 || this.#attempts.size > this.#freshAttempts(now)
     for (
       let attempts = this.#freshAttempts(now);
-      attempts < this.#waiting.length && this.#connections.size + attempts < this.#limits.poolSize;
+      attempts + this.#checking < this.#waiting.length && this.#connections.size + attempts < this.#limits.poolSize;
       attempts++
     ) {
       if (doubtful && (attempts > 0 || (now < this.#nextAttemptAt && this.#connections.size > 0))) return
@@ -213,7 +275,7 @@ export class Pool {
     if (this.#failures > 0) this.log.info('database reachable again')
     this.#failures = 0
     this.#connections.add(connection)
-    connection.onClosed(() => this.#left(connection))
+    connection.listen(this.#listener)
     // An attempt thought lost that came through after all.
     if (this.#connections.size > this.#limits.poolSize) connection.retired = true
     this.release(connection)
@@ -224,7 +286,7 @@ export class Pool {
     if (this.#failures === 0) this.log.warning('database connection failed', { error })
     this.#lastFailure = error
     this.#nextAttemptAt = performance.now() + Math.min(MAX_BACKOFF_MS, 25 * 2 ** this.#failures++)
-    // With connections left, those who wait get one of them in turn. Without, they are told at once; the next to come
+    // With connections left, the waiters get one of them in turn. Without, they are refused at once; the next to come
     // tries again.
     if (this.#connections.size > 0 || this.#freshAttempts(performance.now()) > 0) return
     for (const waiter of this.#waiting.splice(0)) this.#refuse(waiter, error)
@@ -235,7 +297,7 @@ export class Pool {
     const place = this.#idle.indexOf(connection)
     if (place !== -1) this.#idle.splice(place, 1)
     this.#checkEmptied()
-    if (this.#waiting.length > 0) this.#grow(performance.now())
+    if (this.#waiting.length > 0) this.#provide(performance.now())
   }
 
   #isOld (connection: Connection, now: number): boolean {
@@ -249,7 +311,7 @@ export class Pool {
     while (this.#waiting[0] !== undefined && now - this.#waiting[0].submittedAt >= this.#limits.acquireTimeoutMs) {
       this.#refuse(this.#waiting[0], this.#notInTime())
     }
-    if (this.#waiting.length > 0) this.#grow(now)
+    if (this.#waiting.length > 0) this.#provide(now)
     else if (this.#idle.length === this.#connections.size && this.#sweeper !== null) {
       clearInterval(this.#sweeper)
       this.#sweeper = null
@@ -258,15 +320,15 @@ export class Pool {
 
   /**
    * After a network has swallowed statements or their answers, their connections would be stuck until the deadlines,
-   * and with them the pool, though the server is back. So it is asked what it is at. Not through a pooler: whose
-   * backends these are is not to be seen there.
+   * and with them the pool, though the server is back. So the server is asked what it works on. Not through a pooler,
+   * where it cannot be seen which backend works for which connection.
    */
   async #dropLost (now: number): Promise<void> {
-    const doubted: Array<{ connection: Connection, statement: unknown, pid: number }> = []
+    const doubted: Array<{ connection: Connection, statement: Statement, pid: number }> = []
     for (const connection of this.#connections) {
-      const { statement, key } = connection
-      if (statement !== null && key !== undefined && now - statement.startedAt >= DOUBT_AFTER_MS) {
-        doubted.push({ connection, statement, pid: key.pid })
+      const { head, key } = connection
+      if (head !== undefined && key !== undefined && now - head.startedAt >= DOUBT_AFTER_MS) {
+        doubted.push({ connection, statement: head, pid: key.pid })
       }
     }
     if (doubted.length === 0) return
@@ -276,7 +338,9 @@ export class Pool {
       const idle = await this.#probe.idleOf(doubted.map(({ pid }) => pid))
       await new Promise((resolve) => setTimeout(resolve, UNREAD_MS))
       for (const { connection, statement, pid } of doubted) {
-        if (idle.has(pid) && connection.statement === statement) { connection.destroy(new Error('The server knows nothing of the statement: it was lost on the way')) }
+        if (idle.has(pid) && connection.head === statement) {
+          connection.destroy(new Error('The server knows nothing of the statement: it was lost on the way'))
+        }
       }
     } catch {
       // No answer, no judgement: the deadlines hold in any case.
@@ -295,7 +359,7 @@ export class Pool {
       : new DatabaseError('acquire_timeout', `No connection came free within ${this.#limits.acquireTimeoutMs} ms`)
   }
 
-  /** Replaces idle connections that are old, closes those nobody needed for a while. */
+  /** Closes idle connections that are old, and those that were not needed for a while. */
   #tidy (): void {
     const now = performance.now()
     for (const connection of this.#idle.filter((each) => this.#isOld(each, now))) connection.end()
@@ -303,4 +367,13 @@ export class Pool {
       if (now - connection.idleSince >= IDLE_MS) connection.end()
     }
   }
+}
+
+function start (waiter: Waiter, connection: Connection): void {
+  if (waiter instanceof Statement) connection.execute(waiter)
+  else waiter.start(connection)
+}
+
+function isShareable (waiter: Waiter, connection: Connection): boolean {
+  return waiter instanceof Statement && connection.canShare(waiter)
 }

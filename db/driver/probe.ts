@@ -5,10 +5,7 @@ import { connectError, DatabaseError } from './errors.ts'
 /** How long the server may take to answer, the making of the connection included. */
 const TIMEOUT_MS = 1000
 
-/**
- * A connection beside the pool, to ask the server how it is and what it knows: a full or stuck pool does not keep it
- * from answering.
- */
+/** A connection outside the pool, so that the server's state can be asked for when the pool is full or stuck. */
 export class Probe {
   #options: ConnectionOptions
   #connection: Promise<Connection> | undefined
@@ -19,7 +16,7 @@ export class Probe {
     this.#options = { ...options, connectTimeoutMs: TIMEOUT_MS }
   }
 
-  /** Milliseconds the server took to answer. Those who ask together get one answer. */
+  /** Milliseconds the server took to answer. Concurrent calls share one question. */
   ping (): Promise<number> {
     this.#pinging ??= this.#ping().finally(() => { this.#pinging = undefined })
     return this.#pinging
@@ -32,8 +29,8 @@ export class Probe {
   }
 
   /**
-   * Which of these backends the server believes idle for a second, or does not have at all. A statement that we have
-   * been waiting for on one of them for as long is lost, or its answer is: dropped by a firewall, a proxy, a failover.
+   * The backends among these that have been idle for a second, or that the server does not have. A statement that has
+   * run on one of them for longer is lost, or its answer is: dropped by a firewall, a proxy, a failover.
    */
   async idleOf (pids: number[]): Promise<Set<number>> {
     const rows = await this.#ask(`
@@ -57,7 +54,7 @@ export class Probe {
   async #connect (): Promise<Connection> {
     try {
       const connection = await Connection.open(this.#options)
-      connection.onClosed(() => { this.#connection = undefined })
+      connection.listen({ free () {}, closed: () => { this.#connection = undefined } })
       if (this.#closed) connection.end()
       return connection
     } catch (error) {

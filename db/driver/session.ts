@@ -1,39 +1,45 @@
-import { DatabaseError, isRetryable } from './errors.ts'
+import { bind } from './bind.ts'
 import type { Connection } from './connection.ts'
-import type { Pool } from './pool.ts'
-import type { Executor, Logger, RequestSql, Sql, TransactionOptions } from '../sql.ts'
-import { MAX_RETRIES, nameOf, retriesExhausted, retryDelayMs, Statement } from './statement.ts'
-import type { Rows, Waiter } from './statement.ts'
+import type { CancelReason, Executor, Logger, Observer, RequestSql, Rows, Sql, TransactionOptions } from './contract.ts'
+import { DatabaseError, isRetryable } from './errors.ts'
+import { Reservation } from './pool.ts'
+import type { Pool, Waiter } from './pool.ts'
+import { MAX_RETRIES, retriesExhausted, retryDelayMs, Statement } from './statement.ts'
+import type { StatementHost } from './statement.ts'
+import { statementText } from './statement-text.ts'
+import { templateOf } from './template.ts'
 import { runTransaction } from './transaction.ts'
 import { prepareValues } from './values.ts'
 
-export type CancelReason = 'client_gone' | 'deadline'
-
-/**
- * Whose statements these are: one request's, or nobody's in particular. One is made for each request, so it is small.
- */
-export class Session implements Executor {
-  readonly pool: Pool
+/** The statements of one request, or those of the service itself. Made for each request, so it is small. */
+export class Session implements Executor, StatementHost {
   readonly log: Logger
   cancelled: CancelReason | null = null
+  readonly #pool: Pool
 
   constructor (pool: Pool, log: Logger) {
-    this.pool = pool
+    this.#pool = pool
     this.log = log
+  }
+
+  get observe (): Observer {
+    return this.#pool.observe
   }
 
   run (strings: TemplateStringsArray, values: unknown[]): Promise<Rows> {
     return new Promise((resolve, reject) => {
-      const name = nameOf(strings)
+      const template = templateOf(strings)
+      const { name } = template
       prepareValues(values, name)
-      this.submit(new Statement(this, name, strings, values, null, resolve, reject))
+      const statement = statementText(strings, values)
+      this.submit(new Statement({ host: this, template, name, statement, owner: null, resolve, reject }))
     })
   }
 
-  /** Hands a waiter to the pool, unless this session's time is over. */
+  /** Hands it to the pool, unless this session has been cancelled. */
   submit (waiter: Waiter): void {
-    if (this.cancelled !== null) waiter.fail(this.refusal())
-    else this.pool.submit(waiter)
+    if (this.cancelled !== null) waiter.refuse(this.refusal())
+    else this.#pool.submit(waiter)
   }
 
   refusal (): DatabaseError {
@@ -46,17 +52,24 @@ export class Session implements Executor {
   cancel (reason: CancelReason): void {
     if (this.cancelled !== null) return
     this.cancelled = reason
-    this.pool.cancel(this)
+    this.#pool.cancel(this, () => this.refusal())
   }
 
   async transaction<T> (work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T> {
+    let hasLostConnection = false
     for (let attempt = 1; ; attempt++) {
       const connection = await new Promise<Connection>((resolve, reject) =>
         this.submit(new Reservation(this, resolve, reject))
       )
       const outcome = await runTransaction(this, connection, work, options)
-      this.pool.release(connection)
+      this.#pool.release(connection)
       if ('value' in outcome) return outcome.value
+      if (!outcome.begun && isLoss(outcome.error) && !hasLostConnection) {
+        // Nothing had been done in it.
+        hasLostConnection = true
+        attempt--
+        continue
+      }
       if (!isRetryable(outcome.cause)) throw outcome.error
       if (attempt > MAX_RETRIES) throw retriesExhausted('transaction', outcome.cause)
       await new Promise((resolve) => setTimeout(resolve, retryDelayMs(attempt)))
@@ -64,35 +77,15 @@ export class Session implements Executor {
   }
 }
 
-/** A transaction that waits for its connection. */
-class Reservation implements Waiter {
-  readonly session: Session
-  readonly submittedAt = performance.now()
-  readonly start: (connection: Connection) => void
-  readonly fail: (error: Error) => void
-
-  constructor (session: Session, resolve: (connection: Connection) => void, reject: (error: Error) => void) {
-    this.session = session
-    this.start = resolve
-    this.fail = reject
-  }
-}
-
-interface CallableSql { executor: Executor }
-
-/** The tagged template that queries are written with. */
-export function bind (executor: Executor): Sql {
-  const sql = (strings: TemplateStringsArray, ...values: unknown[]) => executor.run(strings, values)
-  sql.executor = executor
-  return sql as unknown as Sql
-}
-
 export function bindRequest (session: Session): RequestSql {
-  const sql = bind(session) as RequestSql
-  sql.cancel = cancelSession
-  return sql
+  return Object.assign(bind(session), { cancel: cancelSession })
 }
 
-function cancelSession (this: CallableSql, reason: CancelReason): void {
+function isLoss (error: unknown): boolean {
+  return error instanceof DatabaseError && error.kind === 'unreachable'
+}
+
+/** One function for all requests. */
+function cancelSession (this: Sql, reason: CancelReason): void {
   (this.executor as Session).cancel(reason)
 }

@@ -1,76 +1,118 @@
-import { isFragment, isName, isRecord } from './values.ts'
+import { Fragment, quote, Records } from './values.ts'
 
+/** A statement as it is sent. */
 export interface StatementText {
   text: string
-  parameters: unknown[]
+  /** What stands for `$1`, `$2`, … */
+  parameters: Array<string | null>
+  /** Whether it may be run again without anybody noticing. */
+  readsOnly: boolean
 }
 
+/** More cannot be counted in a message of the protocol. */
+const MAX_PARAMETERS = 65_000
+
 /**
- * A statement with its fragments put in, as text and what stands for `$1`, `$2`, …; undefined where a record is among
- * the values, whose columns are for the driver to write.
+ * A statement with its fragments and records put in. The values must have been prepared.
  *
- * The driver can do all of this, at more cost: it looks at the kind of each value by five `instanceof`, and a fragment
- * is a promise to it. Its `unsafe` is as safe with parameters. Measured: 27 µs a statement against 34.
+ * Where the text depends on the place in the code alone (parameters, and constant fragments such as a list of columns),
+ * it is put together once.
  */
-export function statementText (strings: readonly string[], values: readonly unknown[]): StatementText | undefined {
+export function statementText (strings: readonly string[], values: readonly unknown[]): StatementText {
   const known = texts.get(strings)
-  if (
-    known !== undefined &&
-    values.every((value, i) => (known.pieces[i] === undefined ? isParameter(value) : known.pieces[i] === value))
-  ) {
-    return { text: known.text, parameters: values.filter((_value, i) => known.pieces[i] === undefined) }
+  if (known !== undefined && values.every((value, i) => known.pieces[i] === pieceOf(value))) {
+    const parameters = values.filter((value) => isParameter(value)) as Array<string | null>
+    return { text: known.text, parameters, readsOnly: known.readsOnly }
   }
-  const statement = { text: '', parameters: [] }
-  if (!append(statement, strings, values)) return undefined
+  const written: Written = { text: '', parameters: [] }
+  append(written, strings, values)
+  if (written.parameters.length > MAX_PARAMETERS) {
+    throw new TypeError(`A statement has ${written.parameters.length} values, of which it can have ${MAX_PARAMETERS}`)
+  }
+  const { text, parameters } = written
+  const readsOnly = isReadOnly(text)
   if (known === undefined && values.every((value) => isParameter(value) || isConstant(value))) {
-    texts.set(strings, { text: statement.text, pieces: values.map((value) => isParameter(value) ? undefined : value) })
+    texts.set(strings, { text, readsOnly, pieces: values.map(pieceOf) })
   }
-  return statement
+  return { text, parameters, readsOnly }
 }
 
 /**
- * By their place in the code, texts that need no putting together: with parameters, and with fragments that have none,
- * such as a list of columns. `pieces` are those fragments, at their places among the values: where others stand there,
- * it is another text.
+ * `pieces` are the fragments at their places among the values, undefined for a parameter: with other fragments it is
+ * another text.
  */
-const texts = new WeakMap<readonly string[], { text: string, pieces: readonly unknown[] }>()
+const texts = new WeakMap<readonly string[], { text: string, readsOnly: boolean, pieces: readonly unknown[] }>()
 
 function isParameter (value: unknown): boolean {
-  return (
-    typeof value !== 'object' ||
-    value === null ||
-    !(Array.isArray(value) || isFragment(value) || isName(value) || isRecord(value))
-  )
+  return typeof value !== 'object' || value === null
+}
+
+function pieceOf (value: unknown): unknown {
+  return isParameter(value) ? undefined : value
 }
 
 function isConstant (value: unknown): boolean {
-  return isFragment(value as object) && (value as { args: readonly unknown[] }).args.length === 0
+  return value instanceof Fragment && value.values.length === 0
 }
 
-function append (statement: StatementText, strings: readonly string[], values: readonly unknown[]): boolean {
-  statement.text += strings[0] as string
+interface Written { text: string, parameters: Array<string | null> }
+
+function append (written: Written, strings: readonly string[], values: readonly unknown[]): void {
+  written.text += strings[0] as string
   for (let i = 0; i < values.length; i++) {
-    if (!appendValue(statement, values[i])) return false
-    statement.text += strings[i + 1] as string
+    appendValue(written, values[i])
+    written.text += strings[i + 1] as string
   }
-  return true
 }
 
-function appendValue (statement: StatementText, value: unknown): boolean {
-  if (typeof value === 'object' && value !== null) {
-    if (isFragment(value)) return append(statement, value.strings, value.args)
-    if (isName(value)) {
-      statement.text += value.value
-      return true
+function appendValue (written: Written, value: unknown): void {
+  if (value instanceof Fragment) append(written, value.strings, value.values)
+  else if (value instanceof Records) appendRecords(written, value)
+  else if (Array.isArray(value)) {
+    for (const each of value) {
+      written.text += ' '
+      appendValue(written, each)
     }
-    if (isRecord(value)) return false
-    if (Array.isArray(value)) {
-      return value.every((each) => {
-        statement.text += ' '
-        return appendValue(statement, each)
-      })
-    }
+  } else written.text += `$${written.parameters.push(value as string | null)}`
+}
+
+/** After `set` the columns with their values; else the columns, and the rows of values to be inserted. */
+function appendRecords (written: Written, { names, rows }: Records): void {
+  if (/\bset\s*$/i.test(written.text)) {
+    const [row, another] = rows
+    if (row === undefined || another !== undefined) throw new TypeError('set takes the columns of one record')
+    names.forEach((name, i) => {
+      written.text += `${i === 0 ? '' : ', '}${quote(name)} = `
+      appendValue(written, row[i])
+    })
+    return
   }
-  statement.text += `$${statement.parameters.push(value)}`
-  return true
+  written.text += `(${names.map(quote).join(', ')}) values `
+  rows.forEach((row, at) => {
+    written.text += at === 0 ? '(' : ', ('
+    row.forEach((value, i) => {
+      if (i > 0) written.text += ', '
+      appendValue(written, value)
+    })
+    written.text += ')'
+  })
+}
+
+const BEGINS_AS_READ = /^\s*(?:\/\*[^*]*\*\/\s*)?(?:select|with)\b/i
+/**
+ * Words of what writes, locks, or has an effect beyond the rows it answers. In a name or a text they make a statement
+ * a writing one, too: it is then only never run again.
+ */
+const HAS_EFFECT = new RegExp(
+  '\\b(?:insert|update|delete|merge|truncate|into|share|lock|call|do|notify|nextval|setval|set_config|dblink\\w*' +
+  '|lo_\\w+|pg_(?!backend_pid|sleep|typeof|stat_activity|stat_get)\\w+)\\b',
+  'i'
+)
+
+/**
+ * Whether a statement only reads, so that it may be run once more when its connection was lost. Decided here alone, and
+ * rather wrongly no than wrongly yes.
+ */
+export function isReadOnly (text: string): boolean {
+  return BEGINS_AS_READ.test(text) && !HAS_EFFECT.test(text)
 }

@@ -1,138 +1,153 @@
-import { DatabaseError, isRetryable, statementError, withoutData } from './errors.ts'
-import type { Connection } from './connection.ts'
-import type { Session } from './session.ts'
+import type { Logger, Observer, Rows } from './contract.ts'
+import { DatabaseError, isRetryable, sqlState, statementError, withoutData } from './errors.ts'
+import type { StatementText } from './statement-text.ts'
+import type { Template } from './template.ts'
 
-/** Who waits for a connection: a statement, or a transaction about to begin. */
-export interface Waiter {
-  readonly session: Session
-  /** `performance.now()` when it was asked for. */
-  readonly submittedAt: number
-  start (connection: Connection): void
-  /** Refused: no connection in time, or cancelled before it got one. */
-  fail (error: Error): void
+/** What a statement needs of the session it belongs to. */
+export interface StatementHost {
+  readonly log: Logger
+  readonly observe: Observer
+  /** Queues it for a connection. */
+  submit (statement: Statement): void
 }
 
-/** The part of a transaction a statement belongs to. */
+/** The transaction a statement belongs to. */
 export interface Owner {
   failed (error: Error): void
 }
 
-/** Why a statement is being ended before it is done. */
+/** Why a statement is ended before it is done. */
 export type Interruption = 'query_timeout' | 'cancelled' | 'closed'
 
-/** What the driver gives knows the command it answers, too. */
-export type Rows = Array<Record<string, unknown>> & { command?: string }
+/**
+ * How a statement failed: the server said so, with the connection, or by a cancel request that was meant for another
+ * statement of the connection.
+ */
+export type FailureCause = 'server' | 'connection' | 'stray_cancel'
 
+/** From here on a statement is logged as slow, and its kind does not share a connection with others. */
 const SLOW_MS = 100
 export const MAX_RETRIES = 3
 
-/** Before the nth retry, 1 … 3, so long that those who collided do not do so again: 5–10, 10–20, 20–40 ms. */
+/** Before the nth retry, 1 … 3, so that those that collided do not do so again: 5–10, 10–20, 20–40 ms. */
 export function retryDelayMs (attempt: number): number {
   return 5 * 2 ** attempt * (0.5 + Math.random() / 2)
 }
 
-const names = new WeakMap<TemplateStringsArray, string>()
-
-/** The name in the comment a statement begins with. Looked for once for each place in the code. */
-export function nameOf (strings: TemplateStringsArray): string {
-  let name = names.get(strings)
-  if (name === undefined) {
-    name = /^\s*\/\*\s*([\w.-]{1,64})\s*\*\//.exec(strings[0] as string)?.[1] ?? 'unnamed'
-    names.set(strings, name)
-  }
-  return name
+export interface StatementOptions {
+  host: StatementHost
+  /** Undefined for what a transaction says by itself, `begin` and so on: it is not cancelled, and not shared. */
+  template: Template | undefined
+  name: string
+  statement: StatementText
+  /** The transaction it belongs to; null for a statement on its own. */
+  owner: Owner | null
+  resolve (rows: Rows): void
+  reject (error: Error): void
 }
 
-/** One statement from being asked for to its end: what it is, who waits for it, and where it stands. */
-export class Statement implements Waiter {
-  readonly session: Session
+/** One statement from being asked for to its end: what it is, whom it answers, and how far it is. */
+export class Statement {
+  readonly host: StatementHost
+  readonly template: Template | undefined
   readonly name: string
-  /**
-   * A query of the service; or as plain text what a transaction says by itself, `begin` and so on, which is not
-   * cancelled.
-   */
-  readonly strings: TemplateStringsArray | string
-  readonly values: unknown[]
+  readonly text: string
+  readonly parameters: Array<string | null>
+  readonly readsOnly: boolean
   readonly owner: Owner | null
-  readonly resolve: (rows: Rows) => void
-  readonly reject: (error: Error) => void
-  submittedAt: number
+  submittedAt = performance.now()
+  /** When it was given to its connection, and when it was the first there that had not ended. */
+  sentAt = 0
   startedAt = 0
-  retries = 0
   interruption: Interruption | null = null
   interruptedAt = 0
+  /** Whether the caller has been answered. The connection may still be at it. */
   settled = false
+  #resolve: (rows: Rows) => void
+  #reject: (error: Error) => void
+  #retries = 0
+  #hasLostConnection = false
 
-  constructor (
-    session: Session,
-    name: string,
-    strings: TemplateStringsArray | string,
-    values: unknown[],
-    owner: Owner | null,
-    resolve: (rows: Rows) => void,
-    reject: (error: Error) => void
-  ) {
-    this.session = session
+  constructor ({ host, template, name, statement, owner, resolve, reject }: StatementOptions) {
+    this.host = host
+    this.template = template
     this.name = name
-    this.strings = strings
-    this.values = values
+    this.text = statement.text
+    this.parameters = statement.parameters
+    this.readsOnly = statement.readsOnly
     this.owner = owner
-    this.resolve = resolve
-    this.reject = reject
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  /** Whether it must have a connection that has just proved to be alive: it cannot be run again if not. */
+  get needsLive (): boolean {
+    return !this.readsOnly || this.#hasLostConnection
+  }
+
+  /** It gets no connection: none in time, or it was cancelled before. */
+  refuse (error: Error): void {
+    this.settled = true
+    this.#reject(error)
+  }
+
+  succeed (rows: Rows): void {
+    if (this.settled) return
+    this.#observe('ok')
+    this.settled = true
+    this.#resolve(rows)
+  }
+
+  /** Answers the caller, or runs it again where that is safe. */
+  fail (error: unknown, cause: FailureCause): void {
+    if (this.settled) return
+    const failure = this.#failureOf(error)
+    this.#observe(outcomeOf(failure))
+    // A transaction is run again as a whole, or not at all.
+    if (this.owner === null && this.interruption === null) {
+      if (cause === 'server' && isRetryable(failure)) return this.#retryAfterConflict(failure)
+      // The server has undone what it cancelled.
+      if (cause === 'stray_cancel' && this.#retries++ < MAX_RETRIES) return this.#submitAgain()
+      if (cause === 'connection' && this.readsOnly && !this.#hasLostConnection) {
+        this.#hasLostConnection = true
+        return this.#submitAgain()
+      }
+    }
+    this.settled = true
+    this.owner?.failed(failure)
+    this.#reject(failure)
+  }
+
+  #submitAgain (): void {
     this.submittedAt = performance.now()
+    this.host.submit(this)
   }
 
-  start (connection: Connection): void {
-    connection.execute(this)
+  #retryAfterConflict (failure: Error): void {
+    if (this.#retries++ >= MAX_RETRIES) {
+      this.settled = true
+      return this.#reject(retriesExhausted(this.name, failure))
+    }
+    setTimeout(() => this.#submitAgain(), retryDelayMs(this.#retries))
   }
 
-  fail (error: Error): void {
-    this.settled = true
-    this.reject(error)
+  #failureOf (error: unknown): Error {
+    if (this.interruption === null) return statementError(error, this.name)
+    return interrupted(this.interruption, this.name, performance.now() - this.sentAt, error)
   }
 
-  /** Told by the connection, once, when it is ready for the next statement or is no more. */
-  finish (connection: Connection, rows: Rows | undefined, error: unknown): void {
-    this.settled = true
-    const { session } = this
+  #observe (outcome: 'ok' | 'error' | 'timeout' | 'cancelled'): void {
     const endedAt = performance.now()
-    const failure = rows === undefined ? this.#failureOf(error, endedAt) : undefined
-    session.pool.observe.query(
-      this.name,
-      failure === undefined ? 'ok' : outcomeOf(failure),
-      (endedAt - this.startedAt) / 1000
-    )
-    if (endedAt - this.startedAt > SLOW_MS) this.#logSlow(endedAt)
-    if (failure !== undefined) this.owner?.failed(failure)
-    // The connection first: who waits for it is served before this statement's caller goes on, and that costs the
-    // caller nothing.
-    if (this.owner === null) session.pool.release(connection)
-    if (failure === undefined) { return this.resolve(typeof this.strings === 'string' ? (rows as Rows) : plainRows(rows as Rows)) }
-    // Alone in its transaction, a statement can be run again like one.
-    if (this.owner === null && isRetryable(failure)) return this.#retry(failure)
-    this.reject(failure)
-  }
-
-  #failureOf (error: unknown, endedAt: number): Error {
-    if (this.interruption !== null) return interrupted(this.interruption, this.name, endedAt - this.startedAt, error)
-    return statementError(error, this.name)
-  }
-
-  #retry (failure: Error): void {
-    if (this.retries++ === MAX_RETRIES) return this.reject(retriesExhausted(this.name, failure))
-    setTimeout(() => {
-      this.settled = false
-      this.submittedAt = performance.now()
-      this.session.submit(this)
-    }, retryDelayMs(this.retries))
-  }
-
-  #logSlow (endedAt: number): void {
-    this.session.log.named('app.db').warning('slow query', {
-      duration_ms: Math.round(endedAt - this.startedAt),
-      query: this.name,
-      waited_ms: Math.round(this.startedAt - this.submittedAt)
-    })
+    this.host.observe.query(this.name, outcome, (endedAt - this.sentAt) / 1000)
+    const tookMs = endedAt - (this.startedAt === 0 ? endedAt : this.startedAt)
+    if (this.template !== undefined) this.template.quick = tookMs <= SLOW_MS
+    if (tookMs > SLOW_MS) {
+      this.host.log.named('app.db').warning('slow query', {
+        duration_ms: Math.round(tookMs),
+        query: this.name,
+        waited_ms: Math.round(this.startedAt - this.submittedAt)
+      })
+    }
   }
 }
 
@@ -144,6 +159,11 @@ export function retriesExhausted (name: string, cause: unknown): DatabaseError {
   )
 }
 
+/** Whether the server says that it ended the statement by request. */
+export function isCancellation (error: unknown): boolean {
+  return sqlState(error) === '57014'
+}
+
 function interrupted (reason: Interruption, name: string, ms: number, cause: unknown): DatabaseError {
   const why = {
     query_timeout: 'took too long',
@@ -153,18 +173,8 @@ function interrupted (reason: Interruption, name: string, ms: number, cause: unk
   return new DatabaseError(
     reason,
     `Statement ${name} ${why} and was ended after ${Math.round(ms)} ms`,
-    withoutData(cause, name)
+    cause === undefined ? undefined : withoutData(cause, name)
   )
-}
-
-/**
- * The driver's array is of a class of its own, which strict comparisons tell from an array, and keeps the statement
- * alive. 40 ns.
- */
-function plainRows (rows: Rows): Rows {
-  const plain: Rows = []
-  for (let i = 0; i < rows.length; i++) plain.push(rows[i] as Record<string, unknown>)
-  return plain
 }
 
 function outcomeOf (failure: Error): 'error' | 'timeout' | 'cancelled' {

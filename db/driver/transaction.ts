@@ -1,27 +1,38 @@
-import { DatabaseError } from './errors.ts'
+import { bind } from './bind.ts'
 import type { Connection } from './connection.ts'
-import { bind } from './session.ts'
-import type { Session } from './session.ts'
-import type { Executor, Sql, TransactionOptions } from '../sql.ts'
-import { nameOf, Statement } from './statement.ts'
-import type { Owner, Rows } from './statement.ts'
+import type { CancelReason, Executor, Rows, Sql, TransactionOptions } from './contract.ts'
+import { DatabaseError } from './errors.ts'
+import { Statement } from './statement.ts'
+import type { Owner, StatementHost } from './statement.ts'
+import { statementText } from './statement-text.ts'
+import { templateOf } from './template.ts'
 import { prepareValues } from './values.ts'
 
-/** What came of it. `cause` is what the database said, whatever the work has made of that. */
-export type Outcome<T> = { value: T } | { error: unknown, cause: unknown }
+/** What a transaction needs of the session it belongs to. */
+export interface TransactionHost extends StatementHost {
+  readonly cancelled: CancelReason | null
+  refusal (): DatabaseError
+}
+
+/**
+ * How it ended. `cause` is what the database said, whatever the work has made of that; `begun` says whether the work
+ * was started.
+ */
+export type Outcome<T> = { value: T } | { error: unknown, cause: unknown, begun: boolean }
 
 /** The order in which the statements of one transaction run: one after the other. */
 interface Turns { last: Promise<unknown>, savepoints: number }
 
 /** Begins, works, commits, all on this connection; whatever fails, rolls back. Never throws. */
 export function runTransaction<T> (
-  session: Session,
+  host: TransactionHost,
   connection: Connection,
   work: (sql: Sql) => Promise<T>,
   options: TransactionOptions
 ): Promise<Outcome<T>> {
-  const modes = `${options.isolation === undefined ? '' : ` isolation level ${options.isolation}`}${options.readOnly === true ? ' read only' : ''}`
-  const scope = new Scope(session, connection, null, { last: Promise.resolve(), savepoints: 0 })
+  const isolation = options.isolation === undefined ? '' : ` isolation level ${options.isolation}`
+  const modes = `${isolation}${options.readOnly === true ? ' read only' : ''}`
+  const scope = new Scope(host, connection, null, { last: Promise.resolve(), savepoints: 0 })
   return scope.perform(connection.beginText(modes), 'commit', 'rollback', work)
 }
 
@@ -30,7 +41,7 @@ export function runTransaction<T> (
  * where the error was caught: half of what was meant is never kept.
  */
 class Scope implements Executor, Owner {
-  #session: Session
+  #host: TransactionHost
   #connection: Connection
   #parent: Scope | null
   #turns: Turns
@@ -39,8 +50,8 @@ class Scope implements Executor, Owner {
   #ended = false
   #nested = false
 
-  constructor (session: Session, connection: Connection, parent: Scope | null, turns: Turns) {
-    this.#session = session
+  constructor (host: TransactionHost, connection: Connection, parent: Scope | null, turns: Turns) {
+    this.#host = host
     this.#connection = connection
     this.#parent = parent
     this.#turns = turns
@@ -57,19 +68,19 @@ class Scope implements Executor, Owner {
     } catch (error) {
       this.#ended = true
       this.#abandon(error as Error)
-      return { error, cause: error }
+      return { error, cause: error, begun: false }
     }
     let value: T
     try {
       value = await work(this.#sql)
-      // Those that nobody waited for belong to it as well.
+      // Statements that were not awaited belong to it as well.
       await this.#turns.last
       const refusal = this.#refusal('commit')
       if (refusal !== undefined) throw refusal
     } catch (error) {
       this.#ended = true
       await this.#say(rollback).catch((undone) => this.#abandon(undone))
-      return { error, cause: this.#failure ?? error }
+      return { error, cause: this.#failure ?? error, begun: true }
     }
     this.#ended = true
     try {
@@ -80,17 +91,21 @@ class Scope implements Executor, Owner {
     } catch (error) {
       // What the server refuses to commit (a deferred constraint, a conflict) it has rolled back already.
       if (this.#parent !== null || error instanceof DatabaseError) this.#abandon(error as Error)
-      return { error, cause: error }
+      return { error, cause: error, begun: true }
     }
   }
 
   run (strings: TemplateStringsArray, values: unknown[]): Promise<Rows> {
-    const name = nameOf(strings)
+    const template = templateOf(strings)
+    const { name } = template
     return this.#inTurn((resolve, reject) => {
       const refusal = this.#refusal(name)
       if (refusal !== undefined) return reject(refusal)
       prepareValues(values, name)
-      this.#connection.execute(new Statement(this.#session, name, strings, values, this, resolve, reject))
+      const statement = statementText(strings, values)
+      this.#connection.execute(
+        new Statement({ host: this.#host, template, name, statement, owner: this, resolve, reject })
+      )
     })
   }
 
@@ -99,7 +114,7 @@ class Scope implements Executor, Owner {
     const refusal = this.#refusal('savepoint')
     if (refusal !== undefined) throw refusal
     const name = `s${this.#turns.savepoints++}`
-    const scope = new Scope(this.#session, this.#connection, this, this.#turns)
+    const scope = new Scope(this.#host, this.#connection, this, this.#turns)
     this.#nested = true
     const outcome = await scope.perform(
       `savepoint ${name}`,
@@ -118,7 +133,9 @@ class Scope implements Executor, Owner {
 
   /** Why it takes no further statement, where it does not. */
   #refusal (name: string): Error | undefined {
-    if (this.#ended) { return new DatabaseError('transaction_ended', `Statement ${name} came after the end of its transaction`) }
+    if (this.#ended) {
+      return new DatabaseError('transaction_ended', `Statement ${name} came after the end of its transaction`)
+    }
     if (this.#nested) {
       return new DatabaseError(
         'transaction_ended',
@@ -126,7 +143,7 @@ class Scope implements Executor, Owner {
       )
     }
     if (this.#failure !== undefined) return this.#failure
-    if (this.#session.cancelled !== null) return this.#session.refusal()
+    if (this.#host.cancelled !== null) return this.#host.refusal()
     if (this.#connection.closed) {
       return new DatabaseError(
         'unreachable',
@@ -137,11 +154,14 @@ class Scope implements Executor, Owner {
     return undefined
   }
 
-  /** Something that has to be said whatever happened: it is not refused. */
+  /** What has to be said whatever happened: it is not refused. */
   #say (text: string): Promise<Rows> {
     const name = /^\w+/.exec(text)?.[0] ?? text
+    const statement = { text, parameters: [], readsOnly: false }
     return this.#inTurn((resolve, reject) => {
-      this.#connection.execute(new Statement(this.#session, name, text, [], this, resolve, reject))
+      this.#connection.execute(
+        new Statement({ host: this.#host, template: undefined, name, statement, owner: this, resolve, reject })
+      )
     })
   }
 
@@ -152,8 +172,8 @@ class Scope implements Executor, Owner {
   }
 
   /**
-   * Nobody knows how the transaction stands: its connection goes, and the server rolls back; of a savepoint, the outer
-   * one fails.
+   * It is not known how the transaction stands: its connection is closed, and the server rolls back; of a savepoint,
+   * the outer transaction fails.
    */
   #abandon (error: Error): void {
     if (this.#parent === null) this.#connection.destroy(error)

@@ -74,8 +74,8 @@ async function cutIdle ({ site, ground }: Stage): Promise<void> {
 const WAITING = "wait_event_type = 'Lock'"
 
 const CAUSES: Record<FaultName, (stage: Stage) => Promise<Caused>> = {
-  async 'connections cut while idle' (stage) {
-    await cutIdle(stage)
+  async 'connections cut while idle' ({ ground }) {
+    await cut(ground)
     return {}
   },
   async 'connections cut while they work' ({ t, site, ground }) {

@@ -1,5 +1,8 @@
 import t from 'tap'
-import { columns, fragment, identifier, json, sqlState } from '../../db/sql.ts'
+import { parseAddress } from '../../db/driver/address.ts'
+import { isReadOnly } from '../../db/driver/statement-text.ts'
+import { columns, fragment, identifier, json, sqlState, transaction } from '../../db/sql.ts'
+import type { Sql } from '../../db/sql.ts'
 import { createDatabase } from '../harness/database.ts'
 import { bareDriver, openDatabase, rejection } from '../harness/open-database.ts'
 
@@ -56,7 +59,7 @@ t.test('values arrive as they are meant', async (t) => {
     ]}::int[] as table,
       ${['0190b3f4-0000-7000-8000-000000000000']}::uuid[] as ids, 2 = any(${[1, 2]}::int[]) as found, ${[0.5, -1e300]}::float8[] as floats, '[0:1]={1,2}'::int[] as from_zero,
       array['{"a":[1]}'::jsonb] as documents,
-      ${json({ a: ['x', null] })}::jsonb as object, ${json('text')}::jsonb as string, ${json([1, 2])}::jsonb as list, ${[1, 2]}::jsonb as bare_list, ${json(null)}::jsonb as nothing,
+      ${json({ a: ['x', null] })}::jsonb as object, ${json('text')}::jsonb as string, ${json([1, 2])}::jsonb as list, ${json(null)}::jsonb as nothing,
       ${'true'}::boolean as said_true, ${false}::boolean as no, count(*) as count, ${9007199254740991n}::bigint as big, ${'1.50'}::numeric as exact,
       ${Buffer.from([0, 255])}::bytea as bytes, ${1.5}::float8 as float, ${null}::text as missing
   `
@@ -74,7 +77,6 @@ t.test('values arrive as they are meant', async (t) => {
     object: { a: ['x', null] },
     string: 'text',
     list: [1, 2],
-    bare_list: [1, 2],
     nothing: null,
     said_true: true,
     no: false,
@@ -90,12 +92,15 @@ t.test('values arrive as they are meant', async (t) => {
   t.ok(missing instanceof TypeError)
   t.match(missing.message, /Value 2 of statement findGear is undefined/)
   t.throws(() => fragment`x = ${undefined as never}`, TypeError)
+  t.throws(() => json(undefined), TypeError)
+  t.ok((await rejection(sql`select ${{ a: 1 } as never}`)) instanceof TypeError, 'an object is given by json()')
   t.ok(
     (await rejection(sql`select ${sql`select 1` as never}`)) instanceof TypeError,
     'a statement that was not awaited is no value'
   )
   t.equal(sqlState(await rejection(sql`select ${'a\0b'}::text`)), '22021')
   t.equal(sqlState(await rejection(sql`select ${'abc'}::uuid`)), '22P02')
+  t.equal(sqlState(await rejection(sql`select ${[1, 2]}::jsonb`)), '22P02', 'a list is an SQL array: json() is a JSON one')
   t.equal(sqlState(await rejection(sql`select ${2 ** 40}::int`)), '22003')
 })
 
@@ -112,6 +117,8 @@ t.test('statements are put together from fragments', async (t) => {
     'about'
   )}`
   await sql`update gear set ${columns({ name: 'older', km: 900 })} where id = 1`
+  t.throws(() => columns({}), TypeError)
+  t.ok((await rejection(sql`update gear set ${columns([{ km: 1 }, { km: 2 }])}`)) instanceof TypeError)
   const onlyTagged = fragment`and tags @> ${['red']}::text[]`
   const find = (filter: ReturnType<typeof fragment>) =>
     sql`select id, name, km, tags, about from gear where id = any(${[1, 2]}::int[]) ${filter} order by ${identifier('id')}`
@@ -119,7 +126,10 @@ t.test('statements are put together from fragments', async (t) => {
   t.equal((await find(onlyTagged)).length, 1, 'a fragment can be used again')
   t.equal((await find(fragment``)).length, 2)
   t.match(await sql`select id from gear where true ${[fragment`and id > ${0}`, fragment`and id < ${2}`]}`, [{ id: 1 }])
-  t.match(await rejection(Promise.resolve(onlyTagged)), { message: /A fragment is a piece of SQL/ })
+  t.match(await rejection(Promise.resolve(onlyTagged as never)), { message: /A fragment is a piece of SQL/ })
+  await sql`update gear set ${columns({ km: fragment`km + ${5}` })} where id = 1`
+  t.match(await sql`select km from gear where id = 1`, [{ km: 905 }], 'a column can be set to an expression')
+  t.strictSame(await sql`select 1 as ${identifier('a "quoted" name')}`, [{ 'a "quoted" name': 1 }])
 })
 
 t.test(
@@ -187,8 +197,91 @@ t.test('an error says what is wrong and nothing about the data', async (t) => {
   t.match(error, { code: '23505', constraint_name: 'people_pkey', table_name: 'people', statement: 'insertPerson' })
   t.match(error.stack, /PostgresError: duplicate key/)
   t.notMatch(everything(error), secret)
-  const undefinedValue = await rejection(sql`select ${secret}, ${json(undefined)}`)
-  t.match(undefinedValue.message, /Undefined values are not allowed/)
+  const undefinedValue = await rejection(sql`select ${secret}, ${undefined as never}`)
+  t.match(undefinedValue.message, /Value 2 of statement unnamed is undefined/)
   t.notMatch(everything(undefinedValue), secret)
   t.notMatch(JSON.stringify(log.lines), secret)
+})
+
+t.test('a statement is taken for one that only reads where it surely is', (t) => {
+  const reads = [
+    'select 1',
+    '/* findPlan */ select updated_at, deleted from plans',
+    '\n  /* listPlans */\n    with own as (select 1) select * from own',
+    'SELECT pg_sleep(1)'
+  ]
+  const writes = [
+    'insert into plans values (1)',
+    '/* select */ update plans set name = 1',
+    'with gone as (delete from plans returning 1) select count(*) from gone',
+    'merge into plans using other on true when matched then delete',
+    'select * into copy from plans',
+    'select 1 from plans for update',
+    'select 1 from plans for no key update',
+    'select 1 from plans for share',
+    'select 1 from plans for key share skip locked',
+    "select nextval('numbers')",
+    "select set_config('a.b', '', false)",
+    'select pg_advisory_lock(1)',
+    'select pg_try_advisory_xact_lock(1)',
+    "select pg_notify('a', 'b')",
+    'select pg_terminate_backend(1)',
+    'explain analyze delete from plans',
+    'begin',
+    ''
+  ]
+  t.strictSame(reads.filter((text) => !isReadOnly(text)), [])
+  t.strictSame(writes.filter((text) => isReadOnly(text)), [])
+  t.end()
+})
+
+/** Each is read as follows, and nothing else, under the settings a host may have chosen for a role or a database. */
+const READ = {
+  bytes: Buffer.from([0, 92, 65, 255, 39]),
+  none: Buffer.alloc(0),
+  several: [Buffer.from([0, 92]), Buffer.from('a"b')],
+  at: '2024-03-31T01:30:00.000Z',
+  day: '2024-03-01',
+  sum: 0.1 + 0.2,
+  sums: [0.1 + 0.2],
+  nothing: [null, 'NULL'],
+  text: 'back\\slash',
+  document: { at: '2024-03-31T01:30:00+00:00', sum: 0.1 + 0.2 },
+  span: '1 day 02:00:00'
+}
+const SETTINGS = [
+  ["bytea_output = 'escape'"],
+  ["DateStyle = 'German, DMY'"],
+  ["TimeZone = 'America/St_Johns'"],
+  ["IntervalStyle = 'sql_standard'"],
+  ['extra_float_digits = -15'],
+  ['array_nulls = off'],
+  ['standard_conforming_strings = off'],
+  ["client_encoding = 'LATIN1'"]
+]
+
+for (const [setting] of SETTINGS) {
+  t.test(`values are the same where the database has ${setting}`, async (t) => {
+    const { database } = parseAddress(url)
+    await admin.unsafe(`alter database ${database} set ${setting}`)
+    t.teardown(() => admin.unsafe(`alter database ${database} reset all`))
+    const { sql } = openDatabase(t, url)
+    const read = (sql: Sql) => sql`
+      select ${READ.bytes}::bytea as bytes, ${READ.none}::bytea as none, ${READ.several}::bytea[] as several,
+        ${READ.at}::timestamptz as at, ${READ.day}::date as day, ${READ.sum}::float8 as sum, ${READ.sums}::float8[] as sums,
+        ${READ.nothing}::text[] as nothing, 'back\\slash' as text, ${READ.span}::interval as span,
+        jsonb_build_object('at', ${READ.at}::timestamptz, 'sum', ${READ.sum}::float8) as document
+    `
+    t.strictSame(await read(sql), [READ])
+    t.strictSame(await transaction(sql, read), [READ])
+  })
+}
+
+t.test('both forms of bytea are read, also of a session that was not asked for the one', async (t) => {
+  const { sql } = openDatabase(t, url, { poolSize: 1 })
+  const every = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+  for (const form of ['escape', 'hex']) {
+    await sql`select set_config('bytea_output', ${form}, false)`
+    t.strictSame(await sql`select ${every}::bytea as bytes, ${[every]}::bytea[] as list`, [{ bytes: every, list: [every] }])
+  }
 })

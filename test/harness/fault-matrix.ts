@@ -42,7 +42,7 @@ export const FAULTS = [
   {
     name: 'connections cut while they work',
     how: '`pg_terminate_backend` of statements that wait for a lock on `plans`',
-    during: { ...FINE, read: UNUSABLE, list: UNUSABLE, write: UNUSABLE }
+    during: { ...FINE, write: UNUSABLE }
   },
   {
     name: 'connection cut in a transaction',

@@ -25,8 +25,12 @@ export class ToxicProxy {
   #server = this.#newServer()
   #pairs = new Set<Pair>()
   #mode: ProxyMode = 'pass'
+  /** Called when a connection is reset after so many bytes. */
+  onReset = () => {}
   /** Connections accepted so far. */
   accepted = 0
+  /** What arrived from clients so far, a number of bytes for each read. */
+  received: number[] = []
 
   private constructor (target: net.NetConnectOpts) {
     this.#target = target
@@ -110,10 +114,12 @@ export class ToxicProxy {
 
   #forward (pair: Pair, from: net.Socket, to: net.Socket): void {
     from.on('data', (chunk) => this.#pass(pair, () => {
+      if (from === pair.client) this.received.push(chunk.length)
       if (from === pair.server && this.resetAfterBytes !== undefined) {
         const room = this.resetAfterBytes - pair.passed
         pair.passed += chunk.length
         if (room <= chunk.length) {
+          this.onReset()
           to.write(chunk.subarray(0, Math.max(0, room)), () => pair.client.resetAndDestroy())
           return
         }
