@@ -6,6 +6,7 @@ import postgres from 'postgres'
 import t from 'tap'
 import { parseAddress } from '../../db/driver/address.ts'
 import { columns, sqlState, transaction } from '../../db/sql.ts'
+import type { Sql } from '../../db/sql.ts'
 import { createDatabase } from '../harness/database.ts'
 import {
   bareDriver,
@@ -62,6 +63,35 @@ t.test(
       [{ deadline: '2400ms', idle: '2400ms' }]
     )
     t.equal(sqlState(await rejection(sql`select ${'abc'}::uuid`)), '22P02')
+    await t.test('values are the same whatever the settings of the database', async (t) => {
+      const { database } = parseAddress(url)
+      const settings = [
+        "bytea_output = 'escape'",
+        "DateStyle = 'German, DMY'",
+        "TimeZone = 'America/St_Johns'",
+        'standard_conforming_strings = off',
+        'extra_float_digits = 0',
+        'array_nulls = off'
+      ]
+      for (const setting of settings) await admin.unsafe(`alter database ${database} set ${setting}`)
+      t.teardown(() => admin.unsafe(`alter database ${database} reset all`))
+      // The pooler's connections were made before.
+      await admin`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and application_name = 'running-trainer'`
+      const { sql, log } = openDatabase(t, bouncerUrl, { pooler: 'transaction' })
+      const values = { bytes: Buffer.from([0, 92, 255]), at: '2024-03-31T01:30:00.000Z', day: '2024-03-01', text: 'a\\b' }
+      const read = (sql: Sql) => sql`
+        select ${values.bytes}::bytea as bytes, ${values.at}::timestamptz as at, ${values.day}::date as day, 'a\\b' as text`
+      t.strictSame(await read(sql), [values])
+      t.strictSame(await transaction(sql, read), [values])
+      t.match(
+        log.lines.filter(({ level }) => level === 'WARNING'),
+        [{ fields: { setting: 'extra_float_digits', value: '0' } }, { fields: { setting: 'array_nulls', value: 'off' } }],
+        'what a pooler does not pass on is said, once'
+      )
+    })
+
     t.equal(await kindOf(sql`/* throughBouncer */ select pg_sleep(20)`), 'query_timeout')
     t.strictSame(await running(admin, 'throughBouncer'), [])
     const request = forRequest({ log })
