@@ -236,7 +236,8 @@ export class Connection {
       result = undefined
     }
     this.#sent.splice(place, 1)
-    if (place === 0) this.#startNext()
+    // What was interrupted while it was behind another one is cancelled by the next check.
+    if (place === 0 && this.#sent[0] !== undefined) this.#sent[0].startedAt = performance.now()
     // The connection first: the next statements are sent before this one's caller goes on, at no cost to the caller.
     if (statement.owner === null) this.#release()
     if (result !== undefined) return statement.succeed(statement.template === undefined ? result : rowsOf(result))
@@ -265,15 +266,6 @@ export class Connection {
     if (this.#isShared) return this.#prepared.get(statement.text) === result.statement
     this.#prepared.set(statement.text, result.statement)
     return true
-  }
-
-  #startNext (): void {
-    const [next] = this.#sent
-    if (next === undefined) return
-    next.startedAt = performance.now()
-    if (next.interruption === null) return
-    // Its caller has been answered. Its result may have arrived already, with that of the one before.
-    setImmediate(() => { if (this.#sent[0] === next) this.#sendCancel(performance.now()) })
   }
 
   /** Free when nothing runs on it, and no cancel request is on its way, which would hit the next statement. */
