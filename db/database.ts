@@ -26,8 +26,8 @@ export interface DatabaseOptions {
   acquireTimeoutMs: number
   connectTimeoutMs: number
   /**
-   * How many may wait for a connection; further ones are refused at once. By default ten for each connection, 100 at
-   * least.
+   * How many may wait for a connection; further ones are refused at once. It bounds memory alone: how long they wait is
+   * bounded by `acquireTimeoutMs`.
    */
   maxWaiting?: number
   log: Logger
@@ -51,6 +51,8 @@ export interface Database {
   /** Takes no more, lets what is under way finish for so long, ends the rest on the server. Always resolves. */
   close (options: { timeoutMs: number }): Promise<void>
 }
+
+const MAX_WAITING = 4000
 
 /** Connects when the first statement comes. @throws TypeError for a URL that cannot be read, without quoting it */
 export function createDatabase (options: DatabaseOptions): Database {
@@ -82,7 +84,7 @@ export function createDatabase (options: DatabaseOptions): Database {
       })
     }
   }
-  const maxWaiting = options.maxWaiting ?? Math.max(100, 10 * poolSize)
+  const maxWaiting = options.maxWaiting ?? MAX_WAITING
   const probe = new Probe(connectionOptions)
   const limits = { poolSize, maxWaiting, acquireTimeoutMs, recycleMs: options.recycleS * 1000 }
   const pool = new Pool(limits, connectionOptions, probe, options.observe ?? unobserved, log)

@@ -120,7 +120,8 @@ export class Pool {
       this.observe.acquire(0)
       return start(waiter, last)
     }
-    if (this.#waiting.length >= this.#limits.maxWaiting) {
+    // Those for which an idle connection is being checked do not count: it is theirs in a moment.
+    if (this.#waiting.length - this.#checking >= this.#limits.maxWaiting) {
       return waiter.refuse(
         new DatabaseError('queue_full', `${this.#waiting.length} statements wait for a connection already`)
       )

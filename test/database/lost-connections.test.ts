@@ -161,6 +161,15 @@ t.test('what the server ends while it is idle is noticed by nobody', async (t) =
   await untilIdle({ stats } as never)
 })
 
+t.test('statements whose connection is being checked take no place in the queue', async (t) => {
+  const { sql } = openDatabase(t, url, { poolSize: 2, maxWaiting: 2 })
+  await Promise.all([1, 2].map(() => sql`select pg_sleep(0.05)`))
+  await pause(10)
+  const work = (i: number) => sql`insert into steps values ('burst', ${i})`
+  const outcomes = await Promise.allSettled([1, 2, 3, 4, 5].map(work))
+  t.strictSame(outcomes.map(({ status }) => status), [...Array(4).fill('fulfilled'), 'rejected'])
+})
+
 t.test('a transaction whose connection is lost before it has begun is begun on another', async (t) => {
   const proxy = await proxied(t)
   const { sql } = openDatabase(t, proxy.url(url), { poolSize: 1 })
