@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import { closeConnection } from '../src/transport/close-connection.ts'
 import { Availability } from '../src/health/availability.ts'
 
 declare module 'fastify' {
@@ -8,15 +9,12 @@ declare module 'fastify' {
   }
 }
 
-/**
- * Makes the state of the process visible to all who ask, and tells clients to go elsewhere for their next request while
- * it drains.
- */
+/** Makes the state of the process known, and sends clients elsewhere for their next request while it drains. */
 export default fp<{ availability: Availability }>(async function available (app, { availability }) {
   app.decorate('availability', availability)
 
   app.addHook('onRequest', function closeWhileDraining (_request, reply, done) {
-    if (availability.draining) reply.header('connection', 'close')
+    if (availability.draining) closeConnection(reply)
     done()
   })
 
@@ -24,8 +22,6 @@ export default fp<{ availability: Availability }>(async function available (app,
   // connection, or the listener would wait for it until its keep-alive time is over.
   availability.onChange((state) => {
     if (state !== 'draining') return
-    for (const { reply } of app.inFlight) {
-      if (!reply.raw.headersSent) reply.header('connection', 'close')
-    }
+    for (const { reply } of app.inFlight) closeConnection(reply)
   })
 }, { name: 'availability', dependencies: ['request-context'] })

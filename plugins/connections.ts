@@ -1,29 +1,25 @@
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
+import type { Connections } from '../src/transport/connections.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** All that are open, also those on which no request was made: Node tells only of others. */
-    connections: ReadonlySet<Socket>
+    /** All connections that are open, those included on which no request was made. */
+    connections: Connections
   }
 }
 
 /** Knows which connections are open, and ends the requests of one that closes. */
-export default fp(async function connections (app) {
-  const open = new Set<Socket>()
-  app.decorate('connections', open)
+export default fp<{ connections: Connections }>(async function clientConnections (app, { connections }) {
+  app.decorate('connections', connections)
 
   app.server.on('connection', (socket: Socket) => {
-    open.add(socket)
-    socket.once('close', () => {
-      open.delete(socket)
-      if (app.inFlight.size > 0) setImmediate(abandon, socket)
-    })
+    socket.once('close', () => { if (app.inFlight.size > 0) setImmediate(abandon, socket) })
   })
 
   /**
-   * Answers in line behind another on the same connection end with it, and Node tells nobody: their requests would be
-   * in flight for ever.
+   * Answers in line behind another on the same connection end with it, and Node does not say so: their requests would
+   * be in flight for ever.
    */
   function abandon (socket: Socket): void {
     for (const { request, reply } of [...app.inFlight]) if (request.raw.socket === socket) reply.raw.emit('close')

@@ -34,13 +34,13 @@ export default fp<{ database: Database }>(async function databaseAccess (app, { 
   })
   app.addHook('onClose', async () => { await database.close({ timeoutMs: 5000 }) })
 
-  function sqlOf ({ exchange, server }: FastifyRequest): Sql {
-    if (exchange.work !== undefined) return exchange.work as RequestSql
+  function sqlOf ({ exchange, inFlight, server }: FastifyRequest): Sql {
+    if (inFlight.work !== undefined) return inFlight.work as RequestSql
     const sql = database.forRequest({ log: server.logger.bind(exchange) })
-    exchange.work = sql
+    inFlight.work = sql
     // A request that ended before its first statement must not be carried out later.
     if (exchange.aborted) sql.cancel('client_gone')
-    else if (exchange.expired) sql.cancel('deadline')
+    else if (inFlight.expired) sql.cancel('deadline')
     return sql
   }
 }, { name: 'database', dependencies: ['request-context', 'logging'] })

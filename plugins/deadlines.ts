@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin'
 import { AppError } from '../src/errors.ts'
-import type { Exchange } from '../src/http/exchange.ts'
+import type { RequestInFlight } from '../src/http/in-flight.ts'
+import { silentLogger } from '../src/log/fastify-logger.ts'
+import { closeConnection } from '../src/transport/close-connection.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -21,46 +23,46 @@ const SWEEP_MS = 100
  * for each of them as Fastify's `handlerTimeout` has it; and unlike there, what the handler waits for is cancelled.
  */
 export default fp<DeadlineOptions>(async function deadlines (app, { requestTimeoutMs }) {
-  const progress = new WeakMap<Exchange, { bytes: number, sinceMs: number }>()
+  const progress = new WeakMap<RequestInFlight, { bytes: number, sinceMs: number }>()
   const sweeper = setInterval(sweep, SWEEP_MS)
   sweeper.unref()
   app.addHook('onClose', async () => clearInterval(sweeper))
 
   function sweep (): void {
     const latest = performance.now() - requestTimeoutMs
-    for (const exchange of app.inFlight) {
-      // In the order they came: who comes after the first that is young enough is younger still.
-      if (exchange.startedMs > latest) return
-      expire(exchange)
+    for (const entry of app.inFlight) {
+      // They are in the order they came: those after the first that is young enough are younger still.
+      if (entry.exchange.startedMs > latest) return
+      expire(entry)
     }
   }
 
-  function expire (exchange: Exchange): void {
-    const { request, reply } = exchange
+  function expire (entry: RequestInFlight): void {
+    const { request, reply } = entry
     if (reply.raw.headersSent) {
-      cutStalled(exchange)
-    } else if (exchange.expired) {
+      cutStalled(entry)
+    } else if (entry.expired) {
       // It was answered; what is left is for the client to take.
     } else if (!request.raw.complete) {
       if (request.routeOptions.config.unhurried === true) return
-      exchange.expired = true
-      reply.header('connection', 'close')
+      entry.expired = true
+      closeConnection(reply)
       reply.send(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time'))
-      // What the reader of its body has to say comes too late, and is no news.
-      reply.log = app.log
+      // Fastify would log that the answer of the body's reader came too late.
+      reply.log = silentLogger
     } else {
-      exchange.work?.cancel('deadline')
+      entry.work?.cancel('deadline')
       app.answerTooSlow(request, reply)
     }
   }
 
   /** An answer on its way may take long, but not stand still. */
-  function cutStalled (exchange: Exchange): void {
-    const { socket } = exchange.request.raw
+  function cutStalled (entry: RequestInFlight): void {
+    const { socket } = entry.request.raw
     const nowMs = performance.now()
-    const before = progress.get(exchange)
+    const before = progress.get(entry)
     if (before === undefined || socket.bytesWritten > before.bytes) {
-      progress.set(exchange, { bytes: socket.bytesWritten, sinceMs: nowMs })
+      progress.set(entry, { bytes: socket.bytesWritten, sinceMs: nowMs })
     } else if (nowMs - before.sinceMs > requestTimeoutMs) socket.destroy()
   }
 }, { name: 'deadlines', dependencies: ['request-context', 'error-envelope'] })

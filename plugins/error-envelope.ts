@@ -6,14 +6,17 @@ import { AppError } from '../src/errors.ts'
 import { errorAnswer, type Verdict } from '../src/http/error-response.ts'
 import { property, TOO_SLOW, verdictOf } from '../src/http/verdict.ts'
 import { exceptionText } from '../src/log/exception.ts'
+import { silentLogger } from '../src/log/fastify-logger.ts'
+import { closeConnection } from '../src/transport/close-connection.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Answers what Fastify refuses before any hook has run: a URL it cannot decode. */
     answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void
+    /** Answers a request with an error before a handler is called for it. */
+    answerError (error: unknown, request: FastifyRequest, reply: FastifyReply): void
     /**
-     * Answers a request whose handler is not done, because its time is up; what the handler does later is no longer
-     * heard.
+     * Answers a request whose handler is not done, because its time is up; what the handler answers later is dropped.
      */
     answerTooSlow (request: FastifyRequest, reply: FastifyReply): void
   }
@@ -70,11 +73,15 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
     answer(verdictOf(error), error, request, reply)
   })
 
+  app.decorate('answerError', (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    answer(verdictOf(error), error, request, reply)
+  })
+
   app.decorate('answerTooSlow', (request: FastifyRequest, reply: FastifyReply) => {
-    request.exchange.expired = true
+    request.inFlight.expired = true
     answer(TOO_SLOW, new Error('The answer took longer than REQUEST_TIMEOUT'), request, reply)
-    // What its handler still has to say comes too late, and is no news.
-    reply.log = app.log
+    // Fastify would log that the handler's own answer came too late.
+    reply.log = silentLogger
   })
 
   function answer (verdict: Verdict, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -86,7 +93,7 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
     request.exchange.failure = failure
     dropInvalidHeaders(reply)
     // What is left of a body that was begun to be read would be taken for the next request, or keep it waiting.
-    if (!request.raw.complete && request.raw.readableDidRead) reply.header('connection', 'close')
+    if (!request.raw.complete && request.raw.readableDidRead) closeConnection(reply)
     // What the handler had said of the answer it did not get to give is not true of this one.
     for (const name of [
       'content-length',

@@ -6,7 +6,7 @@ import type { Level, RootLogger } from '../src/log/logger.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What speaks for the service itself. */
+    /** The logger of the service itself. */
     logger: RootLogger
   }
 }
@@ -17,12 +17,13 @@ const SLOW_MS = 1000
 /** Gives every request a logger that carries its context, and writes the one line that tells how it ended. */
 export default fp<{ logger: RootLogger }>(async function logging (app, { logger }) {
   const speaker = fastifyLogger(logger)
+  const requestLogger = logger.named('app.request')
   app.decorate('logger', logger)
 
   app.addHook('onRequest', function log (request, reply, done) {
     // Fastify logs with the reply's logger: both are set.
     request.log = reply.log = speaker.bind(request.exchange) as unknown as FastifyBaseLogger
-    if (logger.debugEnabled) logger.named('app.request').bind(request.exchange).debug('request started')
+    if (logger.debugEnabled) requestLogger.bind(request.exchange).debug('request started')
     done()
   })
 
@@ -30,19 +31,16 @@ export default fp<{ logger: RootLogger }>(async function logging (app, { logger 
     const { route, status, durationMs, failure, aborted } = ended
     const level = levelOf(ended)
     if (!logger.enabled(level)) return
-    const fields = aborted ? { aborted } : status >= 500 && failure !== undefined ? { error: failure.cause } : undefined
     const context = route.secretPath ? { ...contextOf(ended), path: route.pattern } : ended
-    logger.completed(
-      level,
-      context,
-      status,
-      durationMs,
-      failure?.error_id,
-      failure?.error_code,
-      fields,
-      aborted ? undefined : failure?.exception
-    )
-    if (durationMs > SLOW_MS && !route.quiet) { logger.named('app.request').bind(context).warning('slow request', { duration_ms: durationMs }) }
+    const requests = requestLogger.bind(context)
+    requests.log(level, 'request completed', {
+      status_code: status,
+      duration_ms: durationMs,
+      error_id: failure?.error_id,
+      error_code: failure?.error_code,
+      ...(aborted ? { aborted } : status >= 500 && failure !== undefined ? { error: failure.cause } : undefined)
+    })
+    if (durationMs > SLOW_MS && !route.quiet) requests.warning('slow request', { duration_ms: durationMs })
   })
 }, { name: 'logging', dependencies: ['request-context'] })
 
@@ -50,9 +48,9 @@ function contextOf ({ request_id, user_id, method, path, extra }: Ended) {
   return { request_id, user_id, method, path, extra }
 }
 
-/** Answers of probes are told at DEBUG, whatever they say: health has lines of its own. */
-function levelOf ({ route, status, aborted }: Ended): Level {
-  if (route.quiet) return 'DEBUG'
+/** Answers of probes are logged at DEBUG where nothing failed: health has lines of its own. */
+function levelOf ({ route, status, aborted, failure }: Ended): Level {
+  if (route.quiet && (failure === undefined || aborted)) return 'DEBUG'
   if (aborted) return 'INFO'
   return status >= 500 ? 'ERROR' : status >= 400 ? 'WARNING' : 'INFO'
 }

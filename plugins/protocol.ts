@@ -1,14 +1,17 @@
-import { STATUS_CODES, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { AppError } from '../src/errors.ts'
-import { errorAnswer, type ErrorAnswer } from '../src/http/error-response.ts'
-import { Exchange, pathOf, type RouteHandle } from '../src/http/exchange.ts'
-import { sendHeld } from '../src/transport/together.ts'
+import { errorAnswer } from '../src/http/error-response.ts'
+import { noRoute } from '../src/http/exchange.ts'
+import type { RequestInFlight } from '../src/http/in-flight.ts'
 import { verdictOf } from '../src/http/verdict.ts'
-import { WatchedConnection } from '../src/transport/watched-connection.ts'
-import { randomId } from '../src/ids.ts'
+import { silentLogger } from '../src/log/fastify-logger.ts'
+import { closeConnection } from '../src/transport/close-connection.ts'
+import { endConnection, rawAnswer } from '../src/transport/raw-answer.ts'
+import { isUpgrading } from '../src/transport/upgrade-guard.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,144 +20,126 @@ declare module 'fastify' {
   }
 }
 
-/** What is known of what was asked. */
+/** What is known of a request that the parser refused. */
 interface Parts {
   method?: string | undefined
   path?: string | undefined
 }
 
-/**
- * How long a client that was told off may go on sending before its connection is cut, so that it can read what it was
- * told.
- */
-const LINGER_MS = 1000
 /** Within this time a peer that is gone has answered the first bytes with a reset. */
 const RESET_MS = 25
 const MAX_URL_BYTES = 8192
 const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
+/** As Node reads it, which then calls no other listener. */
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
+/** What a form may have beside its file. */
+const FORM_BYTES = 65_536
 
 /**
- * Answers what Node would answer itself before Fastify sees it, or not at all: bytes that are no HTTP, headers too
+ * Answers what Node would answer itself before Fastify sees it, or not at all: bytes that are not HTTP, headers too
  * large or too slow, expectations, CONNECT. Each gets the envelope, an id, the security headers, one log line and one
  * count, as any other request does.
  */
 export default fp(async function protocol (app) {
-  // Node's parser stops at an upgrade it was offered, also where nobody takes it. Of the bytes at hand it loses what
-  // follows, and takes the next to come for a request of their own, though they may be the body of one that was lost.
-  // Before all that answers, as some do so before the first hook. Around the listener and not beside it: of two Node
-  // copies the list for each request. (0.2 µs of 17.)
-  const [answer] = app.server.listeners('request') as [RequestListener]
-  app.server.removeListener('request', answer)
-  app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (request.headers.upgrade !== undefined) {
-      response.shouldKeepAlive = false
-      WatchedConnection.readNoMoreAfter(request)
-    }
-    answer(request, response)
+  const unparsed = noRoute('unparsed')
+
+  app.addHook('onRequest', function checkHead (request, reply, done) {
+    const problem = problemOf(request.raw)
+    if (problem?.code === 'EXPECTATION_FAILED') request.exchange.route = unparsed
+    if (problem?.code === 'EXPECTATION_FAILED' || problem?.status !== undefined) closeConnection(reply)
+    done(problem)
   })
 
-  app.addHook('onRequest', function sound ({ raw }, _reply, done) {
-    const hosts = countOf('host', raw.rawHeaders)
-    if (hosts === 0 && raw.httpVersionMinor !== 0) done(new AppError('BAD_REQUEST', 'The Host header is missing'))
-    else if (hosts > 1) done(new AppError('BAD_REQUEST', 'There is more than one Host header'))
-    else if ((raw.url as string).length > MAX_URL_BYTES) { done(new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`)) } else done()
+  app.addHook('preParsing', function continueOrRefuse (request, reply, _payload, done) {
+    if (request.raw.headers.expect === undefined || request.raw.httpVersionMinor === 0) {
+      done()
+      return
+    }
+    const limit = request.routeOptions.bodyLimit + (isForm(request.raw) ? FORM_BYTES : 0)
+    if (Number(request.raw.headers['content-length'] ?? 0) > limit) {
+      done(new AppError('PAYLOAD_TOO_LARGE', 'Request body is too large'))
+    } else {
+      reply.raw.writeContinue()
+      done()
+    }
   })
 
   // The latest request on a connection that was answered before all of it had come.
   const answeredEarly = new WeakMap<Socket, IncomingMessage>()
-  app.onExchangeEnd((ended) => {
-    if (ended instanceof Exchange && ended.request.raw.complete === false) {
-      answeredEarly.set(ended.request.raw.socket, ended.request.raw)
-    }
+  app.onExchangeEnd((_ended, entry) => {
+    if (entry?.request.raw.complete === false) answeredEarly.set(entry.request.raw.socket, entry.request.raw)
   })
 
-  // Those told by `refuseSocket` or `refuseBroken` that they are not understood. The parser says so again of all they
-  // still send.
+  // Connections that got an error for what they sent. The parser reports an error of all that they still send.
   const told = new WeakSet<Duplex>()
-  const unparsed: RouteHandle = {
-    method: '_OTHER',
-    pattern: 'unparsed',
-    quiet: false,
-    secretPath: false,
-    speaker: 'app.request'
-  }
 
   app.decorate('answerClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && WatchedConnection.stays(socket, app.server.keepAliveTimeout)) { return }
     if (told.has(socket) && error.code?.startsWith('HPE_') === true) return
-    sendHeld()
-    // Nobody is there to answer: the client went away, or never said a thing. Or it was answered, and only the rest of
-    // its body is not right or late.
-    if (
-      error.code === 'ECONNRESET' ||
-      !socket.writable ||
-      socket.bytesRead === 0 ||
-      answeredEarly.get(socket)?.complete === false
-    ) {
+    if (cannotAnswer(error, socket)) {
       socket.destroy()
       return
     }
     const pending = [...app.inFlight].filter(({ request }) => request.raw.socket === socket)
     const broken = pending.find(({ request }) => !request.raw.complete)
+    if (isUpgrading(socket) && broken === undefined) {
+      // Nothing that follows an upgrade is answered; its own answer, where that is still to come, ends the connection.
+      if (pending.length === 0) socket.destroy()
+      return
+    }
     const refuse = broken === undefined
-      ? () => { refuseSocket(socket, refusalOf(error)) }
-      : () => { refuseBroken(broken, socket, refusalOf(error)) }
+      ? () => { refuseSocket(socket, errorOf(error)) }
+      : () => { refuseBroken(broken, socket, errorOf(error)) }
     // Answers to requests before it on the same connection go first, and whole.
-    const before = pending.filter((exchange) => exchange !== broken).at(-1)
+    const before = pending.filter((entry) => entry !== broken).at(-1)
     if (before === undefined) refuse()
     else before.reply.raw.once('close', refuse)
   })
 
   /**
-   * It is the body of a request under way that is not right, or broke off. Whoever only ended the sending half can
-   * still read an answer; whoever is gone answers the first bytes of it with a reset, and has had none.
+   * The client went away, or never sent a byte. Or it was answered, and only the rest of its body is malformed or late.
    */
-  function refuseBroken (exchange: Exchange, socket: Socket, error: AppError): void {
-    if (exchange.reply.raw.headersSent || exchange.expired) {
+  function cannotAnswer (error: NodeJS.ErrnoException, socket: Socket): boolean {
+    return (
+      error.code === 'ECONNRESET' ||
+      !socket.writable ||
+      socket.bytesRead === 0 ||
+      answeredEarly.get(socket)?.complete === false
+    )
+  }
+
+  /**
+   * The body of a request under way is malformed, or broke off. A client that only ended its sending half can still
+   * read an answer; one that is gone answers the first bytes of it with a reset, and has had none.
+   */
+  function refuseBroken (entry: RequestInFlight, socket: Socket, error: AppError): void {
+    const { exchange, reply } = entry
+    if (reply.raw.headersSent || entry.expired) {
       socket.destroySoon()
       return
     }
-    exchange.expired = true
+    entry.expired = true
     told.add(socket)
-    exchange.reply.hijack()
-    // What the reader of the body has to say comes too late, and is no news.
-    exchange.reply.log = app.log
+    reply.hijack()
+    // Fastify would log that the answer of the body's reader came too late.
+    reply.log = silentLogger
     const answer = errorAnswer(verdictOf(error), error)
-    const gone = () => socket.destroy()
-    socket.on('error', gone)
-    const text = rawAnswer(answer, exchange.request_id)
+    socket.on('error', () => socket.destroy())
+    const text = rawAnswer(answer, exchange.request_id, app.securityHeaders())
     socket.write(text.slice(0, -1))
     // A reset is seen by the next write alone: the last byte waits for it.
     const settled = setTimeout(() => {
       socket.write(text.slice(-1), (failed) => {
         if (failed) return
         exchange.failure = answer.failure
-        exchange.refusedWith = answer.status
-        linger(socket)
-        socket.end()
+        entry.rawStatus = answer.status
+        endConnection(socket)
       })
     }, RESET_MS)
     socket.once('close', () => clearTimeout(settled))
   }
 
-  app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    const started = performance.now()
-    const error = new AppError('EXPECTATION_FAILED', 'No expectation but 100-continue can be met')
-    const answer = errorAnswer(verdictOf(error), error)
-    const requestId = app.requestIdOf(request)
-    response.once('close', () => {
-      const parts = {
-        method: request.method ?? '_OTHER',
-        path: pathOf(request.url ?? ''),
-        aborted: !response.writableFinished
-      }
-      end(answer, requestId, parts, performance.now() - started)
-    })
-    response.writeHead(answer.status, { ...headersOf(answer, requestId), connection: 'close' })
-    response.end(answer.body)
-  })
-
   app.server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+    if (isUpgrading(socket)) return
     const error = new AppError('METHOD_NOT_ALLOWED', 'This is no proxy', { headers: { allow: METHODS } })
     refuseSocket(socket, error, { method: 'CONNECT', path: request.url ?? '' }, app.requestIdOf(request))
   })
@@ -163,7 +148,7 @@ export default fp(async function protocol (app) {
     socket: Duplex,
     error: AppError,
     { method, path }: Parts = {},
-    requestId: string = randomId()
+    requestId: string = randomUUID()
   ): void {
     if (!socket.writable) {
       socket.destroy()
@@ -171,48 +156,45 @@ export default fp(async function protocol (app) {
     }
     told.add(socket)
     const answer = errorAnswer(verdictOf(error), error)
+    const { status, failure } = answer
     socket.on('error', () => socket.destroy())
-    socket.end(rawAnswer(answer, requestId))
-    end(answer, requestId, { method, path, aborted: false }, 0)
-    linger(socket)
-  }
-
-  function rawAnswer (answer: ErrorAnswer, requestId: string): string {
-    const head = Object.entries({ ...headersOf(answer, requestId), connection: 'close' })
-      .map(([name, value]) => `${name}: ${value}\r\n`)
-      .join('')
-    return `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\ndate: ${new Date().toUTCString()}\r\n${head}\r\n${answer.body}`
-  }
-
-  function headersOf (answer: ErrorAnswer, requestId: string): Record<string, string> {
-    return {
-      ...app.securityHeaders(),
-      ...answer.headers,
-      'x-request-id': requestId,
-      'content-length': String(Buffer.byteLength(answer.body))
-    }
-  }
-
-  function end (
-    { status, failure }: ErrorAnswer,
-    requestId: string,
-    { method, path, aborted }: Parts & { aborted: boolean },
-    durationMs: number
-  ): void {
+    endConnection(socket, rawAnswer(answer, requestId, app.securityHeaders()))
     app.exchangeEnded({
       request_id: requestId,
       user_id: undefined,
       method,
       path,
       route: unparsed,
-      status: aborted ? 499 : status,
-      durationMs,
+      status,
+      durationMs: 0,
       failure,
-      aborted,
+      aborted: false,
       extra: undefined
     })
   }
 }, { name: 'protocol', dependencies: ['request-context', 'security', 'error-envelope'] })
+
+/** What is wrong with the head of a request that Node's parser took. */
+function problemOf (raw: IncomingMessage): AppError | undefined {
+  const { expect, 'transfer-encoding': encoding } = raw.headers
+  const hosts = countOf('host', raw.rawHeaders)
+  if (hosts === 0 && raw.httpVersionMinor !== 0) return new AppError('BAD_REQUEST', 'The Host header is missing')
+  if (hosts > 1) return new AppError('BAD_REQUEST', 'There is more than one Host header')
+  if ((raw.url as string).length > MAX_URL_BYTES) {
+    return new AppError('URI_TOO_LONG', `The URL is longer than ${MAX_URL_BYTES} bytes`)
+  }
+  if (expect !== undefined && raw.httpVersionMinor !== 0 && !CONTINUE.test(expect)) {
+    return new AppError('EXPECTATION_FAILED', 'No expectation but 100-continue can be met')
+  }
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
+    return new AppError('BAD_REQUEST', 'No transfer encoding but chunked is implemented', { status: 501 })
+  }
+  return undefined
+}
+
+function isForm ({ headers }: IncomingMessage): boolean {
+  return headers['content-type']?.startsWith('multipart/') === true
+}
 
 /** How many headers of that name were sent: of most Node keeps the first alone. */
 function countOf (name: string, rawHeaders: readonly string[]): number {
@@ -224,19 +206,8 @@ function countOf (name: string, rawHeaders: readonly string[]): number {
   return count
 }
 
-/**
- * Closed with bytes unread, a socket resets, and the answer may be lost on its way: what still comes is read and thrown
- * away for a while.
- */
-function linger (socket: Duplex): void {
-  socket.resume()
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS)
-  cut.unref()
-  socket.once('close', () => clearTimeout(cut))
-}
-
-/** What the parser's complaint means for whoever sent it. */
-function refusalOf (error: NodeJS.ErrnoException): AppError {
+/** The error to answer for what the parser reported. */
+function errorOf (error: NodeJS.ErrnoException): AppError {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW': return new AppError('HEADERS_TOO_LARGE', 'The headers are larger than 16 KiB')
     case 'ERR_HTTP_REQUEST_TIMEOUT': return new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time')

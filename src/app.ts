@@ -14,6 +14,7 @@ import errorEnvelope from '../plugins/error-envelope.ts'
 import health from '../plugins/health.ts'
 import idempotency from '../plugins/idempotency.ts'
 import jobs from '../plugins/jobs.ts'
+import listeners from '../plugins/listeners.ts'
 import logging from '../plugins/logging.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -39,7 +40,9 @@ import type { Config } from './config/config.ts'
 import type { Availability } from './health/availability.ts'
 import type { HealthCheck } from './health/monitor.ts'
 import { proxyMatcher } from './http/network.ts'
-import { Response } from './transport/response.ts'
+import { Connections } from './transport/connections.ts'
+import { connectionLimit } from './transport/descriptors.ts'
+import { createHttpServer } from './transport/server.ts'
 import type { Spool } from './uploads/spool.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
@@ -69,6 +72,15 @@ export interface Parts {
 /** The root instance: every plugin and every route, in order. */
 export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   const { config, logger } = parts
+  const { requestTimeoutMs, keepAliveTimeoutMs } = config.server
+  const open = new Connections({
+    limit: connectionLimit(config.database.poolSize),
+    onTurnedAway: (count) => logger.warning('clients were turned away: all connections are in use', {
+      error_code: 'TOO_MANY_CONNECTIONS',
+      count,
+      limit: open.limit
+    })
+  })
   const app: FastifyInstance = fastify({
     logger: false,
     // The one line a request has is written by the logging plugin, also where the client went away.
@@ -77,32 +89,24 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     trustProxy: trusted(config.server.trustProxy),
     bodyLimit: 1024 * 1024,
-    keepAliveTimeout: 72_000,
-    requestTimeout: config.server.requestTimeoutMs,
-    http: {
-      ServerResponse: Response,
-      requireHostHeader: false,
-      maxHeaderSize: 16_384,
-      headersTimeout: Math.min(10_000, config.server.requestTimeoutMs),
-      connectionsCheckingInterval: 500
-    },
+    serverFactory: (handle) => createHttpServer(handle, { requestTimeoutMs, keepAliveTimeoutMs, connections: open }),
     routerOptions: { maxParamLength: 8192 },
     frameworkErrors: (error, request, reply) => app.answerFrameworkError(error, request, reply),
     clientErrorHandler: (error, socket) => app.answerClientError(error, socket)
   })
-  app.server.maxConnections = 10_000
 
   await app.register(requestContext)
-  await app.register(connections)
+  await app.register(connections, { connections: open })
   if (parts.tracing !== undefined) await app.register(parts.tracing.plugin)
-  await app.register(shedding, {
-    connections: config.database.poolSize,
-    databaseDelayMs: () => parts.database.stats().oldestWaitMs
-  })
   await app.register(logging, { logger })
   await app.register(security, config.security)
   await app.register(allowedMethods)
   await app.register(errorEnvelope, { showExceptions: config.app.debug && config.env !== 'production' })
+  await app.register(availability, { availability: parts.availability })
+  await app.register(shedding, {
+    connections: open.limit,
+    databaseDelayMs: () => parts.database.stats().oldestWaitMs
+  })
   await app.register(protocol)
   await app.register(validation)
   await app.register(openapi, {
@@ -110,7 +114,6 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     ...config.docs,
     metricsToken: config.metrics.token !== undefined
   })
-  await app.register(availability, { availability: parts.availability })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
   await app.register(jobs, { jobs: SWEEPS.map((sweep) => sweep(parts.database.sql)) })
@@ -155,6 +158,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       })
     })
   }, { prefix: '/api/v1' })
+  await app.register(listeners)
   return app
 }
 
@@ -171,12 +175,12 @@ function trusted (proxies: Config['server']['trustProxy']) {
 }
 
 /**
- * Of what Fastify logs by itself this one thing is kept, for the line its request ends with: that an answer broke off
- * on our side.
+ * Keeps one thing of what Fastify logs by itself, for the line that its request ends with: that an answer broke off on
+ * our side.
  */
 class StreamFailures extends LogController {
   override streamError (error: FastifyError, request: FastifyRequest): void {
     // What is destroyed because its reader is gone ends like this.
-    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') request.exchange.brokeOff = error
+    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') request.inFlight.brokeOff = error
   }
 }

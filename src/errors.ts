@@ -21,6 +21,8 @@ export interface ErrorContext {
   cause?: unknown
   /** Headers of the error response, for example `retry-after`. */
   headers?: Record<string, string>
+  /** Where it is not the one of the code. */
+  status?: number
 }
 
 /**
@@ -30,13 +32,15 @@ export class AppError extends Error {
   readonly code: ErrorCode
   readonly details: Record<string, unknown> | undefined
   readonly headers: Record<string, string> | undefined
+  readonly status: number | undefined
 
-  constructor (code: ErrorCode, message: string, { details, cause, headers }: ErrorContext = {}) {
+  constructor (code: ErrorCode, message: string, { details, cause, headers, status }: ErrorContext = {}) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = 'AppError'
     this.code = code
     this.details = details
     this.headers = headers
+    this.status = status
   }
 }
 

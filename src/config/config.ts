@@ -29,6 +29,8 @@ export interface Config {
     port: number
     /** The longest a request may take, and the longest a shutdown waits for requests in flight. */
     requestTimeoutMs: number
+    /** How long a connection may be idle between two requests. */
+    keepAliveTimeoutMs: number
     /** From readiness turning 503 to closing the listener. */
     drainDelayMs: number
     /** As Fastify's `trustProxy`: none, a number of hops, or addresses and CIDRs. */

@@ -87,6 +87,7 @@ function group (settings: Settings, cwd: string): Config {
       host: settings.HOST,
       port: settings.PORT,
       requestTimeoutMs: inMs(settings.REQUEST_TIMEOUT),
+      keepAliveTimeoutMs: inMs(settings.KEEP_ALIVE_TIMEOUT),
       drainDelayMs: inMs(settings.SHUTDOWN_DRAIN_DELAY ?? (production ? 5 : 0)),
       trustProxy: settings.TRUST_PROXY,
       workers: settings.WORKERS

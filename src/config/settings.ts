@@ -281,6 +281,12 @@ export const Settings = Type.Object(
       default: 30,
       description: 'The longest a request may take, and the longest a shutdown waits for requests in flight.'
     }),
+    KEEP_ALIVE_TIMEOUT: seconds(1, 3600, {
+      section: 'Timeouts',
+      default: 72,
+      description:
+        'How long a connection may be idle between two requests: longer than the load balancer in front keeps its connections.'
+    }),
     SHUTDOWN_DRAIN_DELAY: Type.Optional(
       seconds(0, 300, {
         section: 'Timeouts',

@@ -33,16 +33,18 @@ interface Watched {
   directories: string[]
   /** The background jobs, and what is wrong with them where something is. */
   jobs: { problem (): string | undefined }
+  /** What is wrong with the connections of clients where something is. */
+  clients: { problem (): string | undefined }
 }
 
 /** The health checks. The database alone decides whether the service can do its work. */
-export function healthChecks ({ database, preparation, sink, spool, directories, jobs }: Watched): HealthCheck[] {
+export function healthChecks ({ database, preparation, sink, spool, directories, jobs, clients }: Watched): HealthCheck[] {
   return [
     { name: 'database', critical: true, look: async () => { await reach(database, preparation) } },
     { name: 'disk', critical: false, look: async () => { await lookAtDisk(sink, spool, directories) } },
     { name: 'event_loop', critical: false, look: eventLoop() },
     { name: 'jobs', critical: false, look: async () => lookAtJobs(jobs) },
-    { name: 'pool', critical: false, look: async () => lookAtPool(database) }
+    { name: 'pool', critical: false, look: async () => lookAtPools(database, clients) }
   ]
 }
 
@@ -91,7 +93,10 @@ function lookAtJobs (jobs: Watched['jobs']): void {
   if (problem !== undefined) throw new NotHealthy(problem, 'degraded')
 }
 
-function lookAtPool (database: Database): void {
+/** Both pools of connections: those to the database and those of clients. */
+function lookAtPools (database: Database, clients: Watched['clients']): void {
+  const problem = clients.problem()
+  if (problem !== undefined) throw new NotHealthy(problem, 'degraded')
   const { max, waiting } = database.stats()
   if (waiting > max * LONG_QUEUE) throw new NotHealthy(`${waiting} statements wait for ${max} connections`, 'degraded')
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
 
-/** Tells a handler that nobody waits for it any more. */
+/** Tells a handler that its request has ended. */
 export interface EarlyEnd {
   readonly signal: AbortSignal
   /** Stops listening: the handler is done. */
@@ -9,14 +9,14 @@ export interface EarlyEnd {
 }
 
 /** Aborts when a request ends before its handler: the client went away, or was told that its time is up. */
-export function earlyEndOf ({ exchange }: FastifyRequest, { raw }: FastifyReply): EarlyEnd {
+export function earlyEndOf ({ exchange, inFlight }: FastifyRequest, { raw }: FastifyReply): EarlyEnd {
   const controller = new AbortController()
   // From 500 up: an answer that is not kept for the same request to come again.
   const end = () =>
     controller.abort(new AppError('SERVICE_UNAVAILABLE', 'The request ended before its recording was read'))
-  if (exchange.aborted || exchange.expired || raw.destroyed) end()
+  if (exchange.aborted || inFlight.expired || raw.destroyed) end()
   else raw.once('close', end)
-  return { signal: controller.signal, release: () => { raw.removeListener('close', end) } }
+  return { signal: controller.signal, release: () => { raw.off('close', end) } }
 }
 
 /**

@@ -1,10 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { statusOf } from '../error-catalogue.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ErrorEnvelope } from '../../schemas/error.ts'
-import { randomId } from '../ids.ts'
 import type { Failure } from './exchange.ts'
 
-/** What a client is told of an error, before it has an id and a time. */
+/** What a client gets to know of an error, before that has an id and a time. */
 export interface Verdict {
   code: ErrorCode
   /** Where it is not the one of the code: REQUEST_TIMEOUT is a 503 when it was the answer that took too long. */
@@ -24,7 +24,7 @@ export interface ErrorAnswer {
 /** Makes of a verdict the answer that goes out and the failure that goes to log and metrics, under one new id. */
 export function errorAnswer (verdict: Verdict, cause: unknown): ErrorAnswer {
   const envelope: ErrorEnvelope = {
-    error_id: randomId(),
+    error_id: randomUUID(),
     error_code: verdict.code,
     message: verdict.message,
     timestamp: new Date().toISOString(),

@@ -81,7 +81,8 @@ function verdictOfKnown (error: unknown): Verdict {
     const { retryAfterS }: ErrorEntry = ERROR_CATALOGUE[error.code]
     const headers: Record<string, string> = { ...error.headers }
     if (retryAfterS !== undefined && error.code !== 'REQUEST_TIMEOUT') headers['retry-after'] ??= String(retryAfterS)
-    return { code: error.code, message: error.message, details: error.details, headers }
+    const { code, status, message, details } = error
+    return { code, ...(status === undefined ? {} : { status }), message, details, headers }
   }
   const name = property(error, 'name')
   if (name === 'DatabaseError') return UNREACHABLE

@@ -1,4 +1,5 @@
 import { format } from 'node:util'
+import type { FastifyBaseLogger } from 'fastify'
 import type { Level, LogContext, LogFields, RootLogger } from './logger.ts'
 
 type Bindings = Record<string, unknown>
@@ -109,6 +110,19 @@ export class FastifyLogger {
     if (this.#parent !== undefined) this.#parent.#addBindings(fields)
     if (this.#bindings !== undefined) addFields(fields, this.#bindings)
   }
+}
+
+/** Writes nothing: for what Fastify would log of an answer that came after its request was answered. */
+export const silentLogger: FastifyBaseLogger = {
+  level: 'silent',
+  trace () {},
+  debug () {},
+  info () {},
+  warn () {},
+  error () {},
+  fatal () {},
+  silent () {},
+  child: () => silentLogger
 }
 
 /** For `Fastify({ loggerInstance })`: lines under `app.server`, at the level of the logger. */

@@ -1,7 +1,7 @@
 import { exceptionText } from './exception.ts'
 import { extraText } from './extra.ts'
-import { redactPath, redactText, TOKEN } from './redact.ts'
-import { clip, quote } from './text.ts'
+import { redactPath, redactText } from './redact.ts'
+import { clip } from './text.ts'
 import { durationText, timestamp } from './timestamp.ts'
 
 export const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
@@ -189,66 +189,4 @@ function messageText (message: string): string {
 function limited (message: unknown): string {
   const text = typeof message === 'string' ? message : exceptionText(message)
   return text.length > MESSAGE_BYTES + 1024 ? text.slice(0, MESSAGE_BYTES + 1024) : text
-}
-
-/** Printable ASCII that JSON does not escape, without characters that may belong to an e-mail address. */
-const PLAIN_PATH = /^[ !#$&-?A-[\]-~]*$/
-
-/**
- * The line of a completed request, joined from parts that are prepared once for each status and method; only time, ids,
- * path and duration are inserted. Measured, including the encoding to UTF-8: 0.45 µs, against 1.0 µs with
- * {@link formatLine} and 1.8 µs with JSON.stringify of an object with the same keys.
- *
- * The result equals that of formatLine (a test compares them).
- */
-export class CompletionFormat {
-  readonly #heads: Record<Level, string>
-  readonly #methods = new Map<string, string>()
-  readonly #statuses: string[] = []
-
-  constructor (loggerName: string, message = 'request completed') {
-    const name = quote(loggerName)
-    this.#heads = Object.fromEntries(
-      LEVELS.map((level) => [level, `","level":"${level}","logger_name":${name},"message":${quote(message)}`])
-    ) as Record<Level, string>
-  }
-
-  /**
-   * The line, including its newline. `errorId`, `errorCode` and the context's ids and method need no escaping: the
-   * service generates or validates them.
-   */
-  line (
-    level: Level,
-    context: LogContext,
-    statusCode: number,
-    durationMs: number,
-    errorId?: string,
-    errorCode?: string,
-    exception?: string
-  ): string {
-    const { request_id: requestId, user_id: userId, method, path } = context
-    let line = `{"timestamp":"${timestamp()}${this.#heads[level]}`
-    if (requestId !== undefined) line += `,"request_id":"${requestId}"`
-    if (userId !== undefined) line += `,"user_id":"${userId}"`
-    if (method !== undefined) line += this.#methods.get(method) ?? this.#methodPart(method)
-    if (path !== undefined) { line += `,"path":${PLAIN_PATH.test(path) && !TOKEN.test(path) && path.length < PATH_BYTES - 2 ? `"${path}"` : clip(redactPath(path), PATH_BYTES)}` }
-    line += (this.#statuses[statusCode] ?? this.#statusPart(statusCode)) + durationText(durationMs)
-    if (errorId !== undefined) line += `,"error_id":"${errorId}"`
-    if (errorCode !== undefined) line += `,"error_code":"${errorCode}"`
-    if (exception !== undefined) line += `,"exception":${exception}`
-    return line + '}\n'
-  }
-
-  #methodPart (method: string): string {
-    const part = `,"method":${clip(method, WORD_BYTES)}`
-    // The parser knows about 35 methods; the limit protects memory from any others.
-    if (this.#methods.size < 50) this.#methods.set(method, part)
-    return part
-  }
-
-  #statusPart (statusCode: number): string {
-    const part = `,"status_code":${statusCode},"duration_ms":`
-    if (statusCode >= 100 && statusCode <= 999) this.#statuses[statusCode] = part
-    return part
-  }
 }

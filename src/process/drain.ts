@@ -62,13 +62,12 @@ export async function drain (
  */
 function cutOff (app: FastifyInstance, logger: RootLogger): number {
   let lost = 0
-  for (const exchange of app.inFlight) {
-    const { request, reply } = exchange
+  for (const { exchange, request, reply, work, expired } of app.inFlight) {
     if (!request.raw.complete) continue
     logger.bind(exchange).warning('request cut off by the shutdown')
-    exchange.work?.cancel('deadline')
+    work?.cancel('deadline')
     // Answered like this it is counted when it ends.
-    if (reply.raw.headersSent || exchange.expired) lost++
+    if (reply.raw.headersSent || expired) lost++
     else app.answerTooSlow(request, reply)
   }
   setTimeout(() => app.server.closeAllConnections(), LAST_WORDS_MS)

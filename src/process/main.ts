@@ -180,7 +180,8 @@ async function serve (
     sink,
     spool,
     directories: [config.dataDir],
-    jobs: { problem: () => app.jobs.problem() }
+    jobs: { problem: () => app.jobs.problem() },
+    clients: { problem: () => app.connections.problem() }
   })
   const plainDecode: Decode = (file, signal) => decoding.decode(file, { signal })
   const decode = tracing?.decode(plainDecode) ?? plainDecode
@@ -201,7 +202,7 @@ async function serve (
   metrics.watchHealth(() => app.health.last())
   metrics.watchLog(() => ({ lines: { ...logger.lines }, writeErrors: { ...sink.writeErrors } }))
 
-  await app.listen({ host: server.host, port: server.port })
+  await app.listenOn({ host: server.host, port: server.port })
   const address = app.server.address()
   logger.info('listening', {
     host: server.host,

@@ -195,7 +195,7 @@ const CASES: Record<string, Case> = {
     answered: [503, 'REQUEST_TIMEOUT']
   },
   'answers after its time is up': {
-    handler: async ({ exchange: { reply } }) => {
+    handler: async (_request, reply) => {
       await new Promise((resolve) => {
         reply.raw.once('close', resolve)
       })

@@ -58,6 +58,7 @@ async function checkEnvelope (t: Test, answer: RawAnswer | undefined, status: nu
     },
     'the log has the error'
   )
+  t.equal(line.level, status >= 500 ? 'ERROR' : 'WARNING')
   t.notMatch(line, { method: '_OTHER' })
   t.notMatch(line, { path: '' })
 }
@@ -89,6 +90,14 @@ const cases: Array<[name: string, bytes: string | Buffer, status: number, code: 
     417,
     'EXPECTATION_FAILED'
   ],
+  [
+    'a transfer encoding that is not implemented',
+    `POST /api/v1/auth/login HTTP/1.1\r\n${H}${JSON_BODY}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+    501,
+    'BAD_REQUEST'
+  ],
+  ['a probe with two Hosts', `GET /health/live HTTP/1.1\r\n${H}HOST: y\r\n\r\n`, 400, 'BAD_REQUEST'],
+  ['a probe without Host', 'GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'BAD_REQUEST'],
   ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'BAD_REQUEST'],
   ['half a request and no more', 'GET / HTTP/1.1\r\nHost', 400, 'BAD_REQUEST'],
   ['a length that is none', `POST /api/v1/auth/login HTTP/1.1\r\n${H}Content-Length: -5\r\n\r\n`, 400, 'BAD_REQUEST'],
@@ -331,21 +340,31 @@ t.test(
       [upgrade('GET /', 'Expect: a miracle'), 417],
       [upgrade('OPTIONS /api/v1/plans', 'Origin: https://a.example', 'Access-Control-Request-Method: GET'), 204]
     ] as const) {
-      const [answer, ...others] = await exchangeInPieces([first + second, smuggled])
-      t.match(answer, { status, headers: { connection: 'close' } }, first)
-      t.same(others, [])
+      for (const follows of [smuggled, 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 'nonsense\r\n\r\n']) {
+        const [answer, ...others] = await exchangeInPieces([first + second, follows])
+        t.match(answer, { status, headers: { connection: 'close' } }, first)
+        t.same(others, [])
+      }
     }
     // Not even while the first is at work.
     const ann = await service.runner()
     const lock = await lockTable(t, service.databaseUrl, 'plans')
-    const answers = exchangeInPieces([
-      upgrade('GET /api/v1/plans', `Authorization: Bearer ${ann.access_token}`) + second,
-      smuggled
+    const slow = upgrade('GET /api/v1/plans', `Authorization: Bearer ${ann.access_token}`)
+    const answers = Promise.all([
+      exchangeInPieces([slow + second, smuggled, smuggled]),
+      exchangeInPieces([slow, 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n']),
+      exchangeInPieces([slow, 'nonsense\r\n\r\n']),
+      exchangeInPieces([slow, smuggled.replace('\r\n\r\n', '\r\nExpect: tea\r\n\r\n')]),
+      exchangeInPieces([slow, smuggled.replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n')])
     ])
     await lock.awaited()
+    await until(() => service.app.inFlight.size === 5 || undefined)
     await exchange(port, smuggled.replace('smuggled', 'later').replace('Host: x', 'Host: x\r\nConnection: close'))
     await lock.release()
-    t.match(await answers, [{ status: 200, headers: { connection: 'close' } }])
+    for (const each of await answers) {
+      t.match(each, [{ status: 200, headers: { connection: 'close' } }])
+      t.equal(each.length, 1)
+    }
     t.notOk(service.lines.some(({ request_id }) => request_id === 'smuggled'))
     // But all of it is read.
     const body = JSON.stringify({ email: 'nobody@example.org', password: 'correct horse battery' })
@@ -355,6 +374,48 @@ t.test(
     ])
   }
 )
+
+/** All that comes back on a connection, the interim answers too. */
+async function textOf (bytes: string, more?: { after: string, send: string }): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  let text = ''
+  socket.on('error', () => {}).setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk
+    if (more !== undefined && text === more.after) socket.write(more.send)
+  })
+  const closed = once(socket, 'close')
+  socket.write(bytes)
+  await closed
+  return text
+}
+
+t.test('a client that asks before it sends a body is told to go on, or is refused, but not both', async (t) => {
+  const ann = await service.runner()
+  const post = (path: string, ...headers: string[]) =>
+    `POST ${path} HTTP/1.1\r\n${['Host: x', `Authorization: Bearer ${ann.access_token}`, 'Expect: 100-continue', ...headers].join('\r\n')}\r\n\r\n`
+  const json = 'Content-Type: application/json'
+  const mebibytes = (n: number) => `Content-Length: ${n * 1024 * 1024 + 1}`
+  const books = await openBooks(service)
+  for (const [head, status] of [
+    [post('/api/v1/plans', json, mebibytes(1)), 413],
+    [post('/api/v1/activities/import', 'Content-Type: application/octet-stream', mebibytes(32)), 413],
+    [post('/api/v1/activities/import', 'Content-Type: multipart/form-data; boundary=x', mebibytes(33)), 413],
+    [post('/api/v1/nope', json, mebibytes(1)), 404],
+    [post('/api/v1/plans', json, 'Content-Length: 2').replace(/Authorization: .*\r\n/, ''), 401]
+  ] as const) {
+    const text = await textOf(head)
+    t.match(text, new RegExp(`^HTTP/1\\.1 ${status} `), head)
+    t.match(answersIn(text), [{ status, headers: { connection: 'close' } }])
+    t.notMatch(text, /HTTP\/1\.1 100/)
+  }
+  const body = JSON.stringify({ name: 'Expected', start_date: '2026-03-02', end_date: '2026-05-31' })
+  const text = await textOf(post('/api/v1/plans', json, 'Connection: close', `Content-Length: ${body.length}`), {
+    after: 'HTTP/1.1 100 Continue\r\n\r\n',
+    send: body
+  })
+  t.match(answersIn(text), [{ status: 201 }])
+  await books.balance(t, 6)
+})
 
 t.test('a slash at the end of a collection makes no other path of it', async (t) => {
   const ann = await service.runner()

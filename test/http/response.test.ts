@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { commonHeaders, Response } from '../../src/transport/response.ts'
 import { exchange, type RawAnswer } from '../harness/raw-http.ts'
@@ -31,28 +33,8 @@ async function answersOf (t: Test, listener: Listener, requests: string[]): Prom
 
 function answer (response: Response, text: string, headers: Record<string, string> = {}): void {
   response.writeHead(200, { ...headers, 'content-length': String(Buffer.byteLength(text)) })
-  response.end(text, null, null as never)
+  response.end(text)
 }
-
-t.test('a text arrives as UTF-8, whatever is in it', async (t) => {
-  const texts = ['', 'plain', 'naïve', '距離', '🏃', 'a'.repeat(100_000), `${'a'.repeat(70_000)}é`]
-  const answers = await answersOf(
-    t,
-    (response, { url }) => answer(response, texts[Number(url?.slice(1))] as string),
-    texts.map((_text, i) => `GET /${i}`)
-  )
-  t.same(answers.map(({ body }) => body), texts)
-  t.same(answers.map(({ headers }) => Number(headers['content-length'])), texts.map((text) => Buffer.byteLength(text)))
-})
-
-t.test('as many as are answered in one turn come whole and in their order', async (t) => {
-  const waiting: Array<() => void> = []
-  const answers = await answersOf(t, (response, { url }) => {
-    waiting.push(() => answer(response, `to ${url ?? ''}`))
-    if (waiting.length === 50) for (const go of waiting.reverse()) go()
-  }, Array.from({ length: 50 }, (_, i) => `GET /${i}`))
-  t.same(answers.map(({ body }) => body), Array.from({ length: 50 }, (_, i) => `to /${i}`))
-})
 
 t.test('headers in common are on each response, and give way to its own', async (t) => {
   const [plain, own, none, listed] = await answersOf(t, (response, { url }) => {
@@ -80,23 +62,34 @@ t.test('headers in common are on each response, and give way to its own', async 
   t.match(listed, { status: 200, headers: { 'x-own': '1', 'x-frame-options': 'DENY' }, body: 'ok' })
 })
 
+t.test('Fastify and Node send the headers of a reply as this response expects', async (t) => {
+  const missing = 'the response lost its common headers: see src/transport/response.ts for what it leans on'
+  const app = fastify({ serverFactory: (handle) => createServer({ ServerResponse: Response }, handle) })
+  const calls: string[] = []
+  app.addHook('onRequest', async (_request, { raw }) => {
+    const { writeHead } = raw
+    raw.writeHead = function (this: typeof raw, ...args: any[]) {
+      calls.push(args.map((arg) => typeof arg).join())
+      return writeHead.apply(this, args as never)
+    } as never
+    ;(raw as Response).common = COMMON
+  })
+  app.get('/text', async () => 'text')
+  app.get('/stream', (_request, reply) => reply.send(Readable.from(['stream'])))
+  t.teardown(() => app.close())
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  for (const [path, call] of [['/text', 'number,object'], ['/stream', 'number']] as const) {
+    const [answer] = await exchange(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    t.match(answer, { status: 200, body: path.slice(1), headers: { 'x-frame-options': 'DENY' } }, missing)
+    t.same(calls.splice(0), [call], missing)
+  }
+})
+
 t.test('an answer to HEAD has the length of its body, and none', async (t) => {
   const [head, next] = await answersOf(t, (response) => answer(response, 'four'), ['HEAD /', 'GET /'])
   t.match(head, { status: 200, headers: { 'content-length': '4' } })
   t.equal(next?.body, 'four')
-})
-
-t.test('once it has ended nothing can be added, also before it is on its way', async (t) => {
-  const ended: boolean[] = []
-  const [only] = await answersOf(t, (response) => {
-    response.on('error', () => {})
-    ended.push(response.writableEnded)
-    answer(response, 'first')
-    ended.push(response.writableEnded)
-    response.end('second')
-  }, ['GET /'])
-  t.same(ended, [false, true])
-  t.equal(only?.body, 'first')
 })
 
 t.test('what is streamed is sent as it comes, with the same headers', async (t) => {

@@ -37,7 +37,7 @@ t.test('an empty environment gives the defaults', async (t) => {
   const { warnings, ...config } = readConfig({}, nowhere)
   t.match(config, {
     env: 'development',
-    server: { host: '0.0.0.0', port: 8000, requestTimeoutMs: 30_000, drainDelayMs: 0, trustProxy: false, workers: 1 },
+    server: { host: '0.0.0.0', port: 8000, requestTimeoutMs: 30_000, keepAliveTimeoutMs: 72_000, drainDelayMs: 0, trustProxy: false },
     app: {
       name: 'Running Trainer API',
       version: JSON.parse(readFileSync('package.json', 'utf8')).version,
@@ -125,6 +125,7 @@ t.test('values are read strictly', async (t) => {
     ],
     ['WORKERS', ['1', '64'], ['0', '65']],
     ['POOL_RECYCLE', ['60', '86400'], ['59', '60.5', '99999999999']],
+    ['KEEP_ALIVE_TIMEOUT', ['1', '3600', '2.5'], ['0', '0.5', '3601', '-3']],
     ['REQUEST_TIMEOUT', ['1', '600', '2.5'], ['0', '0.5', '601', '1e2', '.5', '5.', '-3']],
     ['SHUTDOWN_DRAIN_DELAY', ['0', '0.25', '300'], ['-1', '301', 'soon']],
     ['HEALTH_CHECK_INTERVAL', ['1', '3600'], ['0', '3601']],
