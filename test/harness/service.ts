@@ -188,7 +188,7 @@ const SERVER = fileURLToPath(new URL('../../src/server.js', import.meta.url))
 export async function startProcess (
   t: Ending,
   env: Record<string, string> = {},
-  { ready = true } = {}
+  { ready = true, descriptors }: { ready?: boolean, descriptors?: number } = {}
 ): Promise<ServiceProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'running-trainer-'))
   const own: Record<string, string> = {
@@ -201,7 +201,11 @@ export async function startProcess (
     DATA_DIR: join(directory, 'data')
   }
   if (env.DATABASE_URL === undefined) own.DATABASE_URL = await createDatabase(t)
-  const child = spawnNode([SERVER], { cwd: directory, env: { PATH: process.env.PATH ?? '', ...own, ...env } })
+  const child = spawnNode([SERVER], {
+    cwd: directory,
+    env: { PATH: process.env.PATH ?? '', ...own, ...env },
+    descriptors
+  })
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   t.teardown(async () => {
     child.kill('SIGKILL')
