@@ -177,7 +177,7 @@ export default fp<AuthenticationOptions>(
   },
   {
     name: 'authentication',
-    dependencies: ['request-context', 'error-envelope', 'database', 'rate-limit', 'revocations']
+    dependencies: ['request-context', 'logging', 'database', 'rate-limit', 'revocations']
   }
 )
 

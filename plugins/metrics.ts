@@ -110,7 +110,7 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
   })
   // Gauges with the suffix of counters, which promtool rightly minds; the ones without it say the same by type.
   for (const name of ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']) { registry.removeSingleMetric(name) }
-}, { name: 'metrics', dependencies: ['request-context', 'error-envelope'] })
+}, { name: 'metrics', dependencies: ['request-context'] })
 
 function denied (): AppError {
   return new AppError('UNAUTHENTICATED', 'The metrics are for whoever has their token', {

@@ -172,7 +172,7 @@ export default fp(async function protocol (app) {
       extra: undefined
     })
   }
-}, { name: 'protocol', dependencies: ['request-context', 'security', 'error-envelope'] })
+}, { name: 'protocol', dependencies: ['request-context', 'security'] })
 
 /** What is wrong with the head of a request that Node's parser took. */
 function problemOf (raw: IncomingMessage): AppError | undefined {

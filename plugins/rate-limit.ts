@@ -70,7 +70,7 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { max, authMa
     const allowance = addresses?.look(networkOf(request.ip), performance.now())
     if (allowance?.refused === true) throw refusal(tell(allowance, reply))
   })
-}, { name: 'rate-limit', dependencies: ['request-context', 'error-envelope'] })
+}, { name: 'rate-limit', dependencies: ['request-context'] })
 
 function limiterOf (max: number): Limiter | undefined {
   return max === 0 ? undefined : new Limiter(max)

@@ -69,7 +69,7 @@ export default fp<SecurityOptions>(async function security (app, options) {
       done()
     }
   })
-}, { name: 'security', dependencies: ['request-context'] })
+}, { name: 'security' })
 
 /**
  * Which headers a page may send is of no concern here: none of them is a credential a browser adds by itself. cors says

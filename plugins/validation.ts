@@ -78,7 +78,7 @@ export default fp(async function validation (app) {
       } else done(error, value)
     })
   })
-}, { name: 'validation', dependencies: ['error-envelope'] })
+}, { name: 'validation' })
 
 /** Many clients send the content type of JSON with every request. Without a body, Fastify would refuse it. */
 function ignoreTypeOfNoBody ({ raw: { headers } }: FastifyRequest, _reply: unknown, done: () => void): void {

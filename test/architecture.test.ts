@@ -171,3 +171,67 @@ t.test('no file is longer than 400 lines, and none has a name that says nothing'
     []
   )
 })
+
+/** What reaches into Node, Fastify or the driver, and the files that may, each of which says what would break it. */
+const UNDOCUMENTED: Array<[what: RegExp, files: RegExp | undefined]> = [
+  [/\b_handle\b/, undefined],
+  [/getOwnPropertySymbols/, undefined],
+  [/\.listeners\(/, undefined],
+  [/setFlagsFromString/, undefined],
+  [/@ts-expect-error/, undefined],
+  // To remove a listener of one's own there is `off`; by the older name those of others are removed.
+  [/removeListener\(|removeAllListeners\(/, /^db\/(driver\/socket|embedded\/start)\.ts$/],
+  [/\.constructor as\b/, /^db\/driver\/values\.ts$/],
+  [/override writeHead\b/, /^src\/transport\/response\.ts$/]
+]
+
+t.test('only documented interfaces are used, but for those of the files that are named here', async (t) => {
+  for (const [what, files] of UNDOCUMENTED) {
+    const found = sources.filter(({ text }) => what.test(text)).map(({ path }) => path)
+    t.same(found.filter((path) => files?.test(path) !== true), [], what.source)
+  }
+})
+
+/** A source without its comments and texts, in which a name may stand that is not used. */
+function codeOf (text: string): string {
+  return text.replace(/\/\*[^]*?\*\/|\/\/.*$|'(?:\\.|[^'\\\n])*'/gm, '')
+}
+
+/** What a plugin adds to the instance, to requests and to replies: the names in its `declare module`. */
+function decorators (text: string): string[] {
+  const declared = /^declare module 'fastify' \{\n([^]*?)^\}/m.exec(text.replace(/\/\*[^]*?\*\//g, ''))?.[1] ?? ''
+  return [...declared.matchAll(/^ {2}interface Fastify(?:Instance|Request|Reply) \{\n([^]*?)^ {2}\}/gm)]
+    .flatMap(([, members]) => [...(members as string).matchAll(/^ {4}(?:readonly )?(\w+)/gm)])
+    .map(([, name]) => name as string)
+}
+
+/** Whether code takes that name of an instance, a request or a reply, by a dot or by taking them apart. */
+function uses (code: string, name: string): boolean {
+  const owners = '(?:app|scope|this|this\\.server|request|reply|raw)'
+  return (
+    new RegExp(`\\b${owners}\\.${name}\\b`).test(code) ||
+    new RegExp(`\\{[^{}]*\\b${name}\\b[^{}]*\\}(?:: Fastify(?:Instance|Request|Reply)| = (?:app|this|request))\\b`).test(code)
+  )
+}
+
+/** Dependencies for the order of closing alone: jobs stop before the database closes. */
+const CLOSES_BEFORE = new Map([['jobs', ['database']]])
+
+t.test('the dependencies that a plugin declares are the plugins whose decorators it uses', async (t) => {
+  const plugins = sources
+    .filter(({ path }) => path.startsWith('plugins/'))
+    .map(({ path, text }) => {
+      const [, name, list] = /\{\s*name: '([\w-]+)'(?:,\s*dependencies: \[([^\]]*)\])?\s*\}\s*\)$/m.exec(text) ?? []
+      const declared = [...(list ?? '').matchAll(/'([\w-]+)'/g)].map(([, each]) => each as string)
+      const code = codeOf(text.replace(/^declare module [^]*?^\}/m, ''))
+      return { path, name: name as string, declared, code, own: decorators(text) }
+    })
+  t.ok(plugins.length > 15 && plugins.every(({ name }) => name !== undefined))
+  t.ok(plugins.flatMap(({ own }) => own).length > 20)
+  for (const { path, name, declared, code } of plugins) {
+    const used = plugins
+      .filter((other) => other.name !== name && other.own.some((decorator) => uses(code, decorator)))
+      .map((other) => other.name)
+    t.same([...declared].sort(), [...used, ...(CLOSES_BEFORE.get(name) ?? [])].sort(), path)
+  }
+})
