@@ -61,9 +61,9 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
 
   app.addHook('onRequest', function shed (request, reply, done) {
     if (!request.exchange.route.sheddable) done()
-    else if (app.availability.state === 'starting') app.answerError(starting, request, reply)
+    else if (app.availability.state === 'starting') app.answerAtOnce(starting, request, reply)
     else if (app.inFlight.size <= mostInFlight && queue.admits(delayMs(), performance.now())) done()
-    else app.answerError(overloaded, request, reply)
+    else app.answerAtOnce(overloaded, request, reply)
   })
 
   function delayMs (): number {

@@ -1,7 +1,8 @@
 // A load generator on raw sockets, for where wrk is not, and for open load, which wrk does not do: `node generator.mjs
 // load.json`. Options: port, requests, connections, seconds, rate (requests a second; 0: each connection asks again as
 // soon as it is answered), warmMs (for so long first what does not count: a generator whose own code is not compiled
-// yet takes its answers late, and calls it latency), pid (a process whose processor time is told).
+// yet takes its answers late, and calls it latency), patienceMs (a later answer is not counted as in time), pid (a
+// process whose processor time is told).
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { cpuUsOf } from './cpu.mjs'
@@ -16,6 +17,7 @@ const {
   warmMs = 0,
   pid = process.pid,
   giveUpMs = 10_000,
+  patienceMs = Infinity,
   perSecond = false
 } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 const bytes = requests.map(({ method, path, headers, body = '' }) =>
@@ -220,6 +222,7 @@ function report () {
       status,
       {
         count: all.length,
+        inTime: all.filter((ms) => ms <= (patienceMs ?? Infinity)).length,
         p50: quantile(all, 0.5),
         p99: quantile(all, 0.99),
         ownP99: quantile(own, 0.99),

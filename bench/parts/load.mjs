@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { CORES, has, onCores } from './cores.mjs'
 
 const GENERATOR = fileURLToPath(new URL('./generator.mjs', import.meta.url))
+const BURST = fileURLToPath(new URL('./burst.mjs', import.meta.url))
 
 /** Which generator there is. */
 export const generator = has('wrk') ? 'wrk' : 'own'
@@ -17,7 +18,7 @@ export const generator = has('wrk') ? 'wrk' : 'own'
  * load.
  */
 export async function closedLoad ({ own = false, ...options }) {
-  return generator === 'wrk' && !own ? await byWrk(options) : await generate({ ...options, rate: 0 })
+  return generator === 'wrk' && !own ? await byWrk(options) : await generate(GENERATOR, { ...options, rate: 0 })
 }
 
 /**
@@ -25,7 +26,12 @@ export async function closedLoad ({ own = false, ...options }) {
  * and latencies.
  */
 export async function openLoad (options) {
-  return await generate(options)
+  return await generate(GENERATOR, options)
+}
+
+/** All requests at once, each over a new connection. Answers how many there were of each status, and after how long. */
+export async function burst (options) {
+  return await generate(BURST, options)
 }
 
 async function byWrk ({ port, requests, connections, seconds }) {
@@ -72,12 +78,12 @@ end
 `
 }
 
-async function generate (options) {
+async function generate (script, options) {
   const folder = mkdtempSync(join(tmpdir(), 'running-trainer-load-'))
   const file = join(folder, 'load.json')
   writeFileSync(file, JSON.stringify(options))
   try {
-    return JSON.parse(await run(process.execPath, [GENERATOR, file]))
+    return JSON.parse(await run(process.execPath, [script, file]))
   } finally {
     rmSync(folder, { recursive: true })
   }
