@@ -143,7 +143,7 @@ export default fp(async function idempotency (app) {
     unused++
     return idempotent as unknown as HandlerOf<Schema>
   })
-}, { name: 'idempotency', dependencies: ['database', 'authentication', 'validation', 'error-envelope'] })
+}, { name: 'idempotency', dependencies: ['request-context', 'database', 'authentication'] })
 
 interface Attempt {
   sql: Sql

@@ -83,7 +83,7 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
       uiConfig: { docExpansion: 'list', persistAuthorization: false }
     })
   })
-}, { name: 'openapi', dependencies: ['request-context', 'allowed-methods', 'security', 'error-envelope'] })
+}, { name: 'openapi', dependencies: ['allowed-methods'] })
 
 /** A body without a schema is a file: the body itself in each media type of the route, or the one file of a form. */
 function withBytes (schema: FastifySchema): FastifySchema {

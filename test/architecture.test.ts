@@ -207,15 +207,15 @@ function decorators (text: string): string[] {
 
 /** Whether code takes that name of an instance, a request or a reply, by a dot or by taking them apart. */
 function uses (code: string, name: string): boolean {
-  const owners = '(?:app|scope|this|this\\.server|request|reply|raw)'
+  const owners = '(?:app|server|this|request|reply)'
   return (
     new RegExp(`\\b${owners}\\.${name}\\b`).test(code) ||
     new RegExp(`\\{[^{}]*\\b${name}\\b[^{}]*\\}(?:: Fastify(?:Instance|Request|Reply)| = (?:app|this|request))\\b`).test(code)
   )
 }
 
-/** Dependencies for the order of closing alone: jobs stop before the database closes. */
-const CLOSES_BEFORE = new Map([['jobs', ['database']]])
+/** Dependencies for the order of hooks alone: preflights are answered before any other OPTIONS. */
+const COMES_AFTER = new Map([['allowed-methods', ['security']]])
 
 t.test('the dependencies that a plugin declares are the plugins whose decorators it uses', async (t) => {
   const plugins = sources
@@ -232,6 +232,6 @@ t.test('the dependencies that a plugin declares are the plugins whose decorators
     const used = plugins
       .filter((other) => other.name !== name && other.own.some((decorator) => uses(code, decorator)))
       .map((other) => other.name)
-    t.same([...declared].sort(), [...used, ...(CLOSES_BEFORE.get(name) ?? [])].sort(), path)
+    t.same([...declared].sort(), [...used, ...(COMES_AFTER.get(name) ?? [])].sort(), path)
   }
 })

@@ -38,7 +38,8 @@ interface Watched {
 }
 
 /** The health checks. The database alone decides whether the service can do its work. */
-export function healthChecks ({ database, preparation, sink, spool, directories, jobs, clients }: Watched): HealthCheck[] {
+export function healthChecks (watched: Watched): HealthCheck[] {
+  const { database, preparation, sink, spool, directories, jobs, clients } = watched
   return [
     { name: 'database', critical: true, look: async () => { await reach(database, preparation) } },
     { name: 'disk', critical: false, look: async () => { await lookAtDisk(sink, spool, directories) } },

@@ -26,7 +26,8 @@ async function diskOf (spool: Spool): Promise<unknown> {
     sink: { status: () => ({ degraded: false }) } as never,
     spool,
     directories: [],
-    jobs: { problem: () => undefined }
+    jobs: { problem: () => undefined },
+    clients: { problem: () => undefined }
   }).find(({ name }) => name === 'disk')
   return await disk?.look().then(() => 'healthy', (problem: unknown) => problem)
 }
