@@ -43,7 +43,9 @@ export async function insertChunks (
       values (${userId}, ${recording_id}, ${position++}, ${gzip})
     `
   }
-  if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) { throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${position} chunks`) }
+  if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) {
+    throw new Error(`Of recording ${recording_id}, ${size_bytes} bytes, there are ${position} chunks`)
+  }
 }
 
 export async function findRecordingByBytes (sql: Sql, userId: string, sha256: Buffer): Promise<string | undefined> {
