@@ -1,6 +1,7 @@
 // README lists the files that lean on what their packages do without documenting it. These tests say what a new version
 // of a package has changed; that of postgres.js is test/database/driver-seam.test.ts.
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import pinoRoll, { type RollingStream } from 'pino-roll'
 import { AggregatorRegistry, Registry } from 'prom-client'
 import t from 'tap'
@@ -66,7 +67,6 @@ t.test('pino-roll writes to the file it is given, counts its write events, and r
     retryEAGAIN: () => false
   })
   const changed = 'pino-roll does something else than rolling-file.ts knows of: see src/log/rolling-file.ts'
-  t.teardown(() => { try { closeSync(fd) } catch { /* The stream has closed it. */ } })
   t.equal(stream.fd, fd, changed)
   stream.write(Buffer.from('a line\n'))
   t.equal(readFileSync(path, 'utf8'), 'a line\n', `it writes at once: ${changed}`)
@@ -77,6 +77,8 @@ t.test('pino-roll writes to the file it is given, counts its write events, and r
   stream.emit('write', 99)
   stream.emit('drain')
   t.strictSame(reopened, ['/dev/null/app.2.log'], `full after as many bytes as it was told: ${changed}`)
+  const closed = once(stream, 'close')
   stream.destroy()
-  t.ok(stream.destroyed, changed)
+  await closed
+  t.throws(() => fstatSync(fd), { code: 'EBADF' }, `it closes the file: ${changed}`)
 })
