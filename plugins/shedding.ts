@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
 import type { onRouteHookHandler } from 'fastify'
 import { AppError } from '../src/errors.ts'
@@ -18,7 +18,6 @@ export interface SheddingOptions {
   databaseDelayMs (): number
 }
 
-const LOOP_RESOLUTION_MS = 10
 const LOOK_MS = 50
 /** Requests in flight for each connection: one may be at work, and another be arriving or on its way out. */
 const PER_CONNECTION = 2
@@ -30,33 +29,31 @@ const PER_CONNECTION = 2
  *
  * The delay of admitted work is the longer of two: how late the event loop is, and how long the oldest statement has
  * waited for a database connection. Requests that are still arriving, or whose answer is on its way, have no part in
- * either. Node's own monitor measures the loop; under-pressure's would also read the memory in use, which throws in a
- * timer where the process has no file descriptor left.
+ * either. under-pressure measures the loop. It reads the memory in use as well, which throws in a timer where the
+ * process has no file descriptor left: connections are limited so that there always is one.
  */
 export default fp<SheddingOptions>(async function shedding (app, { connections, databaseDelayMs }) {
   const queue = new StandingQueue()
   const starting = refusal('The service is starting')
   const overloaded = refusal('The service has more to do than it can: try again in a moment')
   const mostInFlight = PER_CONNECTION * connections
-  const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
   let loopDelayMs = 0
 
   app.decorate('sheddable', (route) => {
     if (route.config?.handle !== undefined) route.config.handle.sheddable = true
   })
 
-  loop.enable()
-  const looking = setInterval(() => {
-    // Not a number where the loop did not come round once between two looks.
-    const meanMs = loop.mean / 1e6
-    loopDelayMs = Number.isFinite(meanMs) ? meanMs - LOOP_RESOLUTION_MS : LOOK_MS
-    loop.reset()
-    queue.observe(delayMs(), performance.now())
-  }, LOOK_MS)
-  looking.unref()
-  app.addHook('onClose', async () => {
-    clearInterval(looking)
-    loop.disable()
+  // Registered in a scope without routes, it measures, and its own hook meets no request.
+  await app.register(async (scope) => {
+    await scope.register(underPressure, { sampleInterval: LOOK_MS })
+    const looking = setInterval(() => {
+      const { eventLoopDelay } = scope.memoryUsage()
+      // Infinite if the loop did not turn once between two samples.
+      loopDelayMs = Number.isFinite(eventLoopDelay) ? eventLoopDelay : LOOK_MS
+      queue.observe(delayMs(), performance.now())
+    }, LOOK_MS)
+    looking.unref()
+    scope.addHook('onClose', async () => clearInterval(looking))
   })
 
   app.addHook('onRequest', function shed (request, reply, done) {

@@ -7,9 +7,12 @@ const RESERVED = 64
 const FEWEST = 16
 const MOST = 10_000
 
-/** How many clients may be connected, so that descriptors are left for `databaseConnections` and all else. */
+/**
+ * How many clients may be connected, so that descriptors are left for `databaseConnections` and all else. Each client
+ * may be sending an upload, which takes a file beside its connection.
+ */
 export function connectionLimit (databaseConnections: number, descriptors = descriptorLimit()): number {
-  return Math.min(MOST, Math.max(FEWEST, descriptors - databaseConnections - RESERVED))
+  return Math.min(MOST, Math.max(FEWEST, Math.floor((descriptors - databaseConnections - RESERVED) / 2)))
 }
 
 interface Report { userLimits?: { open_files?: { soft?: unknown } } }

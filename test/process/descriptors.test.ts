@@ -11,7 +11,7 @@ t.setTimeout(240_000)
 t.test('clients are given the descriptors that are left, up to a limit', async (t) => {
   t.equal(connectionLimit(20, Infinity), 10_000)
   t.equal(connectionLimit(20, 1_000_000), 10_000)
-  t.equal(connectionLimit(20, 1024), 940)
+  t.equal(connectionLimit(20, 1024), 470)
   t.equal(connectionLimit(20, 64), 16)
   t.ok(connectionLimit(20) >= 16)
 })
