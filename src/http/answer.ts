@@ -21,7 +21,7 @@ export interface Answer<Status extends number = number, Body = unknown> {
 }
 
 /** The answers that a schema has a response for; 304 is every conditional request's. */
-export type AnswerOf<Schema extends FastifySchema> = Answer<304, null> | (
+export type AnswerOf<Schema extends FastifySchema> = Answer<304, undefined> | (
   Schema extends { response: infer Responses }
     ? { [Status in keyof Responses & number]:
         Answer<Status, Responses[Status] extends TSchema ? Static<Responses[Status]> : unknown>

@@ -27,9 +27,9 @@ export function validators (row: Revised): { etag: string, 'cache-control': stri
 export function representation<Row extends Revised> (
   request: Conditional,
   row: Row
-): Answer<200, Row> | Answer<304, null> {
+): Answer<200, Row> | Answer<304, undefined> {
   const headers = validators(row)
-  return isNotModified(request, headers.etag) ? { status: 304, headers, body: null } : ok(row, headers)
+  return isNotModified(request, headers.etag) ? { status: 304, headers, body: undefined } : ok(row, headers)
 }
 
 /** Whether the client has what the tag stands for already, by `If-None-Match`, which compares weakly. */
