@@ -9,6 +9,9 @@ import { baseName, declaredMetrics, METRICS, metricNames } from '../harness/metr
 import { freePort, notBuilt, post, startService, until } from '../harness/live-service.ts'
 import { notInstalled, promtool, startPrometheus } from '../harness/prometheus.ts'
 
+// Most of the time is waiting for a service, for Prometheus and for promtool: the tests run side by side.
+t.jobs = 4
+
 const TOKEN = 'a-token-of-more-than-sixteen'
 const rules = alertGroups().flatMap((group) => group.rules)
 const alerts = rules.filter(({ alert }) => alert)
@@ -108,13 +111,12 @@ t.test(
   'promtool validates the rules, and sees them fire, stay silent and resolve',
   { skip: notInstalled('promtool') },
   async (t) => {
-    for (const args of [
+    const results = await Promise.all([
       ['check', 'rules', '--lint=all', '--lint-fatal', 'alerts.yml'],
-      ['test', 'rules', 'tests.yml', 'burn-rate-tests.yml']
-    ]) {
-      const { status, output } = promtool(args)
-      t.equal(status, 0, output)
-    }
+      ['test', 'rules', 'tests.yml'],
+      ['test', 'rules', 'burn-rate-tests.yml']
+    ].map((args) => promtool(args)))
+    for (const { status, output } of results) t.equal(status, 0, output)
   }
 )
 
@@ -155,17 +157,17 @@ interface Scraped { url: string, fail?: () => void, mend?: () => void }
 async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void> {
   const prometheus = await startPrometheus(new URL(url), TOKEN)
   try {
-    await until('the target is scraped', 10_000, async () => {
+    await until('the target is scraped', 30_000, async () => {
       const [target] = await prometheus.targets()
       return target?.health === 'up' ? true : undefined
     })
     const state = async () => (await prometheus.alerts()).find(({ labels }) => labels.alertname === 'ReadinessFailing')
     if (fail) {
       // Before the first scrape there are no samples, which makes the alert fire too.
-      await until('nothing is the matter', 10_000, async () => await state() ? undefined : true)
+      await until('nothing is the matter', 30_000, async () => await state() ? undefined : true)
       fail()
     }
-    const alert = await until('ReadinessFailing fires', 20_000, async () => {
+    const alert = await until('ReadinessFailing fires', 30_000, async () => {
       const now = await state()
       return now?.state === 'firing' && now.labels.instance ? now : undefined
     })
@@ -174,7 +176,7 @@ async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void>
     t.match(alert.annotations.summary, 'is not ready')
     if (mend) {
       mend()
-      await until('ReadinessFailing resolves', 20_000, async () => await state() ? undefined : true)
+      await until('ReadinessFailing resolves', 30_000, async () => await state() ? undefined : true)
     }
     const { groups } = await prometheus.ask<{
       groups: { rules: { name: string; health: string; lastError?: string }[] }[]
@@ -290,7 +292,7 @@ t.test(
       // A counter that first appears above zero shows no increase: these exist from the start.
       for (const level of ['ERROR', 'CRITICAL']) { has(new RegExp(`^log_lines_total\\{[^}]*level="${level}"[^}]*\\} 0$`, 'm')) }
       has(/^build_info\{[^}]*version="[^}]*node="|^build_info\{[^}]*node="[^}]*version="/m)
-      if (!notInstalled('promtool')) t.strictSame(promtool(['check', 'metrics'], page), { status: 0, output: '' })
+      if (!notInstalled('promtool')) t.strictSame(await promtool(['check', 'metrics'], page), { status: 0, output: '' })
     } finally {
       await service.stop()
     }

@@ -1,6 +1,7 @@
-import { cpSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { execFileSync } from 'node:child_process'
+import { promisify } from 'node:util'
 
 export interface Instruction {
   keyword: string
@@ -121,40 +122,46 @@ export interface Build {
   /** The directory in which each stage gets its own directory, by its name or `last`. */
   folder: string
   /** Runs a shell command of a stage; by default the command itself. */
-  run?: (command: string, cwd: string, stage: string) => void
+  run?: (command: string, cwd: string) => unknown
 }
 
 /**
- * Performs a stage's COPY, RUN and WORKDIR without a container engine: `/app` is `<folder>/<stage>/app`. Returns the
- * directory of WORKDIR.
+ * Performs a stage's COPY, RUN and WORKDIR without a container engine: `/app` is `<folder>/<stage>/app`. Files of
+ * another stage are moved, not copied: that stage is finished. Returns the directory of WORKDIR.
  */
-export function performStage (stage: Stage, { context, dockerignore, folder, run = shell }: Build): string {
+export async function performStage (
+  stage: Stage,
+  { context, dockerignore, folder, run = shell }: Build
+): Promise<string> {
   const name = stage.name ?? 'last'
   const root = join(folder, name)
   let cwd = root
   mkdirSync(root, { recursive: true })
   for (const { keyword, flags, rest } of stage.instructions) {
     if (keyword === 'WORKDIR') mkdirSync(cwd = join(root, rest), { recursive: true })
-    if (keyword === 'RUN') run(rest, cwd, name)
+    if (keyword === 'RUN') await run(rest, cwd)
     if (keyword !== 'COPY') continue
     const paths = rest.split(/\s+/)
     const target = paths.pop()!
     for (const path of paths) {
-      const source = flags.from ? join(folder, flags.from, path) : join(context, path)
       const destination = target.endsWith('/') ? join(cwd, target, path) : join(cwd, target)
       mkdirSync(dirname(destination), { recursive: true })
-      cpSync(source, destination, {
-        recursive: true,
-        verbatimSymlinks: true,
-        filter: (file) => flags.from !== undefined || !ignored(dockerignore, relative(context, file))
-      })
+      if (flags.from) renameSync(join(folder, flags.from, path), destination)
+      else {
+        cpSync(join(context, path), destination, {
+          recursive: true,
+          verbatimSymlinks: true,
+          filter: (file) => !ignored(dockerignore, relative(context, file))
+        })
+      }
     }
   }
   return cwd
 }
 
-function shell (command: string, cwd: string): void {
-  execFileSync('sh', ['-c', command], { cwd, stdio: 'pipe' })
+/** Runs a shell command in a directory; rejects with its `stderr` if it fails. */
+export async function shell (command: string, cwd: string, env = process.env): Promise<void> {
+  await promisify(execFile)('sh', ['-c', command], { cwd, env })
 }
 
 /** Replaces a full install: by the lock file, the packages of this working copy are the same. */

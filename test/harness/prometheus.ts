@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,11 +94,14 @@ export async function startPrometheus (target: URL, token: string): Promise<Prom
 }
 
 /** The output of promtool for the repository's rules or for a page of metrics. */
-export function promtool (args: string[], input = ''): { status: number | null, output: string } {
-  const { status, stdout, stderr } = spawnSync('promtool', args, {
-    cwd: join(ROOT, 'deploy/prometheus'),
-    input,
-    encoding: 'utf8'
-  })
-  return { status, output: stdout + stderr }
+export async function promtool (args: string[], input = ''): Promise<{ status: number | null, output: string }> {
+  const child = spawn('promtool', args, { cwd: join(ROOT, 'deploy/prometheus') })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => { output += chunk })
+  }
+  // A command without input may end before it is written.
+  child.stdin.on('error', () => {}).end(input)
+  const [status] = await once(child, 'close') as [number | null]
+  return { status, output }
 }
