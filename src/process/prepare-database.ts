@@ -5,7 +5,10 @@ import { migrate, pending } from '../../db/migrate.ts'
 import type { Availability } from '../health/availability.ts'
 import type { RootLogger } from '../log/logger.ts'
 
-/** Between two attempts: so short that an outage is over within 2 s for us, and longer for what needs an operator. */
+/**
+ * Between two attempts: so short that an outage is over within 2 s for us, and longer for what needs an operator, but
+ * no longer than the interval at which it is logged.
+ */
 const RETRY_MS = 500
 const RETRY_LASTING_MS = 2000
 
@@ -74,7 +77,8 @@ export class DatabasePreparation {
       } catch (error) {
         this.#failed(error)
       }
-      await Promise.race([isStopped, wait(this.#failure?.lasting === true ? RETRY_LASTING_MS : RETRY_MS)])
+      const lastingMs = Math.min(RETRY_LASTING_MS, this.#options.intervalMs)
+      await Promise.race([isStopped, wait(this.#failure?.lasting === true ? lastingMs : RETRY_MS)])
     }
   }
 
