@@ -23,6 +23,7 @@ import {
   textOf,
   type Block
 } from '../harness/documents.ts'
+import { until } from '../harness/live-service.ts'
 import { startProcess } from '../harness/service.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
 import { syntaxProblem, walk } from '../harness/walk.ts'
@@ -77,12 +78,8 @@ async function incident (proxy: ToxicProxy, url: string): Promise<void> {
         body: JSON.stringify(body)
       }
     )
-  const answers = async (path: string, status: number) => {
-    for (const deadline = performance.now() + 30_000; performance.now() < deadline;) {
-      if ((await ask(path)).status === status) return
-    }
-    throw new Error(`${path} does not return ${status}`)
-  }
+  const answers = (path: string, status: number) =>
+    until(`${path} returns ${status}`, 30_000, async () => (await ask(path)).status === status || undefined)
   const account = { email: 'somebody@example.org', password: 'three old bicycles' }
   await proxy.setMode('freeze')
   const failed = await ask('/api/v1/auth/register', account)

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcessByStdio, type SpawnOptions } from 'node:child_process'
+import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 
 /**
@@ -17,4 +18,18 @@ export function spawnNode (
     ...options,
     stdio: ['ignore', 'pipe', 'pipe']
   })
+}
+
+/** Runs Node to its end, with only the given variables and `PATH`; this process goes on meanwhile. */
+export async function runNode (
+  args: string[],
+  { cwd, env = {} }: { cwd?: string, env?: Record<string, string> } = {}
+): Promise<{ status: number | null, stdout: string, stderr: string }> {
+  const child = spawnNode(args, { cwd, env: { PATH: process.env.PATH, ...env } })
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => { output[name] += text })
+  }
+  const [status] = await once(child, 'close') as [number | null]
+  return { status, ...output }
 }

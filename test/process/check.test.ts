@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { RequestListener } from 'node:http'
@@ -16,6 +16,7 @@ import { migrate } from '../../db/migrate.ts'
 import { diagnose } from '../../src/commands/check.ts'
 import type { Diagnosis } from '../../src/commands/check.ts'
 import { readConfig } from '../../src/config/read.ts'
+import { runNode } from '../harness/plain-node.ts'
 import { startProcess } from '../harness/service.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
@@ -307,7 +308,7 @@ t.test('a database is inspected in whatever state it is', async (t) => {
 
   await migrate(url, { log: QUIET })
   t.match(statuses(await diagnosisOf(t, { DATABASE_URL: url, MIGRATE_ON_START: 'false' })), { migrations: 'ok' })
-  const migrated = spawnSync(process.execPath, [CLI, 'migrate'], { encoding: 'utf8', env: { DATABASE_URL: url } })
+  const migrated = await runNode([CLI, 'migrate'], { env: { DATABASE_URL: url } })
   t.match(migrated, { status: 0, stdout: 'The database is up to date.\n' })
 
   const wrong = new URL(url)
@@ -337,42 +338,39 @@ t.test('an unreachable or silent database is reported in bounded time', async (t
 t.test('the command prints text or JSON, and exits with 1 when a check failed', async (t) => {
   const cwd = t.testdir({})
   const env = { PORT: await deadPort() }
-  const json = spawnSync(process.execPath, [CLI, 'check', '--json'], { encoding: 'utf8', cwd, env })
+  const [json, text] = await Promise.all([
+    runNode([CLI, 'check', '--json'], { cwd, env }),
+    runNode([CLI, 'check'], { cwd, env: { ...env, LOG_LEVEL: 'loud' } })
+  ])
   t.equal(json.status, 0)
   const { status, checks, ...rest } = JSON.parse(json.stdout)
   t.equal(status, 'warning')
   t.same(rest, {})
   t.ok(checks.every((check: object) => Object.keys(check).join() === 'name,status,message,remedy'))
 
-  const text = spawnSync(process.execPath, [CLI, 'check'], {
-    encoding: 'utf8',
-    cwd,
-    env: { ...env, LOG_LEVEL: 'loud' }
-  })
   t.equal(text.status, 1)
   t.match(text.stdout, /^failed +configuration +LOG_LEVEL: expected DEBUG/)
   t.match(text.stdout, /\nfailed: 0 ok, 0 warning, 1 failed\n$/)
 })
 
 t.test('wrong usage is answered with the usage, and a bad configuration with every problem', async (t) => {
-  const run = (args: string[], env: Record<string, string> = {}) =>
-    spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', env, cwd: t.testdirName })
-  t.testdir({})
-  t.match(run(['--help']), { status: 0, stdout: /check \[--json\][\s\S]*migrate[\s\S]*explain ERROR_ID/ })
-  t.match(run([]), { status: 0 })
-  t.match(run(['check', '--help']), { status: 0, stdout: 'Usage: npm run check' })
-  t.match(run(['chek']), { status: 64, stderr: 'no verb' })
-  t.match(run(['constructor']), { status: 64 })
-  t.match(run(['check', '--jsn']), { status: 64, stderr: 'Usage: npm run check' })
-  t.match(run(['migrate', 'now']), { status: 64 })
-  t.match(run(['migrate'], { PORT: 'x', DATABASE_URL: 'mysql://u:pw4x@h/d' }), {
-    status: 78,
-    stderr: /PORT[\s\S]*DATABASE_URL/
-  })
-  t.match(run(['migrate'], { DATABASE_URL: `postgres://u:pw4x@127.0.0.1:${await deadPort()}/d` }), {
-    status: 1,
-    stdout: 'ECONNREFUSED'
-  })
+  const cwd = t.testdir({})
+  const bad = { PORT: 'x', DATABASE_URL: 'mysql://u:pw4x@h/d' }
+  const unreachable = { DATABASE_URL: `postgres://u:pw4x@127.0.0.1:${await deadPort()}/d` }
+  const cases: Array<[args: string[], expected: object, env?: Record<string, string>]> = [
+    [['--help'], { status: 0, stdout: /check \[--json\][\s\S]*migrate[\s\S]*explain ERROR_ID/ }],
+    [[], { status: 0 }],
+    [['check', '--help'], { status: 0, stdout: 'Usage: npm run check' }],
+    [['chek'], { status: 64, stderr: 'no verb' }],
+    [['constructor'], { status: 64 }],
+    [['check', '--jsn'], { status: 64, stderr: 'Usage: npm run check' }],
+    [['migrate', 'now'], { status: 64 }],
+    [['migrate'], { status: 78, stderr: /PORT[\s\S]*DATABASE_URL/ }, bad],
+    [['migrate'], { status: 1, stdout: 'ECONNREFUSED' }, unreachable]
+  ]
+  await Promise.all(cases.map(async ([args, expected, env]) => {
+    t.match(await runNode([CLI, ...args], { cwd, env }), expected, args.join(' '))
+  }))
 })
 
 t.test('the command ends when its output is no longer read', async (t) => {
@@ -401,8 +399,8 @@ t.test(
     const asked = async (t: Test, given: Record<string, string>, port: number) =>
       statuses(await diagnosisOf(t, { ...given, PORT: String(port) }))
 
-    const well = await startProcess(t, env)
     const settings = { ...env, DATABASE_URL: 'postgres://u:p@127.0.0.1:1/d' }
+    const [well, without] = await Promise.all([startProcess(t, env), startProcess(t, settings, { ready: false })])
     const wanted = {
       liveness: 'ok',
       readiness: 'ok',
@@ -422,7 +420,6 @@ t.test(
       'headers of production are no fault elsewhere'
     )
 
-    const without = await startProcess(t, settings, { ready: false })
     const { extra } = await without.line(({ message }) => message === 'listening')
     t.match(await asked(t, settings, extra?.['port'] as number), { ...wanted, readiness: 'failed', health: 'failed' })
   }

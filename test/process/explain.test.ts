@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +7,7 @@ import { ERROR_CATALOGUE } from '../../src/error-catalogue.ts'
 import { explainWith } from '../../src/commands/explain.ts'
 import { logFiles, searchLines } from '../../src/commands/log-search.ts'
 import { findStory } from '../../src/commands/story.ts'
+import { runNode } from '../harness/plain-node.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 const ERROR = 'a1b2c3d4-e5f6-7890-abcd-ef1234567890'
@@ -198,11 +198,10 @@ t.test('whatever the logs hold, the search ends and finds each line of a request
 
 t.test('the command prints the explanation as text', async (t) => {
   const cwd = t.testdir({ logs: { 'app.log': text(...lines) } })
-  const { status, stdout } = spawnSync(process.execPath, [CLI, 'explain', ERROR.toUpperCase()], {
-    encoding: 'utf8',
-    cwd,
-    env: { PORT: 'bad, but of no concern here' }
-  })
+  const [{ status, stdout }, json] = await Promise.all([
+    runNode([CLI, 'explain', ERROR.toUpperCase()], { cwd, env: { PORT: 'bad, but of no concern here' } }),
+    runNode([CLI, 'explain', ERROR, '--json'], { cwd })
+  ])
   t.equal(status, 0)
   t.match(stdout, new RegExp(`^Error ${ERROR}: DATABASE_ERROR\n`))
   for (const part of [
@@ -221,7 +220,6 @@ t.test('the command prints the explanation as text', async (t) => {
     t.ok(stdout.includes(part), part)
   }
 
-  const json = spawnSync(process.execPath, [CLI, 'explain', ERROR, '--json'], { encoding: 'utf8', cwd, env: {} })
   t.match(JSON.parse(json.stdout), { error_id: ERROR, lines: { length: 3 } })
 })
 
@@ -257,17 +255,18 @@ t.test(
 
 t.test('an unknown error is answered with where else to look', async (t) => {
   const cwd = t.testdir({ logs: { 'app.log': text(...lines) } })
-  const run = (...args: string[]) =>
-    spawnSync(process.execPath, [CLI, 'explain', ...args], { encoding: 'utf8', cwd, env: {} })
-  t.match(run('ffffffff-e5f6-7890-abcd-ef1234567890'), { status: 1, stdout: /No error ffffffff[\s\S]*rotated/ })
-  t.match(run('a1b2c3d4'), { status: 1, stdout: `${ERROR}\n  ${OTHER}` })
-  t.match(JSON.parse(run('a1b2c3d4', '--json').stdout), { candidates: [ERROR, OTHER] })
-  t.match(run('a1b2c3d'), { status: 64 })
-  t.match(run('not an id at all'), { status: 64 })
-  t.match(run(), { status: 64, stderr: 'ERROR_ID' })
-  t.match(run(ERROR, OTHER), { status: 64 })
-  t.match(
-    spawnSync(process.execPath, [CLI, 'explain', ERROR], { encoding: 'utf8', cwd, env: { LOG_DIR: 'nowhere' } }),
-    { status: 1, stdout: 'cannot be read (ENOENT)' }
-  )
+  const cases: Array<[args: string[], expected: object, env?: Record<string, string>]> = [
+    [['ffffffff-e5f6-7890-abcd-ef1234567890'], { status: 1, stdout: /No error ffffffff[\s\S]*rotated/ }],
+    [['a1b2c3d4'], { status: 1, stdout: `${ERROR}\n  ${OTHER}` }],
+    [['a1b2c3d'], { status: 64 }],
+    [['not an id at all'], { status: 64 }],
+    [[], { status: 64, stderr: 'ERROR_ID' }],
+    [[ERROR, OTHER], { status: 64 }],
+    [[ERROR], { status: 1, stdout: 'cannot be read (ENOENT)' }, { LOG_DIR: 'nowhere' }]
+  ]
+  const json = runNode([CLI, 'explain', 'a1b2c3d4', '--json'], { cwd })
+  await Promise.all(cases.map(async ([args, expected, env]) => {
+    t.match(await runNode([CLI, 'explain', ...args], { cwd, env }), expected, args.join(' '))
+  }))
+  t.match(JSON.parse((await json).stdout), { candidates: [ERROR, OTHER] })
 })

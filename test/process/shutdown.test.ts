@@ -14,9 +14,11 @@ import { lockTable } from '../harness/table-lock.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
 
 t.setTimeout(240_000)
+// Each test has its own service and mostly waits for it: they run side by side.
+t.jobs = 4
 
 /** Long enough for any machine, and far from the 72 s that an idle connection may be kept. */
-const PROMPT_MS = 20_000
+const PROMPT_MS = 40_000
 
 const logged = ({ directory }: ServiceProcess) => readLog(join(directory, 'logs')) as unknown as LogLine[]
 const isDraining = ({ message }: LogLine) => message === 'the service is draining'
@@ -221,14 +223,16 @@ t.test('SIGUSR1 opens the inspector in development, and never in production', as
   const production = { NODE_ENV: 'production', JWT_SECRET: 'k9Vw2rXq7TzB4nLs8dYfGh1JmCpR6eUa' }
   const isRefused = ({ message }: LogLine) => message === 'the inspector is not opened in production'
 
-  const closed = await startProcess(t, { ...env, ...production }, { ready: false })
+  const [closed, open] = await Promise.all([
+    startProcess(t, { ...env, ...production }, { ready: false }),
+    startProcess(t, env, { ready: false })
+  ])
   await closed.line(({ message }) => message === 'listening')
   closed.child.kill('SIGUSR1')
   t.match(await closed.line(isRefused), { level: 'WARNING', extra: { signal: 'SIGUSR1' } })
   t.match(await closed.stop(), { code: 0 })
   t.notMatch(closed.stderr(), 'Debugger')
 
-  const open = await startProcess(t, env, { ready: false })
   await open.line(({ message }) => message === 'listening')
   open.child.kill('SIGUSR1')
   // The second where another process has the port of inspectors.
@@ -274,20 +278,19 @@ t.test(
         /^the database is not ready for use yet$/
       ]
     ]
-    for (const [name, env, when] of starts) {
-      await t.test(name, async (t) => {
-        const service = await startProcess(t, { ...(await env(t)), SHUTDOWN_DRAIN_DELAY: '60' }, { ready: false })
-        await service.line(({ message }) => when.test(message))
-        await stops(t, service, 0)
-        t.match(logged(service).at(-1), { message: 'stopped', extra: { exit_code: 0 } })
-        t.notOk(service.lines.some(({ message }) => message === 'the service is ready'))
-      })
-    }
+    t.jobs = starts.length
+    await Promise.all(starts.map(([name, env, when]) => t.test(name, async (t) => {
+      const service = await startProcess(t, { ...(await env(t)), SHUTDOWN_DRAIN_DELAY: '60' }, { ready: false })
+      await service.line(({ message }) => when.test(message))
+      await stops(t, service, 0)
+      t.match(logged(service).at(-1), { message: 'stopped', extra: { exit_code: 0 } })
+      t.notOk(service.lines.some(({ message }) => message === 'the service is ready'))
+    })))
   }
 )
 
 t.test('without its database it stops too: exit code 0 when idle, 1 with work that waits for it', async (t) => {
-  for (const busy of [false, true]) {
+  await Promise.all([false, true].map(async (busy) => {
     const databaseUrl = await createDatabase(t)
     const { hostname, port } = new URL(databaseUrl)
     const proxy = await ToxicProxy.to(Number(port), hostname)
@@ -296,11 +299,11 @@ t.test('without its database it stops too: exit code 0 when idle, 1 with work th
     const headers = await signUp(service.port)
     await proxy.setMode('freeze')
     const answer = busy ? ask(service.port, '/api/v1/plans', { headers }) : undefined
-    // Told by a request that came after it, and is not one of those that need the database.
+    // The answer to a later request that needs no database shows that the first one has arrived.
     t.equal((await ask(service.port, '/health/live')).status, 200)
     await stops(t, service, busy ? 1 : 0)
     if (answer !== undefined) t.equal((await answer).status, 503)
-  }
+  }))
 })
 
 t.test(

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
@@ -16,6 +15,7 @@ import { readConfig } from '../../src/config/read.ts'
 import { createDatabase, testServer } from '../harness/database.ts'
 import { listener } from '../harness/listener.ts'
 import { rejection } from '../harness/open-database.ts'
+import { runNode } from '../harness/plain-node.ts'
 import { startProcess, type LogLine, type ServiceProcess } from '../harness/service.ts'
 
 t.setTimeout(240_000)
@@ -75,7 +75,7 @@ async function checksOf (t: Test, url: string, env: Record<string, string> = {})
 }
 
 function migrateCommand (url: string) {
-  return spawnSync(process.execPath, [CLI, 'migrate'], { encoding: 'utf8', env: { DATABASE_URL: url }, cwd: '/tmp' })
+  return runNode([CLI, 'migrate'], { env: { DATABASE_URL: url }, cwd: '/tmp' })
 }
 
 interface Case {
@@ -182,10 +182,10 @@ for (const { name, spoil, reason, check, remedy, repair, code = 'DATABASE_ERROR'
     for (const { text } of [ready, health]) t.notMatch(text, new RegExp(`${role}|127\\.0\\.0\\.1|Wr0ng|${PASSWORD}`))
     t.notMatch(JSON.stringify(service.lines), /Wr0ng|Xq7Tz/)
 
-    const found = (await checksOf(t, url.href))[check]!
+    const [checks, command] = await Promise.all([checksOf(t, url.href), migrateCommand(url.href)])
+    const found = checks[check]!
     t.equal(found.status, 'failed')
     t.match(found.remedy, remedy)
-    const command = migrateCommand(url.href)
     t.equal(command.status, 1)
     t.match(command.stdout, new RegExp(`The migration failed: ${reason}\\.\n[^]*→ `))
 
@@ -301,7 +301,7 @@ t.test('with MIGRATE_ON_START=false, pending migrations are the reason until the
   t.same(JSON.parse((await ask(service, '/health/ready')).text), { status: 'not_ready', reason })
   await service.line(({ message, extra }) => message === 'health check failed' && extra?.['reason'] === reason)
   t.equal((await ask(service, '/health')).status, 503)
-  t.equal(migrateCommand(url).status, 0)
+  t.equal((await migrateCommand(url)).status, 0)
   await service.line(({ message }) => message === 'the service is ready')
 })
 
@@ -333,9 +333,11 @@ t.test('a database that does not store UTF8: the service warns and check fails',
 t.test('of a role that migrates and one that serves, the one that is refused is named', async (t) => {
   const { url, role, ownerUrl } = await prepare(t)
   url.password = 'Wr0ng'
-  const migrating = await start(t, ownerUrl, { DATABASE_MIGRATION_URL: url.href })
+  const [migrating, serving] = await Promise.all([
+    start(t, ownerUrl, { DATABASE_MIGRATION_URL: url.href }),
+    start(t, url.href, { DATABASE_MIGRATION_URL: ownerUrl })
+  ])
   t.match((await errors(migrating, 1))[0]?.extra, { remedy: new RegExp(`DATABASE_MIGRATION_URL.*"${role}"`) })
-  const serving = await start(t, url.href, { DATABASE_MIGRATION_URL: ownerUrl })
   t.match((await errors(serving, 1))[0]?.extra, { remedy: new RegExp(`in DATABASE_URL.*"${role}"`) })
 })
 
