@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import {
   chmodSync,
   chownSync,
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -15,6 +14,7 @@ import {
   statSync,
   writeFileSync
 } from 'node:fs'
+import { cp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
@@ -82,6 +82,27 @@ async function inProcess (t: Test, dataDir: string, environment: Record<string, 
 async function gone (pid: number): Promise<void> {
   while (isThere(pid) && startOf(pid) !== null) await new Promise((resolve) => setTimeout(resolve, 10))
 }
+
+t.test('an interrupted initdb does not poison the next start', async (t) => {
+  const dir = folder(t)
+  const { child } = await inProcess(t, dir)
+  const holder = join(dir, 'postgres')
+  const made = () =>
+    existsSync(holder) ? readdirSync(holder).find((name) => name.startsWith('cluster.new-')) : undefined
+  // Killed as soon as there are files of a cluster, long before there is one.
+  while (made() === undefined || readdirSync(join(holder, made() as string)).length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.equal(existsSync(join(holder, 'cluster')), false)
+  const { embedded } = await start(t, dir)
+  t.same(await ask(embedded.url, 'select 1 as id'), [{ id: 1 }])
+  t.same(readdirSync(holder).filter((name) => name.includes('-')), [])
+})
+
+// The one above has to see initdb at work. The others mostly wait for processes: they run side by side.
+t.jobs = 4
 
 t.test('the first start creates a cluster, a later one finds its data', async (t) => {
   const dir = folder(t)
@@ -191,24 +212,6 @@ t.test('a lock of another container counts as long as it is refreshed', async (t
   t.equal((await start(t, dir)).embedded.state, 'running')
 })
 
-t.test('an interrupted initdb does not poison the next start', async (t) => {
-  const dir = folder(t)
-  const { child } = await inProcess(t, dir)
-  const holder = join(dir, 'postgres')
-  const made = () =>
-    existsSync(holder) ? readdirSync(holder).find((name) => name.startsWith('cluster.new-')) : undefined
-  // Killed as soon as there are files of a cluster, long before there is one.
-  while (made() === undefined || readdirSync(join(holder, made() as string)).length === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-  t.equal(existsSync(join(holder, 'cluster')), false)
-  const { embedded } = await start(t, dir)
-  t.same(await ask(embedded.url, 'select 1 as id'), [{ id: 1 }])
-  t.same(readdirSync(holder).filter((name) => name.includes('-')), [])
-})
-
 t.test(
   'as root it runs under a home that is closed to all others',
   { skip: isRoot ? false : 'only root can try this' },
@@ -218,8 +221,8 @@ t.test(
     const dir = join(home, 'clone', 'data')
     // The binaries lie there too.
     const native = join(home, 'clone', 'package', 'native')
-    cpSync(findNative(), native, { recursive: true, verbatimSymlinks: true })
-    cpSync(join(findNative(), '..', 'package.json'), join(native, '..', 'package.json'))
+    await cp(findNative(), native, { recursive: true, verbatimSymlinks: true })
+    await cp(join(findNative(), '..', 'package.json'), join(native, '..', 'package.json'))
     const { embedded } = await start(t, dir, { native })
     t.not(statSync(`/proc/${embedded.pid}`).uid, 0)
     for (const statement of [
@@ -254,8 +257,8 @@ t.test(
     const home = folder(t)
     chmodSync(home, 0o755)
     const native = join(home, 'native')
-    cpSync(findNative(), native, { recursive: true, verbatimSymlinks: true })
-    cpSync(join(findNative(), '..', 'package.json'), join(home, 'package.json'))
+    await cp(findNative(), native, { recursive: true, verbatimSymlinks: true })
+    await cp(join(findNative(), '..', 'package.json'), join(home, 'package.json'))
     // Another size of a file nobody reads makes a copy of this test's own.
     writeFileSync(join(native, 'share', `marker-${process.pid}`), 'x')
     for (const { target } of JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as Array<{

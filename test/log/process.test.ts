@@ -91,6 +91,54 @@ t.test(
   }
 )
 
+t.test('a slow reader gets every line, including the last ones at the exit', async (t) => {
+  const child = writer({ directory: join(t.testdir(), 'logs'), lines: 20_000, burst: 2000, end: 'exit' })
+  let stdout = ''
+  child.stdout!.setEncoding('utf8')
+  const reading = (async () => {
+    for await (const text of child.stdout!) {
+      stdout += text
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })()
+  t.equal((await once(child, 'exit'))[0], 0)
+  await reading
+  t.same(numbersIn(parseLines(stdout)), range(0, 20_000))
+})
+
+t.test(
+  'without a free descriptor at a rotation, the console continues, and the file resumes without losing a line',
+  async (t) => {
+    const directory = join(t.testdir(), 'logs')
+    const {
+      code,
+      stdout,
+      said: [{ degraded, errors }]
+    } = await ended(
+      writer(
+        { directory, lines: 500, waits: true, end: 'descriptors', maxFileBytes: 60_000, checkIntervalMs: 20 },
+        undefined,
+        'ulimit -n 60'
+      )
+    )
+    t.equal(code, 0)
+    t.match(degraded, { degraded: true, reason: /EMFILE/ })
+    t.same(errors, { file: 0, console: 0 })
+    t.same(numbersIn(readLog(directory)), range(0, 1000))
+    t.same(numbersIn(parseLines(stdout)), range(0, 1000))
+    t.same(
+      parseLines(stdout)
+        .filter((line) => line.logger_name === 'app.log')
+        .map((line) => line.level),
+      ['WARNING', 'INFO']
+    )
+  }
+)
+
+// A process that ends waits only briefly for the reader of its standard output: the tests above read all of it, and run
+// one after the other. The others run side by side.
+t.jobs = 4
+
 t.test('after SIGTERM every logged line is in the file, including the last', async (t) => {
   const directory = join(t.testdir(), 'logs')
   const child = writer({ directory, lines: 3000, end: 'sigterm', maxFileBytes: 100_000 })
@@ -201,21 +249,6 @@ t.test(
   }
 )
 
-t.test('a slow reader gets every line, including the last ones at the exit', async (t) => {
-  const child = writer({ directory: join(t.testdir(), 'logs'), lines: 20_000, burst: 2000, end: 'exit' })
-  let stdout = ''
-  child.stdout!.setEncoding('utf8')
-  const reading = (async () => {
-    for await (const text of child.stdout!) {
-      stdout += text
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  })()
-  t.equal((await once(child, 'exit'))[0], 0)
-  await reading
-  t.same(numbersIn(parseLines(stdout)), range(0, 20_000))
-})
-
 t.test('a closed reader of standard output is counted, logged once in the file, and stops nothing', async (t) => {
   const child = writer({
     directory: join(t.testdir(), 'logs'),
@@ -300,35 +333,6 @@ t.test('with an unusable LOG_DIR the log goes to the console, which reports it o
   )
   t.equal(lines.filter((line) => line.logger_name === 'app.log').length, 1)
 })
-
-t.test(
-  'without a free descriptor at a rotation, the console continues, and the file resumes without losing a line',
-  async (t) => {
-    const directory = join(t.testdir(), 'logs')
-    const {
-      code,
-      stdout,
-      said: [{ degraded, errors }]
-    } = await ended(
-      writer(
-        { directory, lines: 500, waits: true, end: 'descriptors', maxFileBytes: 60_000, checkIntervalMs: 20 },
-        undefined,
-        'ulimit -n 60'
-      )
-    )
-    t.equal(code, 0)
-    t.match(degraded, { degraded: true, reason: /EMFILE/ })
-    t.same(errors, { file: 0, console: 0 })
-    t.same(numbersIn(readLog(directory)), range(0, 1000))
-    t.same(numbersIn(parseLines(stdout)), range(0, 1000))
-    t.same(
-      parseLines(stdout)
-        .filter((line) => line.logger_name === 'app.log')
-        .map((line) => line.level),
-      ['WARNING', 'INFO']
-    )
-  }
-)
 
 t.test('USE_JSON_LOGS=false makes the console readable, and the file stays JSON', async (t) => {
   const directory = join(t.testdir(), 'logs')
