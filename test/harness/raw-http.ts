@@ -1,5 +1,4 @@
 import { connect } from 'node:net'
-import { once } from 'node:events'
 
 export interface RawAnswer {
   status: number
@@ -17,7 +16,8 @@ export async function exchange (
   const chunks: Buffer[] = []
   socket.on('data', (chunk) => chunks.push(chunk))
   socket.on('error', () => {})
-  const closed = once(socket, 'close')
+  // Not `once`, which rejects on an error: a service that refuses a body may close before all of it is sent.
+  const closed = new Promise((resolve) => socket.on('close', resolve))
   socket.write(bytes)
   if (end) socket.end()
   await closed
