@@ -141,7 +141,8 @@ t.test('what the server ends while it is idle is noticed by nobody', async (t) =
   const endIdle = async () => {
     await pause(10)
     await admin`
-      select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'running-trainer' and state = 'idle'`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'running-trainer' and state = 'idle'`
   }
   for (let round = 0; round < 5; round++) {
     for (const [kind, work] of [
