@@ -47,6 +47,28 @@ export function parseAddress (url: string): Address {
   }
 }
 
+/**
+ * Opens a connection to the first of the hosts that will do, within the time given: a silent one leaves the others
+ * their share of it. Rejects as the last one did.
+ */
+export async function openToFirst<T> (
+  { hosts }: Address,
+  timeoutMs: number,
+  open: (host: Host, timeoutMs: number) => Promise<T>
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  let left = hosts.length
+  let failure: unknown
+  for (const host of hosts) {
+    try {
+      return await open(host, Math.max(1, (deadline - performance.now()) / left--))
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
 /** What the URL has the server told when a session starts. */
 function startupParameters (parameters: DatabaseAddress['parameters']): Record<string, string> {
   const found: Record<string, string> = {}

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type postgres from 'postgres'
+import { openToFirst } from './address.ts'
 import type { Address, Host } from './address.ts'
 import type { Rows } from './contract.ts'
 import { driverOver } from './driver-seam.ts'
@@ -78,18 +79,12 @@ export class Connection {
 
   /** Tries the hosts in their order. Rejects with a DatabaseError within the connect timeout. */
   static async open (options: ConnectionOptions): Promise<Connection> {
-    const deadline = performance.now() + options.connectTimeoutMs
-    let failure: unknown
-    let left = options.address.hosts.length
-    for (const host of options.address.hosts) {
-      try {
-        // A silent host leaves the others their share of the time.
-        return await Connection.#openTo(host, options, Math.max(1, (deadline - performance.now()) / left--))
-      } catch (error) {
-        failure = error
-      }
+    const { address, connectTimeoutMs } = options
+    try {
+      return await openToFirst(address, connectTimeoutMs, (host, ms) => Connection.#openTo(host, options, ms))
+    } catch (error) {
+      throw connectError(error)
     }
-    throw connectError(failure)
   }
 
   static async #openTo (host: Host, options: ConnectionOptions, timeoutMs: number): Promise<Connection> {

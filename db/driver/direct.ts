@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
-import postgres from 'postgres'
+import type postgres from 'postgres'
+import { openToFirst } from './address.ts'
 import type { Address, Host } from './address.ts'
+import { driverOver } from './driver-seam.ts'
 import { DatabaseError } from './errors.ts'
 import { passwordFor } from './password.ts'
 import { openSocket } from './socket.ts'
@@ -17,18 +19,8 @@ export async function connectDirectly (
   timeoutMs: number,
   options: postgres.Options<Record<string, never>>
 ): Promise<postgres.Sql> {
-  const deadline = performance.now() + Math.min(timeoutMs, address.connectTimeoutMs ?? Infinity)
-  let left = address.hosts.length
-  let failure: unknown
-  for (const host of address.hosts) {
-    try {
-      // A host that is silent leaves the others their share of the time.
-      return await connectTo(host, address, Math.max(1, (deadline - performance.now()) / left--), options)
-    } catch (error) {
-      failure = error
-    }
-  }
-  throw failure
+  const withinMs = Math.min(timeoutMs, address.connectTimeoutMs ?? Infinity)
+  return await openToFirst(address, withinMs, (host, shareMs) => connectTo(host, address, shareMs, options))
 }
 
 async function connectTo (
@@ -41,7 +33,7 @@ async function connectTo (
   const socket = await openSocket(host, address, timeoutMs)
   const late = new Error(`No answer within ${Math.round(timeoutMs)} ms`)
   const timer = setTimeout(() => socket.destroy(late), Math.max(1, timeoutMs - (performance.now() - began)))
-  const sql = driverOver(socket, host, address, options)
+  const sql = driverOver(socket, driverOptions(socket, host, address, options), lost)
   try {
     await untilGreeted(sql, socket, address)
     return sql
@@ -54,13 +46,12 @@ async function connectTo (
   }
 }
 
-function driverOver (
+function driverOptions (
   socket: Socket,
   host: Host,
   address: Address,
   options: postgres.Options<Record<string, never>>
-): postgres.Sql {
-  let isTaken = false
+): postgres.Options<Record<string, postgres.PostgresType>> {
   const all = {
     ...options,
     host: host.host,
@@ -69,20 +60,18 @@ function driverOver (
     password: passwordFor(socket, address),
     database: address.database,
     ssl: false,
-    max: 1,
     prepare: false,
     fetch_types: false,
     idle_timeout: 0,
     max_lifetime: null,
     connect_timeout: 0,
-    connection: { application_name: 'running-trainer', ...address.parameters },
-    socket: () => {
-      if (isTaken) throw new Error('The connection to the database was lost')
-      isTaken = true
-      return socket
-    }
+    connection: { application_name: 'running-trainer', ...address.parameters }
   }
-  return postgres(all as unknown as postgres.Options<Record<string, never>>)
+  return all as unknown as postgres.Options<Record<string, postgres.PostgresType>>
+}
+
+function lost (): Error {
+  return new Error('The connection to the database was lost')
 }
 
 /** The first answer of the server; rejects too when the connection ends before it, which the driver does not. */

@@ -64,8 +64,8 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
     function done (ready: net.Socket): void {
       clearTimeout(timer)
       for (const each of secured === undefined ? [socket] : [socket, secured]) {
-        each.removeListener('error', failed)
-        each.removeListener('close', failed)
+        each.off('error', failed)
+        each.off('close', failed)
       }
       // The encrypted socket passes on what happens to the one below; that one must not be without a listener.
       if (secured !== undefined) socket.on('error', () => {})

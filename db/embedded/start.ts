@@ -183,7 +183,7 @@ class Postmaster {
     this.#stopping.abort()
     if (this.#child !== undefined && !isOver(this.#child)) await finish(this.#child, this.#patienceMs)
     await this.#revival
-    process.removeListener('exit', this.#abandon)
+    process.off('exit', this.#abandon)
     this.#output.close()
     this.state = 'stopped'
   }
