@@ -4,13 +4,6 @@ import type { RequestInFlight } from '../src/http/in-flight.ts'
 import { silentLogger } from '../src/log/fastify-logger.ts'
 import { closeConnection } from '../src/transport/close-connection.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** A body that may take as long as it takes: an upload of many files. */
-    unhurried?: boolean
-  }
-}
-
 export interface DeadlineOptions {
   /** How long an answer may take, in ms. */
   requestTimeoutMs: number
@@ -44,7 +37,6 @@ export default fp<DeadlineOptions>(async function deadlines (app, { requestTimeo
     } else if (entry.expired) {
       // It was answered; what is left is for the client to take.
     } else if (!request.raw.complete) {
-      if (request.routeOptions.config.unhurried === true) return
       entry.expired = true
       closeConnection(reply)
       reply.send(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time'))
