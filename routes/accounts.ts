@@ -12,9 +12,7 @@ import { changePassword, closeAccount, signUp } from '../src/workflows/accounts.
 import type { Keys } from '../src/workflows/sessions.ts'
 
 /** Registration: creates an account with a password. */
-export const registrationRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
-  const keys: Keys = { ...options.keys, revocations: app.revocations.known }
-
+export const registrationRoutes: FastifyPluginAsyncTypebox<{ keys: Keys }> = async (app, { keys }) => {
   app.post('/register', {
     schema: {
       operationId: 'registerAccount',
@@ -31,9 +29,7 @@ export const registrationRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'r
 }
 
 /** The runner's own account. */
-export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
-  const keys: Keys = { ...options.keys, revocations: app.revocations.known }
-
+export const accountRoutes: FastifyPluginAsyncTypebox<{ keys: Keys }> = async (app, { keys }) => {
   app.get('/', {
     schema: {
       operationId: 'getAccount',

@@ -6,9 +6,7 @@ import { answering, noContent } from '../src/http/answer.ts'
 import { logIn, logOut, refresh, type Keys } from '../src/workflows/sessions.ts'
 
 /** Sessions: logging in, refreshing, logging out. */
-export const sessionRoutes: FastifyPluginAsyncTypebox<{ keys: Omit<Keys, 'revocations'> }> = async (app, options) => {
-  const keys: Keys = { ...options.keys, revocations: app.revocations.known }
-
+export const sessionRoutes: FastifyPluginAsyncTypebox<{ keys: Keys }> = async (app, { keys }) => {
   app.post('/login', {
     schema: {
       operationId: 'logIn',

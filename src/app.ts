@@ -49,6 +49,7 @@ import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import { accountOf } from './workflows/accounts.ts'
 import type { Decode } from './workflows/imports.ts'
+import type { Keys } from './workflows/sessions.ts'
 
 /** Jobs that delete expired rows. */
 const SWEEPS = [sweepIdempotencyKeys, sweepRefreshTokens, sweepSessions, sweepRevocations]
@@ -71,7 +72,7 @@ export interface Parts {
 
 /** The root instance: every plugin and every route, in order. */
 export async function buildApp (parts: Parts): Promise<FastifyInstance> {
-  const { config, logger } = parts
+  const { config, logger, accessTokens, passwords } = parts
   const { requestTimeoutMs, keepAliveTimeoutMs } = config.server
   const open = new Connections({
     limit: connectionLimit(config.database.poolSize),
@@ -122,11 +123,12 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(rateLimit, config.rateLimit)
   await app.register(revocations, { sql: parts.database.sql })
   await app.register(authentication, {
-    accessTokens: parts.accessTokens,
+    accessTokens,
     oidc: config.auth.oidc,
     accountOf,
     backgroundSql: parts.database.sql
   })
+  const keys: Keys = { accessTokens, passwords, revocations: app.revocations.known }
 
   await app.register(operationsRoutes, { ...config.app, documented: config.docs.enabled })
   await app.register(async (api) => {
@@ -135,13 +137,13 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       signingIn.addHook('onRequest', keepOutOfCaches)
       signingIn.addHook('onRequest', app.limitSignInByAddress)
       signingIn.addHook('preHandler', app.limitSignInByEmail)
-      await signingIn.register(registrationRoutes, { keys: parts })
-      await signingIn.register(sessionRoutes, { keys: parts })
+      await signingIn.register(registrationRoutes, { keys })
+      await signingIn.register(sessionRoutes, { keys })
     }, { prefix: '/auth' })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
       await signedIn.register(idempotency)
-      await signedIn.register(accountRoutes, { prefix: '/me', keys: parts })
+      await signedIn.register(accountRoutes, { prefix: '/me', keys })
       await signedIn.register(exportRoutes, { prefix: '/me/export' })
       await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
