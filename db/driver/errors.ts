@@ -17,7 +17,7 @@ import postgres from 'postgres'
  *   bug)
  * - `closed`: the pool is shut
  */
-export const RETRY_AFTER_S = {
+const RETRY_AFTER_S = {
   unreachable: 2,
   too_many_connections: 5,
   out_of_resources: 30,

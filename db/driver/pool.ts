@@ -6,7 +6,7 @@ import type { Probe } from './probe.ts'
 import { Statement } from './statement.ts'
 import type { StatementHost } from './statement.ts'
 
-export interface PoolLimits {
+interface PoolLimits {
   poolSize: number
   maxWaiting: number
   acquireTimeoutMs: number

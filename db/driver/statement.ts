@@ -23,7 +23,7 @@ export type Interruption = 'query_timeout' | 'cancelled' | 'closed'
  * How a statement failed: the server said so, with the connection, or by a cancel request that was meant for another
  * statement of the connection.
  */
-export type FailureCause = 'server' | 'connection' | 'stray_cancel'
+type FailureCause = 'server' | 'connection' | 'stray_cancel'
 
 /** From here on a statement is logged as slow, and its kind does not share a connection with others. */
 const SLOW_MS = 100
@@ -34,7 +34,7 @@ export function retryDelayMs (attempt: number): number {
   return 5 * 2 ** attempt * (0.5 + Math.random() / 2)
 }
 
-export interface StatementOptions {
+interface StatementOptions {
   host: StatementHost
   /** Undefined for what a transaction says by itself, `begin` and so on: it is not cancelled, and not shared. */
   template: Template | undefined

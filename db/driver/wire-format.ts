@@ -34,7 +34,7 @@ function elementText (value: unknown): string {
  * Text of an array → its elements; `null` for SQL's NULL. One dimension or more.
  * https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
  */
-export function parseArray (text: string, parseElement: (text: string) => unknown): unknown[] {
+function parseArray (text: string, parseElement: (text: string) => unknown): unknown[] {
   let at = 0
   // A lower bound other than 1 is written in front: [0:1]={1,2}
   if (text[0] === '[') at = text.indexOf('=') + 1
@@ -70,7 +70,7 @@ export function parseArray (text: string, parseElement: (text: string) => unknow
  * `2024-01-15 10:30:00.123456+00`, as the server writes it in UTC → `2024-01-15T10:30:00.123Z`. Read as text, so
  * nothing is shifted and nothing throws: `infinity` and years of other lengths come back as they are.
  */
-export function instant (text: string): string {
+function instant (text: string): string {
   // The usual form, with a fraction of three digits at least: four times as fast.
   if (text.length > 25 && text.length < 30 && text[10] === ' ' && text[19] === '.' && text.endsWith('+00')) {
     return `${text.slice(0, 10)}T${text.slice(11, 23)}Z`
@@ -84,7 +84,7 @@ export function instant (text: string): string {
  * Both forms of `bytea_output`: `\x00ff`, and `escape`, where a byte is itself, `\\`, or three octal digits. In the
  * latter no `x` ever follows a backslash, so the two cannot be confused.
  */
-export function parseBytea (text: string): Buffer {
+function parseBytea (text: string): Buffer {
   if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex')
   const bytes = Buffer.alloc(text.length)
   let length = 0

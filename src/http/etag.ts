@@ -14,7 +14,7 @@ interface Conditional {
 }
 
 /** The entity tag of a resource in one revision: two representations with the same tag are the same. */
-export function etagOf ({ id, revision }: Revised): string {
+function etagOf ({ id, revision }: Revised): string {
   return `"${id.slice(-12)}-${revision}"`
 }
 

@@ -89,7 +89,7 @@ export class Exchange implements Ended {
 }
 
 /** The part of a URL before its query string. */
-export function pathOf (url: string): string {
+function pathOf (url: string): string {
   const query = url.indexOf('?')
   return query === -1 ? url : url.slice(0, query)
 }

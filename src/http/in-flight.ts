@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from './exchange.ts'
 
 /** A statement, upload or other work that stops when its request does. */
-export interface Cancellable {
+interface Cancellable {
   cancel (reason: 'client_gone' | 'deadline'): void
 }
 

@@ -9,7 +9,7 @@ interface Entry {
   options: RouteHandle
 }
 
-export interface FoundRoute {
+interface FoundRoute {
   /** Its methods, as the `Allow` header has them. */
   allow: string
   options: RouteHandle
