@@ -1,8 +1,8 @@
 /** Work that waits for less than this is not late. */
 const TARGET_MS = 50
-/** A burst at a service that was idle has so many requests at the most, however long a slow machine takes for them. */
+/** The largest burst that an idle service admits, in requests. */
 const BURST = 1200
-/** However few requests come, work is late for so long at the most. */
+/** The longest that admitted work may be late without a break, however few requests come. */
 const INTERVAL_MS = 3000
 /** The part of both that is allowed right after a queue stood. */
 const LEAST_PART = 1 / 30
@@ -11,10 +11,10 @@ const LEAST_PART = 1 / 30
  * Tells a queue that stands from a burst, by the delay of admitted work, as CoDel does (Nichols and Jacobson 2012).
  *
  * A burst makes work late for a moment, and then the delay falls under the target again. A queue stands when the delay
- * has not once been under the target for an interval, which is over after three seconds or once 1,200 requests more
- * were admitted. From then on new work is refused, until the delay is under the target. After that the interval is a
- * thirtieth of it, and it grows back in three seconds in which no queue stands. So an idle service takes a large burst
- * whole, and one that is asked for too much for long keeps its queue short.
+ * has not once been under the target for an interval, which is over after three seconds, or earlier when 1,200 requests
+ * were admitted in it. From then on new work is refused, until the delay is under the target. After that the interval
+ * is a thirtieth of it, and it grows back in three seconds in which no queue stands. So an idle service takes a large
+ * burst whole, and one that is asked for too much for long keeps its queue short.
  */
 export class StandingQueue {
   /** Since when the delay has been over the target at every observation; undefined while it is under it. */
