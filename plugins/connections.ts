@@ -18,8 +18,8 @@ export default fp<{ connections: Connections }>(async function clientConnections
   })
 
   /**
-   * Answers in line behind another on the same connection end with it, and Node does not say so: their requests would
-   * be in flight for ever.
+   * Responses queued behind another on the same connection end with it, and Node emits no event for them: their
+   * requests would stay in flight for ever.
    */
   function abandon (socket: Socket): void {
     for (const { request, reply } of [...app.inFlight]) if (request.raw.socket === socket) reply.raw.emit('close')

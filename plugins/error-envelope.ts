@@ -12,7 +12,7 @@ import { Response } from '../src/transport/response.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Answers what Fastify refuses before any hook has run: a URL it cannot decode. */
+    /** Answers a request that Fastify refuses before any hook has run: its URL cannot be decoded. */
     answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void
     /**
      * Answers a request with an error before a handler, or a hook that sets headers, was called for it: past the reply,
@@ -27,13 +27,13 @@ declare module 'fastify' {
 }
 
 export interface ErrorEnvelopeOptions {
-  /** Whether an unexpected error is shown to whoever met it: while developing, and never in production. */
+  /** Whether the response to an unexpected error shows the exception: in development only. */
   showExceptions: boolean
 }
 
 const BODY_TYPE = new Set<unknown>(['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', 'FST_ERR_CTP_INVALID_MEDIA_TYPE'])
 
-/** What is said of a body, before anybody has looked whether its path is there. */
+/** Errors of a body, which Fastify may report before it knows whether the path exists. */
 const OF_BODY = new Set<string>(['MALFORMED_JSON', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'])
 
 /**
@@ -44,8 +44,7 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const verdict = verdictOf(error)
-    // Fastify reads the body before it says that there is no such route, and who may ask is looked at before its method
-    // is.
+    // Fastify reads the body before it reports an unknown route, and authenticates before it checks the method.
     if (
       (request.is404 && (BODY_TYPE.has(property(error, 'code')) || OF_BODY.has(verdict.code))) ||
       isOtherPath(error, verdict, request)
@@ -56,7 +55,7 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
   })
   app.setNotFoundHandler((request) => { throw noRoute(request) })
 
-  /** `GET /activities/import` is no activity with an id that is wrong, but another method of a path there is. */
+  /** `GET /activities/import` is not an activity with a wrong id, but an existing path with another method. */
   function isOtherPath (error: unknown, { code }: Verdict, { method, exchange }: FastifyRequest): boolean {
     if (code !== 'UNAUTHENTICATED' && property(error, 'validationContext') !== 'params') return false
     return app.allowedMethods(exchange.path)?.split(', ').includes(method) === false
@@ -64,11 +63,11 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
 
   function noRoute (request: FastifyRequest): AppError {
     const allowed = app.allowedMethods(request.exchange.path)
-    // A route that has the method found nothing there itself, as for a file.
+    // The route has the method and found nothing itself, for example no such file.
     if (allowed === undefined || allowed.split(', ').includes(request.method)) {
       return new AppError('NOT_FOUND', 'There is nothing at this path')
     }
-    return new AppError('METHOD_NOT_ALLOWED', `This path knows ${allowed} only`, { headers: { allow: allowed } })
+    return new AppError('METHOD_NOT_ALLOWED', `The methods of this path are ${allowed}`, { headers: { allow: allowed } })
   }
 
   app.decorate('answerFrameworkError', (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
@@ -104,9 +103,9 @@ export default fp<ErrorEnvelopeOptions>(async function errorEnvelope (app, { sho
     const { status, headers, body, failure } = errorAnswer(shown, cause)
     request.exchange.failure = failure
     dropInvalidHeaders(reply)
-    // What is left of a body that was begun to be read would be taken for the next request, or keep it waiting.
+    // The rest of a body that was partly read would be taken for the next request, or delay it.
     if (!request.raw.complete && request.raw.readableDidRead) closeConnection(reply)
-    // What the handler had said of the answer it did not get to give is not true of this one.
+    // The handler set these for its own answer.
     for (const name of [
       'content-length',
       'content-encoding',

@@ -10,7 +10,7 @@ import type { Metrics } from '../src/metrics/metrics.ts'
 
 export interface MetricsOptions {
   metrics: Metrics
-  /** What a scraper must show as its bearer token; nobody has to where there is none. */
+  /** The bearer token that a scraper must send; without one, `/metrics` is open. */
   token?: string | undefined
 }
 
@@ -19,8 +19,8 @@ const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5
 
 /**
  * Counts every request that ends and serves it all at `/metrics`. fastify-metrics has the endpoint and Node's own
- * figures; its counting of routes is off, as it misses what never reaches a route, and takes `method` from whoever
- * sends it.
+ * figures; its counting of routes is off: it misses requests that never reach a route, and takes any `method` that a
+ * client sends as a label.
  */
 export default fp<MetricsOptions>(async function metrics (app, { metrics: { registry }, token }) {
   const requests = new DurationHistogram(
@@ -113,7 +113,7 @@ export default fp<MetricsOptions>(async function metrics (app, { metrics: { regi
 }, { name: 'metrics', dependencies: ['request-context'] })
 
 function denied (): AppError {
-  return new AppError('UNAUTHENTICATED', 'The metrics are for whoever has their token', {
+  return new AppError('UNAUTHENTICATED', 'The metrics require their token', {
     headers: { 'www-authenticate': 'Bearer realm="metrics"' }
   })
 }

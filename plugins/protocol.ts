@@ -15,12 +15,12 @@ import { isUpgrading } from '../src/transport/upgrade-guard.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Answers what the HTTP parser refused: there is no request, only a socket. */
+    /** Answers a request that the HTTP parser refused: there is only its socket. */
     answerClientError (error: NodeJS.ErrnoException, socket: Socket): void
   }
 }
 
-/** What is known of a request that the parser refused. */
+/** The known parts of a request that the parser refused. */
 interface Parts {
   method?: string | undefined
   path?: string | undefined
@@ -36,9 +36,9 @@ const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 const FORM_BYTES = 65_536
 
 /**
- * Answers what Node would answer itself before Fastify sees it, or not at all: bytes that are not HTTP, headers too
- * large or too slow, expectations, CONNECT. Each gets the envelope, an id, the security headers, one log line and one
- * count, as any other request does.
+ * Answers requests that Node by itself would answer before Fastify sees them, or not at all: malformed requests,
+ * headers too large or too slow, expectations, CONNECT. Each gets the envelope, an id, the security headers, one log
+ * line and one count, as any other request does.
  */
 export default fp(async function protocol (app) {
   const unparsed = noRoute('unparsed')
@@ -140,7 +140,7 @@ export default fp(async function protocol (app) {
 
   app.server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     if (isUpgrading(socket)) return
-    const error = new AppError('METHOD_NOT_ALLOWED', 'This is no proxy', { headers: { allow: METHODS } })
+    const error = new AppError('METHOD_NOT_ALLOWED', 'This server is not a proxy', { headers: { allow: METHODS } })
     refuseSocket(socket, error, { method: 'CONNECT', path: request.url ?? '' }, app.requestIdOf(request))
   })
 
@@ -211,6 +211,6 @@ function errorOf (error: NodeJS.ErrnoException): AppError {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW': return new AppError('HEADERS_TOO_LARGE', 'The headers are larger than 16 KiB')
     case 'ERR_HTTP_REQUEST_TIMEOUT': return new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time')
-    default: return new AppError('BAD_REQUEST', 'This is not HTTP as it should be', { cause: error })
+    default: return new AppError('BAD_REQUEST', 'Malformed HTTP request', { cause: error })
   }
 }

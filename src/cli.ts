@@ -55,7 +55,7 @@ function isUsage (error: unknown): error is Error {
   )
 }
 
-// Whoever reads may stop reading: `npm run explain -- ID | head`.
+// The reader of the pipe may stop reading: `npm run explain -- ID | head`.
 process.stdout.on('error', () => process.exit(EXIT.ok))
 const code = await main(process.argv.slice(2))
 // A connection to a server that is frozen may still be open; it must not hold the answer up.

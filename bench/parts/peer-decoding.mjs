@@ -1,4 +1,4 @@
-// What whoever decodes FIT files in Node does, and nothing else: all of a file, by the official decoder, as its README
+// What any decoder of FIT files in Node does, and nothing else: all of a file, by the official decoder, as its README
 // says. Asked `{ base64, times }` it answers what one time took of its processor, in µs.
 import { createServer } from 'node:http'
 import { Decoder, Stream } from '@garmin/fitsdk'

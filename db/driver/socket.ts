@@ -41,7 +41,7 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
     })
 
     function secure (answer: Buffer): void {
-      // More than the one byte was put there by somebody in between (CVE-2021-23222).
+      // More than one byte was injected by a man in the middle (CVE-2021-23222).
       if (answer.length !== 1 || (answer[0] !== 83 && answer[0] !== 78)) {
         return failed(new Error('What listens there does not answer a request for TLS as PostgreSQL does'))
       }
@@ -74,7 +74,7 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
 
     function failed (error?: Error | boolean): void {
       clearTimeout(timer)
-      // An error on a socket that is given up has nobody left to be told to.
+      // Errors of a socket that is given up are ignored.
       socket.on('error', () => {})
       secured?.on('error', () => {})
       socket.destroy()
@@ -87,7 +87,7 @@ export function openSocket (host: Host, address: Address, timeoutMs: number): Pr
  * Asks the server to end what a backend is doing, over a connection of its own as the protocol has it. Answers whether
  * the server has taken the request (it closes the connection then); never throws. The driver's `query.cancel()` cannot
  * be waited for, so a cancel could arrive late and hit the connection's next statement; and when it fails, its
- * rejection is nobody's and ends the process.
+ * rejection cannot be handled and ends the process.
  */
 export async function requestCancel (
   host: Host,

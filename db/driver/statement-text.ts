@@ -5,7 +5,7 @@ export interface StatementText {
   text: string
   /** What stands for `$1`, `$2`, … */
   parameters: Array<string | null>
-  /** Whether it may be run again without anybody noticing. */
+  /** Whether it may be run again without an effect. */
   readsOnly: boolean
 }
 

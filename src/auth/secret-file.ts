@@ -29,7 +29,7 @@ async function load (path: string): Promise<string | undefined> {
   }
   if (Buffer.byteLength(secret) >= 32) return secret
   throw new Error(
-    `${path} holds no secret; delete it, and a new one is made (whoever is signed in must then sign in again)`
+    `${path} holds no secret; delete it, and a new one is made (all users must then sign in again)`
   )
 }
 

@@ -37,7 +37,7 @@ const DEADLINE_MS = 1000
 /** What is said of a check that says nothing of its own. */
 const LATE = `no answer within ${DEADLINE_MS} ms`
 const UNUSABLE = 'cannot be used'
-/** A failing check is looked at this often, so that recovery is seen within 2 s also where nobody asks. */
+/** A failing check is repeated this often, so that recovery is noticed within 2 s without a request. */
 const RETRY_MS = 1000
 
 /** A check that is not all right, in words for people; `degraded` where it is only on its way to fail. */
@@ -63,7 +63,7 @@ class Watched {
   }
 }
 
-/** Looks after the checks: each at most once a second and one look at a time, with a deadline, whoever asks. */
+/** Runs the checks: each at most once a second, one run at a time, with a deadline. */
 export class HealthMonitor {
   readonly #watched: Watched[]
   readonly #options: Options

@@ -21,8 +21,8 @@ export interface DrainOptions {
 }
 
 /**
- * Lets the work in flight finish and closes the instance: true where all of it did. What is not done at the deadline is
- * cut off; a request that has not arrived whole by then was never work. Never throws.
+ * Lets the work in flight finish and closes the instance: true where all of it did. Unfinished work is cut off at the
+ * deadline; a request that has not arrived whole by then was never work. Never throws.
  */
 export async function drain (
   app: FastifyInstance,

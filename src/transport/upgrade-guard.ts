@@ -10,7 +10,7 @@ export function isUpgrading (socket: Duplex): boolean {
 
 /**
  * Whether a request may be answered; to be asked once for each, before anything else looks at it. A request for an
- * upgrade is the last on its connection, as nobody here upgrades.
+ * upgrade is the last on its connection, as this server never upgrades.
  *
  * Node's parser stops at the end of such a request and loses the rest of the bytes at hand. What comes next it takes
  * for the beginning of a request, though it may be the middle of one: a client behind a proxy could smuggle a request

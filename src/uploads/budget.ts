@@ -11,7 +11,7 @@ export class UploadBudget {
     this.#leftBytes = bytes
   }
 
-  /** What has not been taken. */
+  /** The bytes that are left. */
   get leftBytes (): number {
     return this.#leftBytes
   }

@@ -22,8 +22,8 @@ export interface Upload {
 
 /**
  * Receives the recording of a request into a file: its raw body, or the one file of a form.
- * @throws AppError for what is not one recording, is too large or does not fit the budget; the signal's reason when it
- *   aborts
+ * @throws AppError where the body is not one recording, is too large or does not fit the budget; the signal's reason
+ *   when it aborts
  */
 export async function receiveUpload (
   request: FastifyRequest,
@@ -65,7 +65,7 @@ async function receiveForm (
   return { sha256, fileName: safeFileName(part.filename) }
 }
 
-/** The next file of a form, which has nothing else: what it means by a field would be lost. */
+/** The next file of a form. A field is refused: what the client means by it would be lost. */
 async function nextFile (
   parts: AsyncIterableIterator<Multipart>,
   signal: AbortSignal
@@ -169,7 +169,7 @@ function tooLarge (): AppError {
 function refuseForm (error: unknown): never {
   const isOfReader = error instanceof Error && error.constructor === Error && !('code' in error)
   throw isOfReader
-    ? new AppError('BAD_REQUEST', 'The multipart/form-data is not right: it has no boundary, or ends too early', {
+    ? new AppError('BAD_REQUEST', 'Malformed multipart/form-data: the boundary is missing, or the body ends too early', {
       cause: error
     })
     : error

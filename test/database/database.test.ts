@@ -28,7 +28,7 @@ const url = await createDatabase(t, { migrated: false })
 const admin = bareDriver(t, url)
 await admin`create table gear (id int primary key, name text not null, km int not null default 0)`
 
-t.test('who waits for a connection waits in line, only so long, and only with so many others', async (t) => {
+t.test('statements wait for a connection in order, for a bounded time, and in a bounded number', async (t) => {
   const acquired: number[] = []
   const { sql, stats } = openDatabase(t, url, {
     poolSize: 1,
@@ -221,7 +221,7 @@ t.test('a transaction is all or nothing', async (t) => {
     await Promise.all([insert(sql, 341), insert(sql, 342), insert(sql, 343)])
     insert(sql, 344)
   })
-  t.strictSame(await names(340), ['n341', 'n342', 'n343', 'n344'], 'who was not awaited belongs to it too')
+  t.strictSame(await names(340), ['n341', 'n342', 'n343', 'n344'], 'a statement that was not awaited belongs to the transaction, too')
 
   let inner: Sql | undefined
   await transaction(sql, async (sql) => { inner = sql })
@@ -281,7 +281,7 @@ t.test('a conflict between transactions is tried again, three times', async (t) 
   await untilIdle({ stats } as never)
 })
 
-t.test('what the server remarks becomes a log line of whoever asked', async (t) => {
+t.test('notices of the server are logged with the context of the statement', async (t) => {
   const { forRequest, log } = openDatabase(t, url)
   const written: unknown[] = []
   const { log: print } = console

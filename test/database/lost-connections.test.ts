@@ -135,7 +135,7 @@ t.test('a statement that only reads is run once more when its connection was los
   await untilIdle({ stats } as never)
 })
 
-t.test('what the server ends while it is idle is noticed by nobody', async (t) => {
+t.test('connections that the server ends while they are idle fail no statement', async (t) => {
   const { sql, stats } = openDatabase(t, url, { poolSize: 10 })
   const fill = () => Promise.all(Array.from({ length: 10 }, () => sql`select pg_sleep(0.02)`))
   const endIdle = async () => {

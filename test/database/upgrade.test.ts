@@ -41,7 +41,7 @@ t.test('each migration leaves the version before it able to read and to write', 
     const tables = new Set([...before.keys()].map((place) => place.split('.')[0]))
     for (const [place, { nullable, filled }] of after) {
       if (before.has(place) || !tables.has(place.split('.')[0])) continue
-      t.ok(nullable || filled, `${name} adds ${place}, which who does not know of it need not fill`)
+      t.ok(nullable || filled, `${name} adds ${place}, which a version that does not know it need not fill`)
     }
     before = after
   }

@@ -263,7 +263,7 @@ async function exchangeInPieces (pieces: Iterable<string>, { late = false } = {}
   return answersIn(text)
 }
 
-t.test('whoever goes on sending what is not understood can still read the whole of what they were told', async (t) => {
+t.test('a client that goes on sending malformed bytes can still read the whole error response', async (t) => {
   const chunked = `POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\n${JSON_BODY}Transfer-Encoding: chunked\r\n\r\nzz\r\n`
   const large = `GET / HTTP/1.1\r\nHost: x\r\n${'X-A: y\r\n'.repeat(3000)}`
   for (const [name, first, more, status] of [
@@ -531,7 +531,7 @@ t.test('a connection is not left with half a body that nobody will read', async 
 })
 
 t.test(
-  'who was answered before all of a body had come is not answered again when the rest of it does not',
+  'a request that was answered before all of its body had come is not answered again when the rest never comes',
   async (t) => {
     const books = await openBooks(service)
     const answers = await exchange(

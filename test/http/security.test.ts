@@ -154,7 +154,7 @@ t.test('OPTIONS without a preflight answers with the methods of the path, and wi
   t.equal((await open.app.inject({ method: 'OPTIONS', url: '/nope' })).statusCode, 404)
 })
 
-t.test('the metrics are for whoever has their token', async (t) => {
+t.test('the metrics require their token', async (t) => {
   for (const authorization of [undefined, 'Bearer wrong', 'Basic a-token-of-the-tests', 'Bearer a-token-of-the-test']) {
     const answer = await production.app.inject({
       url: '/metrics',

@@ -74,7 +74,7 @@ for (const [what, half] of HALVES) {
 
       await Promise.all(stalled.map(({ closed }) => closed))
       const answers = stalled.flatMap(({ text }) => answersIn(text))
-      t.equal(answers.length, STALLED, 'each is answered, and once: also who was shed before the rest of it had come')
+      t.equal(answers.length, STALLED, 'each is answered once, also a request that was shed before the rest of it had come')
       t.ok(stalled.every(({ text }) => answersIn(text).length === 1))
       const told = new Set(answers.map(({ status, body }) => `${status} ${JSON.parse(body).error_code as string}`))
       t.ok(told.delete('408 REQUEST_TIMEOUT'))

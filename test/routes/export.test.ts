@@ -68,7 +68,7 @@ function counting (sql: Sql): { sql: Sql, pieces (): number } {
   return { sql: counted, pieces: () => pieces }
 }
 
-/** So long that whoever would read on has read on. */
+/** So long that a reader that goes on has gone on. */
 async function manyRoundTrips (): Promise<void> {
   for (let i = 0; i < 300; i++) await sql`select 1`
 }

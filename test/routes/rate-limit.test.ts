@@ -172,7 +172,7 @@ t.test('sign-in is limited by address before a password is checked, correct pass
   }
   t.equal(tried, before)
   t.equal((await service.app.inject('/health/live')).statusCode, 200)
-  t.equal((await ann.call('GET', '/me')).status, 200, 'who is signed in is none of it')
+  t.equal((await ann.call('GET', '/me')).status, 200, 'a signed-in user is not limited by it')
 })
 
 t.test('sign-in is limited by e-mail address, however it is spelt and from whatever address', async (t) => {

@@ -122,7 +122,7 @@ function checkSecrets ({ env, auth, database }: Config): Check[] {
     checks.push(
       (env === 'production' ? failed : warning)(
         'jwt_secret',
-        'JWT_SECRET looks like an example rather than random: who guesses it can be anybody',
+        'JWT_SECRET looks like an example rather than random: an attacker who guesses it can sign in as any user',
         'Make one with: openssl rand -base64 48'
       )
     )
