@@ -88,7 +88,10 @@ export default fp(async function idempotency (app) {
   let unused = 0
 
   app.addHook('onRoute', (route) => {
-    if (String(route.method) !== 'POST') return
+    if (String(route.method) !== 'POST') {
+      if (unused > 0) throw new TypeError(`app.once makes handlers of POST, and not of ${String(route.method)} ${route.url}`)
+      return
+    }
     route.schema = described(route.schema)
     if (route.config?.idempotency === 'by_handler') {
       route.handler = withoutSql(route.handler)

@@ -30,8 +30,7 @@ interface Parts {
 const RESET_MS = 25
 const MAX_URL_BYTES = 8192
 const METHODS = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'
-/** As Node reads it, which then calls no other listener. */
-const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
+const CONTINUE = /^\s*100-continue\s*$/i
 /** What a form may have beside its file. */
 const FORM_BYTES = 65_536
 
@@ -185,6 +184,9 @@ function problemOf (raw: IncomingMessage): AppError | undefined {
   }
   if (expect !== undefined && raw.httpVersionMinor !== 0 && !CONTINUE.test(expect)) {
     return new AppError('EXPECTATION_FAILED', 'No expectation but 100-continue can be met')
+  }
+  if (encoding !== undefined && raw.httpVersionMinor === 0) {
+    return new AppError('BAD_REQUEST', 'HTTP/1.0 has no transfer encodings', { headers: { connection: 'close' } })
   }
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
     return new AppError('BAD_REQUEST', 'No transfer encoding but chunked is implemented', { status: 501 })

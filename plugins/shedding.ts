@@ -19,6 +19,8 @@ export interface SheddingOptions {
 }
 
 const LOOK_MS = 50
+/** With so few requests in flight a late event loop is no reason to refuse any. */
+const FEWEST = 32
 /** Requests in flight for each connection: one may be at work, and another be arriving or on its way out. */
 const PER_CONNECTION = 2
 
@@ -64,7 +66,10 @@ export default fp<SheddingOptions>(async function shedding (app, { connections, 
   })
 
   function delayMs (): number {
-    return Math.max(loopDelayMs, databaseDelayMs())
+    // So few requests make no queue, however late the loop is on a core that is shared with others.
+    const loopMs = app.inFlight.size > FEWEST ? loopDelayMs : 0
+    // While the database is away, its requests are answered that, and not that the service has too much to do.
+    return Math.max(loopMs, app.availability.state === 'ready' ? databaseDelayMs() : 0)
   }
 }, { name: 'shedding', dependencies: ['request-context', 'error-envelope', 'availability'] })
 

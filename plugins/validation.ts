@@ -14,6 +14,7 @@ const FORMS: Record<string, RegExp> = { integer: /^-?\d+$/, number: /^-?\d+(\.\d
 
 /** Deeper than any schema of the service, and far from the depth that would exhaust the stack. */
 const MAX_DEPTH = 32
+const MANY_VALUES = 1000
 const [QUOTE, BACKSLASH, BRACKET, BRACKET_END, BRACE, BRACE_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
 
 /**
@@ -30,10 +31,11 @@ export default fp(async function validation (app) {
     formats: FORMATS
   } as const
   const asSent = new Ajv({ ...settings, coerceTypes: false })
+  const firstOnly = new Ajv({ ...settings, coerceTypes: false, allErrors: false })
   const asText = new Ajv({ ...settings, coerceTypes: true })
 
   app.setValidatorCompiler<ObjectSchema>(({ schema, httpPart }) => {
-    if (httpPart === 'body') return asSent.compile(schema)
+    if (httpPart === 'body') return bounded(asSent.compile(schema), firstOnly.compile(schema))
     const validate = asText.compile(schema)
     return httpPart === 'headers' ? validate : strictText(validate, schema)
   })
@@ -86,6 +88,31 @@ function ignoreTypeOfNoBody ({ raw: { headers } }: FastifyRequest, _reply: unkno
     delete headers['content-type']
   }
   done()
+}
+
+/**
+ * Reports every error of a body of ordinary size, and the first error of a larger one: a list of 80,000 unknown fields
+ * took the event loop for 0.7 s.
+ */
+function bounded (all: ValidateFunction, first: ValidateFunction) {
+  return (data: unknown) => {
+    const validate = isLarge(data) ? first : all
+    return validate(data) ? { value: data } : { error: validate.errors ?? [] }
+  }
+}
+
+/** Whether a value holds more values than any body that a person or an app writes for one thing. */
+function isLarge (root: unknown): boolean {
+  const left = [root]
+  for (let count = 0; left.length > 0; count++) {
+    if (count + left.length > MANY_VALUES) return true
+    const value = left.pop()
+    if (typeof value !== 'object' || value === null) continue
+    const inner = Object.values(value)
+    if (inner.length > MANY_VALUES) return true
+    left.push(...inner)
+  }
+  return false
 }
 
 function problemOf (request: FastifyRequest, body: Buffer): AppError | undefined {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { deleteApiKey, findApiKeyAccess, listApiKeys } from '../db/api-keys.ts'
-import { ApiKeyPage, ApiKeyParams, ApiKeyQuery, MadeApiKey, NewApiKey } from '../schemas/api-keys.ts'
+import { ApiKeyPage, ApiKeyParams, ApiKeyQuery, CreatedApiKey, NewApiKey } from '../schemas/api-keys.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { notFound } from '../src/errors.ts'
@@ -30,7 +30,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
           ' 100 keys.',
         tags: ['Accounts'],
         body: NewApiKey,
-        response: { 201: MadeApiKey, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+        response: { 201: CreatedApiKey, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
       }
     },
     app.once(async (sql, { user, body, log }) => {

@@ -29,11 +29,11 @@ export const NewApiKey = Type.Object(
 )
 export type NewApiKey = Static<typeof NewApiKey>
 
-export const MadeApiKey = Type.Object({
+export const CreatedApiKey = Type.Object({
   ...ApiKey.properties,
   key: Type.String({ description: 'The secret key. It is returned only once; the service stores only its hash' })
-}, { title: 'MadeApiKey' })
-export type MadeApiKey = Static<typeof MadeApiKey>
+}, { title: 'CreatedApiKey' })
+export type CreatedApiKey = Static<typeof CreatedApiKey>
 
 export const ApiKeyParams = Type.Object({ key_id: Id })
 export const ApiKeyQuery = Type.Object(PageQuery, { additionalProperties: false })

@@ -189,11 +189,13 @@ export class Connection {
   }
 
   /**
-   * Whether a statement may be sent together with others: one on its own, of a kind that is quick, so that nothing
-   * waits for long behind it, and prepared here, as the driver otherwise needs two answers for it.
+   * Whether a statement may be sent together with others: one on its own that only reads, so that nothing is done that
+   * its caller no longer waits for, of a kind that is quick, so that nothing waits for long behind it, and prepared
+   * here, as the driver otherwise needs two answers for it.
    */
   canShare (statement: Statement): boolean {
-    return statement.owner === null && statement.template?.quick === true && this.#prepared.has(statement.text)
+    return statement.readsOnly && statement.owner === null && statement.template?.quick === true &&
+      this.#prepared.has(statement.text)
   }
 
   /** Sends a statement. It always ends, through its `succeed` or `fail`. */

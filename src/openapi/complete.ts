@@ -127,7 +127,7 @@ function isResource ({ content }: Response): boolean {
 
 /** Whether the response has an ETag. One with a secret key is not to be cached, and has none. */
 function isTagged (response: Response): boolean {
-  return isResource(response) && response.content?.['application/json']?.schema?.title !== 'MadeApiKey'
+  return isResource(response) && response.content?.['application/json']?.schema?.title !== 'CreatedApiKey'
 }
 
 function addParameter (operation: Operation, key: RequestHeader): void {

@@ -1,7 +1,7 @@
 import { insertApiKey } from '../../db/api-keys.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { lockUser } from '../../db/accounts.ts'
-import type { MadeApiKey, NewApiKey } from '../../schemas/api-keys.ts'
+import type { CreatedApiKey, NewApiKey } from '../../schemas/api-keys.ts'
 import { makeApiKey } from '../auth/api-keys.ts'
 import { AppError, invalid } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -14,7 +14,7 @@ export async function createApiKey (
   sql: Sql,
   userId: string,
   { name, scopes, expires_at: expiresAt }: NewApiKey
-): Promise<MadeApiKey> {
+): Promise<CreatedApiKey> {
   if (typeof expiresAt === 'string' && Date.parse(expiresAt) <= Date.now()) { throw invalid('expires_at', 'expires_at must be in the future') }
   const keyId = newId()
   const { token, secretHash } = makeApiKey(userId, keyId)

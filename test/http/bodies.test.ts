@@ -76,3 +76,23 @@ t.test('the document says so', async (t) => {
   const { body } = await inject(app, { method: 'GET', url: '/docs/json' })
   t.ok('Accept-Encoding' in body.components.responses.UnsupportedMediaType.headers)
 })
+
+t.test('of a body with very many unknown fields the first is named', async (t) => {
+  const ann = await runner()
+  const fields = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`unknown_${i}`, 1]))
+  const few = await ann.call('POST', '/plans', { ...PLAN, ...fields(3) })
+  t.match(few, { status: 422, body: { details: { errors: { length: 3 } } } })
+  const many = await ann.call('POST', '/plans', { ...PLAN, ...fields(50_000) })
+  t.match(many, { status: 422, body: { details: { field: 'unknown_0', errors: { length: 1 } } } })
+})
+
+t.test('an expectation beside 100-continue, and a transfer encoding in HTTP/1.0, are refused', async (t) => {
+  const path = 'POST /api/v1/auth/login HTTP'
+  for (const [head, status] of [
+    [`${path}/1.1\r\nHost: x\r\nExpect: 100-continue, other\r\nContent-Length: 2\r\n`, 417],
+    [`${path}/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n`, 400]
+  ] as const) {
+    const [answer] = await exchange(port, `${head}Content-Type: application/json\r\n\r\n`)
+    t.match(answer, { status, headers: { connection: 'close' } })
+  }
+})

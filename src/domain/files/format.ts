@@ -23,7 +23,7 @@ export function refusalOf (bytes: Uint8Array): Error {
     return unreadable('The file is compressed with gzip: send it with "Content-Encoding: gzip", or uncompressed')
   }
   if (starts(0x50, 0x4b, 3, 4) || starts(0x50, 0x4b, 5, 6)) {
-    return unreadable('The file is a ZIP archive: send it to /imports, or send its recordings one by one')
+    return unreadable('The file is a ZIP archive: send its recordings one by one')
   }
   if (bytes.length < 12 && (starts(14) || starts(12))) {
     return unreadable('The file is truncated: it ends within the header of a FIT file')
