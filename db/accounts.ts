@@ -47,11 +47,18 @@ export async function findUser (sql: Sql, userId: string): Promise<UserRow | und
   return row
 }
 
+/** An id that no account has. */
+const NOBODY = '00000000-0000-0000-0000-000000000000'
+
+/**
+ * The account of an address. There are two statements, because the second one goes to a single node of a cluster only
+ * when it has the id as a value. An unknown address runs both as well, and takes as long.
+ */
 export async function findUserByAddress (sql: Sql, address: string): Promise<UserRow | undefined> {
-  const [row] = await sql<UserRow>`/* findUserByAddress */
-    select ${columns} from users where user_id = (select user_id from emails where address = ${address})
+  const [claimed] = await sql<{ user_id: string }>`/* findAddress */
+    select user_id from emails where address = ${address}
   `
-  return row
+  return await findUser(sql, claimed?.user_id ?? NOBODY)
 }
 
 /**
@@ -139,17 +146,21 @@ export async function deleteSomeOriginals (sql: Sql, userId: string, limit: numb
   return row?.count ?? 0
 }
 
-/** Deletes an account with all its rows, its address and its identities; returns the identities. */
+/**
+ * Deletes an account with all its rows, its address and its identities; returns the identities. The look-ups are locked
+ * in the order in which a new account claims them: identities, e-mail address, user.
+ */
 export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]> {
-  await sql`/* deleteUser */
-    delete from users where user_id = ${userId}
+  const identities = await sql<{ issuer: string, subject: string }>`/* releaseIdentities */
+    delete from identities where user_id = ${userId} returning issuer, subject
   `
   await sql`/* releaseAddress */
     delete from emails where user_id = ${userId}
   `
-  return await sql<{ issuer: string, subject: string }>`/* releaseIdentities */
-    delete from identities where user_id = ${userId} returning issuer, subject
+  await sql`/* deleteUser */
+    delete from users where user_id = ${userId}
   `
+  return identities
 }
 
 /**

@@ -32,8 +32,9 @@ export async function insertApiKey (
 ): Promise<ApiKey | undefined> {
   const [row] = await sql<ApiKey>`/* insertApiKey */
     insert into api_keys (user_id, key_id, name, can_write, secret_hash, expires_at)
-    select ${userId}::uuid, ${key.key_id}::uuid, ${key.name}::text, ${key.can_write}::boolean, ${key.secret_hash}::bytea, ${key.expires_at ?? null}::timestamptz
-    where (select count(*) from api_keys where user_id = ${userId}) < ${most}
+    select user_id, ${key.key_id}::uuid, ${key.name}::text, ${key.can_write}::boolean, ${key.secret_hash}::bytea, ${key.expires_at ?? null}::timestamptz
+    from users
+    where user_id = ${userId} and (select count(*) from api_keys where user_id = ${userId}) < ${most}
     returning ${columns}
   `
   return row

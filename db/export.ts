@@ -84,7 +84,7 @@ export interface Original {
 export async function listOriginals (sql: Sql, userId: string, limit: number, after?: string): Promise<Original[]> {
   return await sql<Original>`/* listOriginals */
     select r.recording_id, r.format, r.size_bytes, coalesce(
-      (select min(a.local_date) from activities a where a.user_id = r.user_id and a.recording_id = r.recording_id), r.created_at::date
+      (select min(a.local_date) from activities a where a.user_id = ${userId} and a.recording_id = r.recording_id), r.created_at::date
     ) as day
     from recordings r
     where r.user_id = ${userId} ${after === undefined ? fragment`` : fragment`and r.recording_id > ${after}::uuid`}

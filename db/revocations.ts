@@ -70,7 +70,8 @@ export async function deleteExpiredRevocations (sql: Sql, limit: number): Promis
   const [row] = await sql<{ count: number }>`/* deleteExpiredRevocations */
     with gone as (
       delete from revocations
-      where subject in (select subject from revocations where expires_at <= now() order by expires_at limit ${limit} for update skip locked)
+      where subject in (select subject from revocations where expires_at <= now() order by expires_at limit ${limit})
+        and expires_at <= now()
       returning 1
     )
     select count(*) as count from gone

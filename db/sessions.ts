@@ -27,11 +27,10 @@ export async function insertSession (
   expiresAt: string
 ): Promise<boolean> {
   const rows = await sql`/* insertSession */
-    with account as (
-      select user_id from users where user_id = ${userId} and password_hash is not distinct from ${passwordHash} for share
-    )
     insert into sessions (user_id, session_id, expires_at)
-    select user_id, ${sessionId}::uuid, ${expiresAt}::timestamptz from account
+    select user_id, ${sessionId}::uuid, ${expiresAt}::timestamptz from users
+    where user_id = ${userId} and password_hash is not distinct from ${passwordHash}::text
+    for share
     returning session_id
   `
   return rows.length === 1
@@ -95,9 +94,8 @@ export async function deleteExpiredSessions (sql: Sql, limit: number): Promise<n
   const [row] = await sql<{ count: number }>`/* deleteExpiredSessions */
     with gone as (
       delete from sessions
-      where (user_id, session_id) in (
-        select user_id, session_id from sessions where expires_at <= now() order by expires_at limit ${limit} for update skip locked
-      )
+      where (user_id, session_id) in (select user_id, session_id from sessions where expires_at <= now() order by expires_at limit ${limit})
+        and expires_at <= now()
       returning 1
     )
     select count(*) as count from gone
@@ -110,9 +108,8 @@ export async function deleteExpiredRefreshTokens (sql: Sql, limit: number): Prom
   const [row] = await sql<{ count: number }>`/* deleteExpiredRefreshTokens */
     with gone as (
       delete from refresh_tokens
-      where (user_id, token_id) in (
-        select user_id, token_id from refresh_tokens where expires_at <= now() order by expires_at limit ${limit} for update skip locked
-      )
+      where (user_id, token_id) in (select user_id, token_id from refresh_tokens where expires_at <= now() order by expires_at limit ${limit})
+        and expires_at <= now()
       returning 1
     )
     select count(*) as count from gone

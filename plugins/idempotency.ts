@@ -71,8 +71,9 @@ const KeyHeader = Type.Object({
  *     begin → lock by user, method, path and key → is there an answer? → savepoint → handler → store the answer
  *     → commit → send the answer
  *
- * The lock ends with the transaction, so that nothing is left to clear up of a process that died. Requests without the
- * header pay one look at it.
+ * The lock ends with the transaction, so that nothing is left to clear up of a process that died. It belongs to one
+ * server of a cluster; on all of them, the unique key of the stored answers decides. Requests without the header pay
+ * one look at it.
  *
  * A POST handler here has the database as an argument and in no other way: one that is not made by `once`, and does not
  * declare that it calls `idempotently` itself, is refused when the route is registered; in both the request's own
@@ -173,7 +174,7 @@ async function answerOnce<Prepared, Body> (
     (value) => ({ value }),
     (error: unknown) => ({ refusal: refusalOf(error) })
   )
-  return await transaction(sql, async (sql) => {
+  const answered = transaction(sql, async (sql): Promise<SentAnswer> => {
     if (!(await tryLock(sql, seal.lock))) throw stillRunning()
     const kept = await findAnswer(sql, userId, seal.keyHash)
     if (kept !== undefined) return replay(attempt, kept)
@@ -182,16 +183,22 @@ async function answerOnce<Prepared, Body> (
       ? prepared.refusal
       : await transaction(sql, async (sql) => recordAnswer(reply, await work(sql, prepared.value))).catch(refusalOf)
     const { status, headers, body } = answer
-    await keepAnswer(
-      sql,
-      userId,
-      seal.keyHash,
-      { fingerprint, answer: seal.close(JSON.stringify({ status, headers, body })) },
-      KEPT_HOURS
-    )
+    const sealed = seal.close(JSON.stringify({ status, headers, body }))
+    if (!(await keepAnswer(sql, userId, seal.keyHash, { fingerprint, answer: sealed }, KEPT_HOURS))) {
+      throw new AnsweredElsewhere()
+    }
     return answer
   })
+  return await answered.catch(async (error: unknown) => {
+    if (!(error instanceof AnsweredElsewhere)) throw error
+    const kept = await findAnswer(sql, userId, seal.keyHash)
+    if (kept === undefined) throw stillRunning()
+    return replay(attempt, kept)
+  })
 }
+
+/** Another request with the key, whose lock this one could not see, has stored its answer first. */
+class AnsweredElsewhere extends Error {}
 
 function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): SentAnswer {
   if (!fingerprint.equals(kept.fingerprint)) {

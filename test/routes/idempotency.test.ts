@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import t from 'tap'
+import { createDatabase } from '../harness/database.ts'
 import { inject, startProcess, startService, type Answer, type Runner } from '../harness/service.ts'
 
 const PLAN = { name: 'Spring marathon', start_date: '2026-01-05', end_date: '2026-04-26' }
@@ -128,6 +129,36 @@ t.test(
     t.equal(await plansOf(ann), 1)
   }
 )
+
+t.test('processes that do not see each other\'s locks, as on two nodes of a cluster, make one plan', async (t) => {
+  // Found before the system's own function: every process is given the lock.
+  const url = await createDatabase(t)
+  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
+  t.teardown(() => admin.end({ timeout: 5 }))
+  await admin`create function pg_try_advisory_xact_lock(bigint) returns boolean language sql as 'select true'`
+  await admin.unsafe(`alter database ${new URL(url).pathname.slice(1)} set search_path = public, pg_catalog`)
+  const services = [
+    await startService(t, { env: { DATABASE_URL: url } }),
+    await startService(t, { env: { DATABASE_URL: url } })
+  ] as const
+  const ann = await services[0].runner()
+  const keys = Array.from({ length: 20 }, () => randomUUID())
+  const answers = await Promise.all(keys.map(async (key) => await Promise.all(services.map(async ({ app }) =>
+    await inject(app, {
+      method: 'POST',
+      url: '/api/v1/plans',
+      payload: PLAN,
+      headers: { authorization: `Bearer ${ann.access_token}`, 'idempotency-key': key }
+    })
+  ))))
+  for (const [first, second] of answers) {
+    t.equal(first?.status, 201)
+    t.same(second?.raw, first?.raw)
+    t.equal([first, second].filter((answer) => answer?.headers['idempotent-replayed'] === 'true').length, 1)
+  }
+  const [row] = await admin`select count(*)::integer as count from plans where user_id = ${ann.id}`
+  t.equal(row?.count, keys.length)
+})
 
 t.test('a key belongs to one body, one user, one path and one query', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
