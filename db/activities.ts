@@ -1,19 +1,34 @@
 import type { Activity } from '../schemas/activities.ts'
+import type { DatedSettings } from '../src/domain/physiology.ts'
+import type { RecordedExertion } from '../src/domain/training/exertion.ts'
 import { fragment, json, type Sql } from './sql.ts'
 
 export interface ActivityRow extends Activity {
   revision: number
 }
 
-/** The stored fields of an activity from a recording. */
+/** The stored fields of an activity. */
 export type NewActivity = Omit<
   Activity,
-  'id' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'
+  'id' | 'elevation' | 'crop' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'
 > & {
   id: string
   format: string
   recording_id: string | null
   device_name: string | null
+  /** Null: entered by hand. */
+  exertion: RecordedExertion | null
+  /** Undefined: the default gear of the sport, if there is any. */
+  gear_id?: string | null | undefined
+}
+
+/** An activity with what is needed to change it. */
+export interface ChangeableActivity extends ActivityRow {
+  exertion: RecordedExertion | null
+  /** The settings of its owner, in no order, from which those of its day can be found. */
+  settings: DatedSettings[]
+  /** Whether the gear it is to have exists. */
+  has_gear: boolean
 }
 
 export interface ActivityFilter {
@@ -23,6 +38,7 @@ export interface ActivityFilter {
   min_distance_m?: number | undefined
   max_distance_m?: number | undefined
   is_race?: boolean | undefined
+  gear_id?: string | undefined
   q?: string | undefined
   limit: number
 }
@@ -31,11 +47,16 @@ const columns = fragment`
   a.activity_id as id, a.sport, a.sub_sport, a.name, a.start_time, a.timezone, a.local_date,
   a.distance_m, a.elapsed_s, a.moving_s, a.elevation_gain_m, a.elevation_loss_m,
   a.average_heart_rate_bpm, a.max_heart_rate_bpm, a.average_cadence_spm, a.average_pace_s_per_km, a.grade_adjusted_pace_s_per_km,
-  a.load, a.load_model, a.perceived_effort, a.is_race, null as gear_id, a.notes, null as workout_id, null as match,
+  null as elevation, null as crop,
+  a.load, a.load_model, a.perceived_effort, a.is_race, a.gear_id, a.notes, null as workout_id, null as match,
   jsonb_build_object(
     'format', a.format, 'device', a.device_name, 'file_name', r.file_name, 'size_bytes', r.size_bytes, 'sha256', encode(r.sha256, 'hex')
   ) as source,
   a.device, a.laps_count, a.revision, a.created_at, a.updated_at
+`
+/** The rows `a` that a statement has just written. */
+const stored = fragment`
+  a left join recordings r on r.user_id = a.user_id and r.recording_id = a.recording_id
 `
 const withSource = fragment`
   activities a left join recordings r on r.user_id = a.user_id and r.recording_id = a.recording_id
@@ -48,7 +69,7 @@ export async function listActivities (
   filter: ActivityFilter,
   after?: { start_time: string; id: string }
 ): Promise<ActivityRow[]> {
-  const { from, to, sport, min_distance_m, max_distance_m, is_race, q, limit } = filter
+  const { from, to, sport, min_distance_m, max_distance_m, is_race, gear_id, q, limit } = filter
   return await sql<ActivityRow>`/* listActivities */
     select ${columns}
     from ${withSource}
@@ -60,6 +81,7 @@ export async function listActivities (
       ${min_distance_m === undefined ? fragment`` : fragment`and a.distance_m >= ${min_distance_m}`}
       ${max_distance_m === undefined ? fragment`` : fragment`and a.distance_m <= ${max_distance_m}`}
       ${is_race === undefined ? fragment`` : fragment`and a.is_race = ${is_race}`}
+      ${gear_id === undefined ? fragment`` : fragment`and a.gear_id = ${gear_id}`}
       ${q === undefined ? fragment`` : fragment`and (strpos(lower(a.name), lower(${q})) > 0 or strpos(lower(a.notes), lower(${q})) > 0)`}
     order by a.start_time desc, a.activity_id desc
     limit ${limit + 1}
@@ -112,20 +134,125 @@ export async function findOverlapping (
   return row?.id
 }
 
-export async function insertActivity (sql: Sql, userId: string, activity: NewActivity): Promise<void> {
-  const a = activity
-  await sql`/* insertActivity */
-    insert into activities (
-      user_id, activity_id, sport, sub_sport, name, start_time, timezone, local_date,
-      distance_m, elapsed_s, moving_s, elevation_gain_m, elevation_loss_m,
-      average_heart_rate_bpm, max_heart_rate_bpm, average_cadence_spm, average_pace_s_per_km, grade_adjusted_pace_s_per_km,
-      load, load_model, perceived_effort, is_race, notes, format, recording_id, device_name, device, laps_count
-    ) values (
-      ${userId}, ${a.id}, ${a.sport}, ${a.sub_sport}, ${a.name}, ${a.start_time}::timestamptz, ${a.timezone}, ${a.local_date}::date,
-      ${a.distance_m}, ${a.elapsed_s}, ${a.moving_s}, ${a.elevation_gain_m}, ${a.elevation_loss_m},
-      ${a.average_heart_rate_bpm}, ${a.max_heart_rate_bpm}, ${a.average_cadence_spm}, ${a.average_pace_s_per_km}, ${a.grade_adjusted_pace_s_per_km},
-      ${a.load}, ${a.load_model}, ${a.perceived_effort}, ${a.is_race}, ${a.notes}, ${a.format}, ${a.recording_id}, ${a.device_name},
-      ${json(a.device)}, ${a.laps_count}
-    )
+const settings = fragment`
+  coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'valid_from', p.valid_from, 'sex', p.sex, 'max_heart_rate_bpm', p.max_heart_rate_bpm,
+      'resting_heart_rate_bpm', p.resting_heart_rate_bpm, 'threshold_heart_rate_bpm', p.threshold_heart_rate_bpm,
+      'threshold_pace_s_per_km', p.threshold_pace_s_per_km
+    ))
+    from physiology p where p.user_id = u.user_id
+  ), '[]') as settings
+`
+
+/** What the day and the load of an activity depend on beside it; undefined if the account no longer exists. */
+export async function findDayAndBody (
+  sql: Sql,
+  userId: string
+): Promise<{ timezone: string, settings: DatedSettings[] } | undefined> {
+  const [row] = await sql<{ timezone: string, settings: DatedSettings[] }>`/* findDayAndBody */
+    select u.timezone, ${settings} from users u where u.user_id = ${userId}
   `
+  return row
+}
+
+/** An activity that is to be changed, to have the gear `gearId` unless that is null. */
+export async function findActivityToChange (
+  sql: Sql,
+  userId: string,
+  activityId: string,
+  gearId: string | null
+): Promise<ChangeableActivity | undefined> {
+  const [activity] = await sql<ChangeableActivity>`/* findActivityToChange */
+    select ${columns}, a.exertion, ${settings},
+      ${gearId}::uuid is null or exists (select from gear g where g.user_id = u.user_id and g.gear_id = ${gearId}) as has_gear
+    from ${withSource} join users u on u.user_id = a.user_id
+    where a.user_id = ${userId} and a.activity_id = ${activityId}
+  `
+  return activity
+}
+
+/**
+ * Stores an activity, with the gear it names or the default gear of its sport. Undefined if there is no such gear; gear
+ * that is being deleted at the same time is waited for and then not there.
+ */
+export async function insertActivity (
+  sql: Sql,
+  userId: string,
+  activity: NewActivity
+): Promise<ActivityRow | undefined> {
+  const a = activity
+  const gear = a.gear_id === undefined
+    ? fragment`g.sport = ${a.sport} and g.is_default`
+    : fragment`g.gear_id = ${a.gear_id}::uuid`
+  const [row] = await sql<ActivityRow>`/* insertActivity */
+    with chosen as (select g.gear_id from gear g where g.user_id = ${userId} and ${gear} for key share),
+    a as (
+      insert into activities (
+        user_id, activity_id, sport, sub_sport, name, start_time, timezone, local_date,
+        distance_m, elapsed_s, moving_s, elevation_gain_m, elevation_loss_m,
+        average_heart_rate_bpm, max_heart_rate_bpm, average_cadence_spm, average_pace_s_per_km, grade_adjusted_pace_s_per_km,
+        load, load_model, perceived_effort, is_race, notes, format, recording_id, device_name, device, laps_count, exertion, gear_id
+      )
+      select
+        ${userId}, ${a.id}, ${a.sport}, ${a.sub_sport}, ${a.name}, ${a.start_time}::timestamptz, ${a.timezone}, ${a.local_date}::date,
+        ${a.distance_m}, ${a.elapsed_s}, ${a.moving_s}, ${a.elevation_gain_m}, ${a.elevation_loss_m},
+        ${a.average_heart_rate_bpm}, ${a.max_heart_rate_bpm}, ${a.average_cadence_spm}, ${a.average_pace_s_per_km},
+        ${a.grade_adjusted_pace_s_per_km}, ${a.load}, ${a.load_model}, ${a.perceived_effort}, ${a.is_race}, ${a.notes}, ${a.format},
+        ${a.recording_id}, ${a.device_name}, ${json(a.device)}, ${a.laps_count}, ${json(a.exertion)}, (select gear_id from chosen)
+      where ${typeof a.gear_id !== 'string'} or exists (select from chosen)
+      returning *
+    )
+    select ${columns} from ${stored}
+  `
+  return row
+}
+
+/**
+ * Stores the fields that a change may affect, in the revision that was read; undefined if the activity was changed in
+ * between, or its gear or the activity itself no longer exists.
+ */
+export async function updateActivity (sql: Sql, userId: string, next: ActivityRow): Promise<ActivityRow | undefined> {
+  const [row] = await sql<ActivityRow>`/* updateActivity */
+    with chosen as (select gear_id from gear where user_id = ${userId} and gear_id = ${next.gear_id}::uuid for key share),
+    a as (
+      update activities
+      set name = ${next.name}, notes = ${next.notes}, sport = ${next.sport}, sub_sport = ${next.sub_sport},
+        perceived_effort = ${next.perceived_effort}, is_race = ${next.is_race}, gear_id = (select gear_id from chosen),
+        start_time = ${next.start_time}::timestamptz, local_date = ${next.local_date}::date,
+        load = ${next.load}, load_model = ${next.load_model}, revision = revision + 1, updated_at = now()
+      where user_id = ${userId} and activity_id = ${next.id} and revision = ${next.revision}
+        and (${next.gear_id}::uuid is null or exists (select from chosen))
+      returning *
+    )
+    select ${columns} from ${stored}
+  `
+  return row
+}
+
+/**
+ * Deletes an activity as it was read, and its originals where no other activity is made of them; undefined if it was
+ * changed or deleted in between. To be called with the account locked: two activities of one original must not both
+ * leave it to the other.
+ */
+export async function deleteActivity (
+  sql: Sql,
+  userId: string,
+  { id, revision }: ActivityRow
+): Promise<true | undefined> {
+  const rows = await sql`/* deleteActivity */
+    with gone as (
+      delete from activities where user_id = ${userId} and activity_id = ${id} and revision = ${revision} returning recording_id
+    ),
+    originals as (
+      delete from recordings r using gone
+      where r.user_id = ${userId} and r.recording_id = gone.recording_id
+        and not exists (
+          select from activities a
+          where a.user_id = ${userId} and a.recording_id = gone.recording_id and a.activity_id <> ${id}
+        )
+    )
+    select from gone
+  `
+  return rows.length === 1 ? true : undefined
 }

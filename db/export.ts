@@ -15,6 +15,8 @@ export interface ExportedTable {
 export const EXPORTED_TABLES: ExportedTable[] = [
   { table: 'plans', key: [['plan_id', 'uuid']] },
   { table: 'activities', key: [['activity_id', 'uuid']] },
+  { table: 'gear', key: [['gear_id', 'uuid']] },
+  { table: 'goals', key: [['goal_id', 'uuid']] },
   { table: 'physiology', key: [['physiology_id', 'uuid']] },
   { table: 'recordings', key: [['recording_id', 'uuid']] },
   { table: 'api_keys', key: [['key_id', 'uuid']], hidden: ['secret_hash'] },

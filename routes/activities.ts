@@ -1,15 +1,19 @@
 import { Readable } from 'node:stream'
 import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { findActivity, listActivities } from '../db/activities.ts'
+import { findActivity, listActivities, type ActivityRow } from '../db/activities.ts'
 import { findOriginal, readRecording } from '../db/recordings.ts'
-import { Activity, ActivityPage, ActivityParams, ActivityQuery } from '../schemas/activities.ts'
-import { NotModified } from '../schemas/common.ts'
+import type { Sql } from '../db/sql.ts'
+import {
+  Activity, ActivityChange, ActivityPage, ActivityParams, ActivityQuery, ManualActivity
+} from '../schemas/activities.ts'
+import { NoContent, NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { notFound } from '../src/errors.ts'
-import { answering } from '../src/http/answer.ts'
+import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { isNotModified, representation } from '../src/http/etag.ts'
+import { isNotModified, representation, validators, writeOptimistically } from '../src/http/etag.ts'
+import { activityToChange, addActivity, changeActivity, removeActivity } from '../src/workflows/activities.ts'
 
 const MEDIA_TYPES = {
   fit: 'application/vnd.ant.fit',
@@ -20,8 +24,26 @@ const MEDIA_TYPES = {
 const LIST = 'activities'
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-/** Recorded runs. */
+/** Activities, recorded or entered by hand. */
 export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.post('/', {
+    schema: {
+      operationId: 'createActivity',
+      summary: 'Enter an activity by hand',
+      description:
+        'Creates an activity that was not recorded. Its load is computed from the distance and the time, the mean ' +
+        'heart rate or the perceived effort, with the settings of its day. Without `gear_id` it gets the default gear ' +
+        'of its sport; null is no gear.',
+      tags: ['Activities'],
+      body: ManualActivity,
+      response: { 201: Activity, ...errors(400, 401, 403, 404, 409, 413, 415, 422, 429) }
+    }
+  }, app.once(async (sql, { user, body, log }) => {
+    const activity = await addActivity(sql, user.id, body)
+    log.info({ activity_id: activity.id }, 'activity created')
+    return created(activity, { location: `/api/v1/activities/${activity.id}`, ...validators(activity) })
+  }))
+
   app.get('/', {
     schema: {
       operationId: 'listActivities',
@@ -48,9 +70,52 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 200: Activity, ...errors(401, 404, 422, 429) }
     }
   }, answering(async (request) => {
-    const activity = await findActivity(request.sql, request.user.id, request.params.activity_id)
-    if (activity === undefined) throw notFound('activity')
-    return representation(request, activity)
+    const { sql, user, params: { activity_id } } = request
+    return representation(request, await existing(sql, user.id, activity_id))
+  }))
+
+  app.patch('/:activity_id', {
+    schema: {
+      operationId: 'updateActivity',
+      summary: 'Update an activity',
+      description:
+        'Changes the given fields and leaves the others as they are; null clears an optional field. The load follows a ' +
+        'change of the sport or the perceived effort. What was recorded cannot be changed: `start_time` only of an ' +
+        'activity entered by hand. With `If-Match`, only the given version is changed.',
+      tags: ['Activities'],
+      params: ActivityParams,
+      body: ActivityChange,
+      response: { 200: Activity, ...errors(400, 401, 403, 404, 412, 413, 415, 422, 429) }
+    }
+  }, answering(async (request) => {
+    const { sql, user, params: { activity_id }, body } = request
+    const changed = await writeOptimistically(
+      request,
+      () => activityToChange(sql, user.id, activity_id, body),
+      (activity) => changeActivity(sql, user.id, activity, body)
+    )
+    return ok(changed, validators(changed))
+  }))
+
+  app.delete('/:activity_id', {
+    schema: {
+      operationId: 'deleteActivity',
+      summary: 'Delete an activity',
+      description:
+        'Deletes the activity, and its file unless another activity is made of it: the same file can be imported again. ' +
+        'With `If-Match`, only the given version is deleted.',
+      tags: ['Activities'],
+      params: ActivityParams,
+      response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
+    }
+  }, answering(async (request) => {
+    const { sql, user, params: { activity_id } } = request
+    await writeOptimistically(
+      request,
+      () => existing(sql, user.id, activity_id),
+      (activity) => removeActivity(sql, user.id, activity)
+    )
+    return noContent()
   }))
 
   app.get(
@@ -92,4 +157,10 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
         .send(Readable.from(request.method === 'HEAD' ? [] : readRecording(sql, user.id, original)))
     }
   )
+}
+
+async function existing (sql: Sql, userId: string, activityId: string): Promise<ActivityRow> {
+  const activity = await findActivity(sql, userId, activityId)
+  if (activity === undefined) throw notFound('activity')
+  return activity
 }

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { Day, Id, Moment, PageQuery, nullable, page } from './common.ts'
+import { Day, Id, Moment, PageQuery, nullable, page, text } from './common.ts'
 
 export const Sport = Type.String({ enum: ['running', 'cycling', 'swimming', 'walking', 'hiking', 'strength', 'other'] })
 export const SubSport = Type.String({ enum: ['road', 'trail', 'track', 'treadmill'] })
@@ -26,6 +26,14 @@ export const Activity = Type.Object({
   average_cadence_spm: figure('Steps per minute'),
   average_pace_s_per_km: figure('Seconds per kilometre over moving time'),
   grade_adjusted_pace_s_per_km: figure('Seconds per kilometre on flat ground at the same energy cost (Minetti)'),
+  elevation: nullable(Type.Object({
+    threshold_m: Type.Number({ description: 'Metres; a climb or a descent of less is noise' }),
+    source: Type.String({ enum: ['barometer', 'gps', 'unknown'] })
+  }, { description: 'How the elevation figures were computed; null if it is not known' })),
+  crop: nullable(Type.Object({
+    from_s: Type.Number({ description: 'Seconds since the start of the recording' }),
+    to_s: Type.Number({ description: 'Seconds since the start of the recording' })
+  }, { description: 'The part of the recording that the figures are computed from; null: all of it' })),
   load: figure('Training load'),
   load_model: nullable(Type.String({ enum: ['rtss', 'hrtss', 'session_rpe'] })),
   perceived_effort: figure('0 to 10'),
@@ -60,10 +68,69 @@ export const ActivityQuery = Type.Object({
   min_distance_m: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
   max_distance_m: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
   is_race: Type.Optional(Type.Boolean()),
+  gear_id: Type.Optional(Id),
   q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Text in the name or the notes' })),
   ...PageQuery
 }, { additionalProperties: false })
 export type ActivityQuery = Static<typeof ActivityQuery>
+
+/** The longest activity that can be entered: a fortnight. */
+const LONGEST_S = 14 * 86_400
+const perceivedEffort = Type.Number({ minimum: 0, maximum: 10, description: 'Session RPE, 0 (rest) to 10 (maximal)' })
+
+/** An activity entered by hand. */
+export const ManualActivity = Type.Object({
+  sport: Sport,
+  sub_sport: Type.Optional(SubSport),
+  name: Type.Optional(text(200)),
+  start_time: Type.String({ format: 'date-time', description: 'ISO 8601, with any offset' }),
+  distance_m: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000, description: 'Metres' })),
+  elapsed_s: Type.Number({ exclusiveMinimum: 0, maximum: LONGEST_S, description: 'Seconds from start to end' }),
+  moving_s: Type.Optional(Type.Number({
+    exclusiveMinimum: 0, maximum: LONGEST_S, description: 'Seconds in motion; elapsed_s if it is not given'
+  })),
+  average_heart_rate_bpm: Type.Optional(
+    Type.Number({ minimum: 25, maximum: 250, description: 'Beats per minute' })
+  ),
+  perceived_effort: Type.Optional(perceivedEffort),
+  is_race: Type.Optional(Type.Boolean()),
+  gear_id: Type.Optional(nullable(Type.String({
+    format: 'uuid', description: 'The default gear of the sport if it is not given; null: no gear'
+  }))),
+  notes: Type.Optional(text(10_000))
+}, {
+  additionalProperties: false,
+  examples: [{
+    sport: 'running',
+    name: 'Treadmill intervals',
+    start_time: '2024-03-01T06:30:00.000Z',
+    distance_m: 10_000,
+    elapsed_s: 3024,
+    moving_s: 2985,
+    average_heart_rate_bpm: 146,
+    perceived_effort: 6
+  }]
+})
+export type ManualActivity = Static<typeof ManualActivity>
+
+/** The fields of an activity that its owner may change. */
+export const ActivityChange = Type.Object({
+  name: Type.Optional(nullable(text(200))),
+  notes: Type.Optional(nullable(text(10_000))),
+  sport: Type.Optional(Sport),
+  sub_sport: Type.Optional(nullable(SubSport)),
+  perceived_effort: Type.Optional(nullable(perceivedEffort)),
+  is_race: Type.Optional(Type.Boolean()),
+  gear_id: Type.Optional(nullable(Id)),
+  start_time: Type.Optional(
+    Type.String({ format: 'date-time', description: 'ISO 8601, with any offset; only of an activity entered by hand' })
+  )
+}, {
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ name: 'Morning run', perceived_effort: 4, is_race: false, notes: 'Felt easy all the way.' }]
+})
+export type ActivityChange = Static<typeof ActivityChange>
 
 export const ActivityParams = Type.Object({ activity_id: Id })
 export const ActivityPage = page(Activity)

@@ -5,7 +5,8 @@ import { ok, type Answer } from './answer.ts'
 /** A resource in one of its revisions. */
 interface Revised {
   id: string
-  revision: number
+  /** A number that is stored; text where the representation also depends on other rows. */
+  revision: number | string
 }
 
 /** A request, by whose `If-Match` or `If-None-Match` it is decided. */

@@ -12,6 +12,7 @@ import { lockUser } from '../../db/accounts.ts'
 import type { ImportedActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn, type BodySettings } from '../domain/physiology.ts'
+import { recordedExertion } from '../domain/training/exertion.ts'
 import { loadOf, trainingImpulse } from '../domain/training/load.ts'
 import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
@@ -222,7 +223,7 @@ function recordedLoad (activity: DecodedActivity, settings: BodySettings) {
 }
 
 function toStore (
-  { summary, deviceName }: DecodedActivity,
+  { summary, deviceName, activeS, gradedSpeedMPerS, heartRateTimes }: DecodedActivity,
   { recording_id, format }: Original
 ): Omit<NewActivity, 'timezone' | 'local_date' | 'load' | 'load_model'> {
   return {
@@ -233,6 +234,7 @@ function toStore (
     notes: null,
     format,
     recording_id,
-    device_name: deviceName
+    device_name: deviceName,
+    exertion: recordedExertion(activeS, gradedSpeedMPerS, heartRateTimes)
   }
 }

@@ -81,10 +81,11 @@ async function things (): Promise<Record<string, string>> {
 
 /** The methods of a generated client: another name here breaks the programs that use one. */
 const OPERATION_IDS = [
-  'changePassword', 'checkLiveness', 'checkReadiness', 'createApiKey', 'createPhysiology', 'createPlan', 'deleteAccount',
-  'deleteApiKey', 'deletePhysiology', 'deletePlan', 'downloadActivityFile', 'exportAccount', 'getAccount', 'getActivity',
+  'changePassword', 'checkLiveness', 'checkReadiness', 'createActivity', 'createApiKey', 'createPhysiology', 'createPlan', 'deleteAccount',
+  'deleteActivity', 'deleteApiKey', 'deletePhysiology', 'deletePlan', 'downloadActivityFile', 'exportAccount', 'getAccount', 'getActivity',
   'getHealth', 'getMetrics', 'getPlan', 'getServiceInfo', 'importActivity', 'listActivities', 'listApiKeys',
-  'listPhysiology', 'listPlans', 'logIn', 'logOut', 'refreshSession', 'registerAccount', 'updateAccount', 'updatePlan'
+  'listPhysiology', 'listPlans', 'logIn', 'logOut', 'refreshSession', 'registerAccount', 'updateAccount', 'updateActivity',
+  'updatePlan'
 ]
 
 t.test('the document is OpenAPI 3.1, and every operation in it is named as a method and described', async (t) => {

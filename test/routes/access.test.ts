@@ -53,6 +53,8 @@ const CALLS: Record<string, Call> = {
   'POST /api/v1/api-keys': { payload: { name: 'Key', scopes: ['read'] } },
   'POST /api/v1/plans': { payload: PLAN },
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },
+  'POST /api/v1/activities': { payload: { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 } },
+  'PATCH /api/v1/activities/{activity_id}': { payload: { name: 'Morning run' } },
   'POST /api/v1/activities/import': UPLOAD
 }
 

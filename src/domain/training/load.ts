@@ -60,6 +60,22 @@ export function heartRateTimes (activeS: Float64Array, heartRateBpm: Float64Arra
   return times
 }
 
+/** The heart rates at which time was spent, in beats per minute, each with its seconds to the millisecond. */
+export function ratesOf (times: HeartRateTimes): Array<[bpm: number, seconds: number]> {
+  const rates: Array<[number, number]> = []
+  for (const [rate, seconds] of times.entries()) {
+    if (seconds > 0) rates.push([rate / RATES_PER_BPM, Math.round(seconds * 1000) / 1000])
+  }
+  return rates
+}
+
+/** The inverse of {@link ratesOf}. */
+export function timesAtRates (rates: ReadonlyArray<readonly [bpm: number, seconds: number]>): HeartRateTimes {
+  const times = new Float64Array(HIGHEST_BPM * RATES_PER_BPM + 1)
+  for (const [bpm, seconds] of rates) times[Math.round(bpm * RATES_PER_BPM)] = seconds
+  return times
+}
+
 /**
  * Training impulse (TRIMP) in Banister's arbitrary units: Σ Δt · x · a · e^(b·x), Δt in minutes at a heart rate; null
  * if no heart rate was measured.

@@ -1,0 +1,139 @@
+import { lockUser } from '../../db/accounts.ts'
+import {
+  deleteActivity, findActivityToChange, findDayAndBody, insertActivity, updateActivity,
+  type ActivityRow, type ChangeableActivity
+} from '../../db/activities.ts'
+import { transaction, type Sql } from '../../db/sql.ts'
+import type { ActivityChange, ManualActivity } from '../../schemas/activities.ts'
+import { localDate } from '../domain/local-day.ts'
+import { settingsOn, type DatedSettings } from '../domain/physiology.ts'
+import { PLAUSIBLE_SPEED_M_PER_S, type Sport } from '../domain/sports.ts'
+import { exertionOf, type ActivityFigures, type RecordedExertion } from '../domain/training/exertion.ts'
+import { loadOf, type LoadModel } from '../domain/training/load.ts'
+import { paceOf, rounded } from '../domain/units.ts'
+import { AppError, invalid, notFound } from '../errors.ts'
+import { newId } from '../ids.ts'
+
+/**
+ * Stores an activity entered by hand.
+ * @throws AppError VALIDATION_ERROR for figures that contradict each other; NOT_FOUND for gear the runner does not have
+ */
+export async function addActivity (sql: Sql, userId: string, body: ManualActivity): Promise<ActivityRow> {
+  const figures = figuresOf(body)
+  checkFigures(figures)
+  const owner = await findDayAndBody(sql, userId)
+  if (owner === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
+  const start = new Date(body.start_time)
+  const local_date = localDate(start.getTime(), owner.timezone)
+  const activity = await insertActivity(sql, userId, {
+    ...figures,
+    id: newId(),
+    sub_sport: body.sub_sport ?? null,
+    name: body.name ?? null,
+    start_time: start.toISOString(),
+    timezone: owner.timezone,
+    local_date,
+    elevation_gain_m: null,
+    elevation_loss_m: null,
+    max_heart_rate_bpm: null,
+    average_cadence_spm: null,
+    average_pace_s_per_km: rounded(paceOf(figures.distance_m, figures.moving_s), 2),
+    ...currentLoad(figures, null, local_date, owner.settings),
+    is_race: body.is_race ?? false,
+    gear_id: body.gear_id,
+    notes: body.notes ?? null,
+    format: 'manual',
+    recording_id: null,
+    device_name: null,
+    device: null,
+    laps_count: 0,
+    exertion: null
+  })
+  if (activity === undefined) throw notFound('gear')
+  return activity
+}
+
+/** All the time was spent in motion unless the runner says otherwise. */
+function figuresOf (body: ManualActivity): ActivityFigures & { elapsed_s: number, moving_s: number } {
+  return {
+    sport: body.sport as Sport,
+    distance_m: body.distance_m ?? null,
+    elapsed_s: body.elapsed_s,
+    moving_s: body.moving_s ?? body.elapsed_s,
+    average_heart_rate_bpm: body.average_heart_rate_bpm ?? null,
+    grade_adjusted_pace_s_per_km: null,
+    perceived_effort: body.perceived_effort ?? null
+  }
+}
+
+function checkFigures ({ sport, distance_m, elapsed_s, moving_s }: ReturnType<typeof figuresOf>): void {
+  if (moving_s > elapsed_s) throw invalid('moving_s', 'moving_s must not exceed elapsed_s')
+  if (distance_m !== null && distance_m > PLAUSIBLE_SPEED_M_PER_S[sport] * moving_s) {
+    throw invalid('distance_m', `distance_m cannot be covered in that time: nobody is that fast at ${sport}`)
+  }
+}
+
+/**
+ * The activity that a change is to be applied to.
+ * @throws AppError NOT_FOUND if it does not exist, or the gear that it is to have
+ */
+export async function activityToChange (
+  sql: Sql,
+  userId: string,
+  activityId: string,
+  { gear_id }: ActivityChange
+): Promise<ChangeableActivity> {
+  const activity = await findActivityToChange(sql, userId, activityId, gear_id ?? null)
+  if (activity === undefined) throw notFound('activity')
+  if (!activity.has_gear) throw notFound('gear')
+  return activity
+}
+
+/**
+ * Changes an activity in the revision that was read, with its load where that depends on the change; undefined if it
+ * was changed in between.
+ * @throws AppError VALIDATION_ERROR for the start of a recording
+ */
+export async function changeActivity (
+  sql: Sql,
+  userId: string,
+  activity: ChangeableActivity,
+  change: ActivityChange
+): Promise<ActivityRow | undefined> {
+  const next = { ...activity, ...change }
+  if (change.start_time !== undefined) {
+    if (activity.source.format !== 'manual') {
+      throw invalid('start_time', 'start_time is recorded: it can be changed only of an activity entered by hand')
+    }
+    next.start_time = new Date(change.start_time).toISOString()
+    next.local_date = localDate(Date.parse(next.start_time), activity.timezone)
+  }
+  const affectsLoad = next.sport !== activity.sport || next.perceived_effort !== activity.perceived_effort ||
+    next.local_date !== activity.local_date
+  if (affectsLoad) {
+    const figures = { ...next, sport: next.sport as Sport }
+    Object.assign(next, currentLoad(figures, next.exertion, next.local_date, next.settings))
+  }
+  return await updateActivity(sql, userId, next)
+}
+
+/**
+ * Deletes an activity in the revision that was read, and its original with the last activity made of it; undefined if
+ * it was changed in between.
+ */
+export async function removeActivity (sql: Sql, userId: string, activity: ActivityRow): Promise<true | undefined> {
+  return await transaction(sql, async (sql) => {
+    await lockUser(sql, userId)
+    return await deleteActivity(sql, userId, activity)
+  })
+}
+
+function currentLoad (
+  figures: ActivityFigures,
+  recorded: RecordedExertion | null,
+  day: string,
+  settings: DatedSettings[]
+): { load: number | null, load_model: LoadModel | null } {
+  const { load, load_model } = loadOf(exertionOf(figures, recorded), settingsOn(day, settings))
+  return { load: rounded(load, 2), load_model }
+}
