@@ -1,0 +1,163 @@
+import type { Columns, Pause } from '../recording.ts'
+import { curveOf, valueAt, type Curve } from './curve.ts'
+import { smoothAltitude } from './elevation.ts'
+import { activeTimeS, SHORTEST_STOP_S, STANDING_M_PER_S } from './moving.ts'
+
+/** A lap or a split, as the API shows it. */
+export interface Section {
+  /** From 1. */
+  index: number
+  /** Seconds since the start of the activity. */
+  start_s: number
+  distance_m: number | null
+  elapsed_s: number
+  /** At most `elapsed_s`. */
+  moving_s: number
+  elevation_gain_m: number | null
+  average_heart_rate_bpm: number | null
+}
+
+/** The figures of the whole activity, which its sections add up to. */
+export interface Totals {
+  distance_m: number | null
+  elapsed_s: number
+  moving_s: number
+  elevation_gain_m: number | null
+}
+
+/** What is needed to tell the figures of any section of a recording. */
+export interface Course {
+  totals: Totals
+  /** Metres since the start, in proportion to the believed total. No moments where there is no distance. */
+  distanceM: Curve
+  /** Seconds in motion since the start, as the distance tells it. */
+  movingS: Curve
+  /** Metres climbed since the start, every rise of the smoothed altitude counted. */
+  climbedM: Curve
+  /** Heart beats · 60, and the seconds in which they were counted. */
+  beats: Curve
+  beatsS: Curve
+}
+
+/** Heart rates further apart than this, in seconds, have a gap between them. */
+const LONGEST_GAP_S = 60
+
+/** The course of a recording whose figures are these. */
+export function courseOf (columns: Columns, pauses: readonly Pause[], totals: Totals): Course {
+  const { timeS } = columns
+  const activeS = activeTimeS(timeS, pauses)
+  const { beats, beatsS } = heartBeats(columns, activeS)
+  return {
+    totals,
+    distanceM: curveOf(timeS, scaledTo(columns.distanceM, totals.distance_m)),
+    movingS: movingCurve(columns, activeS),
+    climbedM: climbCurve(columns),
+    beats,
+    beatsS
+  }
+}
+
+/**
+ * The distances of the records in proportion to a total: the device's sum and its last record often differ a little.
+ */
+export function scaledTo (distanceM: Float64Array, totalM: number | null): Float64Array<ArrayBuffer> {
+  const last = distanceM.findLast((value) => !Number.isNaN(value))
+  const scale = totalM === null || last === undefined || !(last > 0) ? 1 : totalM / last
+  return Float64Array.from(distanceM, (value) => value * scale)
+}
+
+/** Moving time by the distances alone: without stops of at least 10 s below 0.5 m/s. */
+function movingCurve ({ timeS, distanceM }: Columns, activeS: Float64Array): Curve {
+  const moving = new Float64Array(timeS.length).fill(Number.NaN)
+  let total = 0
+  let last = -1
+  /** Since when the runner has been standing, as a place. */
+  let stop = -1
+  for (let i = 0; i < timeS.length; i++) {
+    if (Number.isNaN(distanceM[i]!)) continue
+    if (last >= 0) {
+      const stepS = activeS[i]! - activeS[last]!
+      const stands = distanceM[i]! - distanceM[last]! < STANDING_M_PER_S * stepS
+      if (stands && stop < 0) stop = last
+      if (!stands && stop >= 0) {
+        total = ended(stop, last)
+        stop = -1
+      }
+      if (!stands) total += stepS
+    }
+    moving[i] = total
+    last = i
+  }
+  if (stop >= 0) ended(stop, last)
+  return curveOf(timeS, moving)
+
+  /** A stop that was too short to be one counts as movement after all; answers the moving time at its end. */
+  function ended (from: number, to: number): number {
+    const isStop = activeS[to]! - activeS[from]! >= SHORTEST_STOP_S
+    const start = moving[from]!
+    if (!isStop) {
+      for (let i = from + 1; i <= to; i++) {
+        if (!Number.isNaN(distanceM[i]!)) moving[i] = start + activeS[i]! - activeS[from]!
+      }
+    }
+    return moving[to]!
+  }
+}
+
+function climbCurve ({ timeS, altitudeM }: Columns): Curve {
+  const climbed = smoothAltitude(timeS, altitudeM)
+  let total = 0
+  let before = Number.NaN
+  for (let i = 0; i < climbed.length; i++) {
+    const altitude = climbed[i]!
+    if (Number.isNaN(altitude)) continue
+    if (altitude > before) total += altitude - before
+    before = altitude
+    climbed[i] = total
+  }
+  return curveOf(timeS, climbed)
+}
+
+function heartBeats ({ timeS, heartRateBpm }: Columns, activeS: Float64Array): { beats: Curve, beatsS: Curve } {
+  const beats = new Float64Array(timeS.length).fill(Number.NaN)
+  const seconds = new Float64Array(timeS.length).fill(Number.NaN)
+  let sum = 0
+  let sumS = 0
+  let last = -1
+  for (let i = 0; i < timeS.length; i++) {
+    const rate = heartRateBpm[i]!
+    if (!(rate > 0)) continue
+    const stepS = last < 0 ? 0 : activeS[i]! - activeS[last]!
+    if (last >= 0 && stepS <= LONGEST_GAP_S) {
+      sum += (rate + heartRateBpm[last]!) / 2 * stepS
+      sumS += stepS
+    }
+    beats[i] = sum
+    seconds[i] = sumS
+    last = i
+  }
+  return { beats: curveOf(timeS, beats), beatsS: curveOf(timeS, seconds) }
+}
+
+/** The figures of one section by its records alone. */
+export interface Measured {
+  elapsedS: number
+  distanceM: number
+  /** At most `elapsedS`. */
+  movingS: number
+  climbedM: number
+  heartRateBpm: number | null
+}
+
+export function measured (course: Course, fromS: number, toS: number): Measured {
+  const over = (curve: Curve): number => Math.max(0, valueAt(curve, toS) - valueAt(curve, fromS))
+  const beatsS = over(course.beatsS)
+  const elapsedS = Math.max(0, toS - fromS)
+  return {
+    elapsedS,
+    distanceM: over(course.distanceM),
+    movingS: Math.min(elapsedS, over(course.movingS)),
+    climbedM: over(course.climbedM),
+    heartRateBpm: beatsS > 0 ? over(course.beats) / beatsS : null
+  }
+}
