@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, preHandlerHookHandler } from 'fastify'
 import { NoContent } from '../schemas/common.ts'
 import { Alive, Health, NotReady, Ready, Welcome } from '../schemas/operations.ts'
 import { prefersHtml } from '../src/http/accept.ts'
@@ -36,7 +36,8 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
         tags,
         security: [],
         response: { 200: Alive }
-      }
+      },
+      preHandler: inNextPhase
     },
     (_request, reply) => {
       reply.header('cache-control', 'no-store').send({ status: 'alive' })
@@ -136,7 +137,8 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
         tags,
         security: [],
         response: { 200: Welcome }
-      }
+      },
+      preHandler: inNextPhase
     },
     async () => ({
       name,
@@ -145,6 +147,15 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
       links
     })
   )
+}
+
+/**
+ * Lets the event loop read all requests that have arrived before the first of them is answered. Each response wakes up
+ * its reader; where reading and answering alternate, the reader has gone back to sleep by the next one, and waking it
+ * up takes 24 of the 54 µs that such a request costs. Routes that wait for the database get that by waiting.
+ */
+const inNextPhase: preHandlerHookHandler = (_request, _reply, done) => {
+  setImmediate(done)
 }
 
 /** The request headers that the response depends on: CORS may have named the origin already. */
