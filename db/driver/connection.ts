@@ -355,7 +355,10 @@ export class Connection {
  * left empty, as the driver's query, which keeps it, can outlive many collections of garbage.
  */
 function rowsOf (result: Result): Rows {
-  return result.splice(0)
+  const rows: Rows = []
+  for (const row of result) rows.push(row)
+  result.length = 0
+  return rows
 }
 
 function lostError (name: string, cause: unknown): DatabaseError {
