@@ -10,6 +10,7 @@ const { app, runner } = service
 await app.listen({ host: '127.0.0.1', port: 0 })
 const { port } = app.server.address() as AddressInfo
 
+const RUN = { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 }
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
 
 t.test('a DELETE without a body is accepted with any content type', async (t) => {
@@ -18,7 +19,8 @@ t.test('a DELETE without a body is accepted with any content type', async (t) =>
     '/api/v1/plans/': async () => (await ann.call('POST', '/plans', PLAN)).body.id,
     '/api/v1/api-keys/': async () => (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.id,
     '/api/v1/me/physiology/': async () =>
-      (await ann.call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })).body.id
+      (await ann.call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })).body.id,
+    '/api/v1/activities/': async () => (await ann.call('POST', '/activities', RUN)).body.id
   }
   const deletes = Object.entries(app.swagger().paths ?? {}).filter(([, operations]) =>
     operations !== undefined && 'delete' in operations && !('requestBody' in (operations.delete as object)))
