@@ -37,6 +37,7 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
         { name: 'Accounts', description: 'Accounts, sessions, API keys and physiology settings.' },
         { name: 'Plans', description: 'Training plans.' },
         { name: 'Activities', description: 'Recorded activities and their files.' },
+        { name: 'Gear', description: 'Shoes and other gear, and the distance covered with them.' },
         { name: 'Operations', description: 'Health, metrics and information for operators.' }
       ],
       components: {

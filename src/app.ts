@@ -29,6 +29,7 @@ import { accountRoutes, registrationRoutes } from '../routes/accounts.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { exportRoutes } from '../routes/export.ts'
+import { gearRoutes } from '../routes/gear.ts'
 import { importRoutes } from '../routes/imports.ts'
 import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
@@ -149,6 +150,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, { prefix: '/activities' })
+      await signedIn.register(gearRoutes, { prefix: '/gear' })
       await signedIn.register(importRoutes, {
         prefix: '/activities',
         decode: parts.decode,

@@ -40,6 +40,7 @@ const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   plan_id: async ({ call }) => made(await call('POST', '/plans', PLAN)).id,
   key_id: async ({ call }) => made(await call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).id,
   physiology_id: async ({ call }) => made(await call('POST', '/me/physiology', PHYSIOLOGY)).id,
+  gear_id: async ({ call }) => made(await call('POST', '/gear', { name: 'Shoes' })).id,
   activity_id: async ({ call }) =>
     made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id
 }
@@ -55,6 +56,8 @@ const CALLS: Record<string, Call> = {
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },
   'POST /api/v1/activities': { payload: { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 } },
   'PATCH /api/v1/activities/{activity_id}': { payload: { name: 'Morning run' } },
+  'POST /api/v1/gear': { payload: { name: 'Shoes' } },
+  'PATCH /api/v1/gear/{gear_id}': { payload: { name: 'Old shoes' } },
   'POST /api/v1/activities/import': UPLOAD
 }
 

@@ -1,0 +1,126 @@
+import type { Gear } from '../schemas/gear.ts'
+import { fragment, type Sql } from './sql.ts'
+
+export interface GearRow extends Gear {
+  /** Changes with the distance too, so that two representations with one entity tag are the same. */
+  revision: string
+  /** Of the row itself. */
+  own_revision: number
+}
+
+/** The fields that are stored. */
+export type StoredGear = Omit<Gear, 'distance_m' | 'created_at' | 'updated_at'>
+
+export interface GearFilter {
+  sport?: string | undefined
+  retired?: boolean | undefined
+  limit: number
+}
+
+const columns = fragment`
+  g.gear_id as id, g.name, g.sport, covered.distance_m, g.starting_distance_m, g.retire_after_m, g.is_default, g.retired, g.notes,
+  g.created_at, g.updated_at, g.revision as own_revision, g.revision || '-' || round(covered.distance_m * 100)::bigint as revision
+`
+/** Rounded: the sum of floating-point numbers depends on their order. */
+const covered = fragment`
+  (
+    select round((g.starting_distance_m + coalesce(sum(a.distance_m), 0))::numeric, 2)::float8 as distance_m
+    from activities a
+    where a.user_id = g.user_id and a.gear_id = g.gear_id
+  ) as covered
+`
+
+/** Newest first, one more than `limit` if there is more; `after`: the id of the last item of the page before. */
+export async function listGear (
+  sql: Sql,
+  userId: string,
+  { sport, retired, limit }: GearFilter,
+  after?: string
+): Promise<GearRow[]> {
+  return await sql<GearRow>`/* listGear */
+    select ${columns}
+    from (
+      select * from gear
+      where user_id = ${userId}
+        ${after === undefined ? fragment`` : fragment`and gear_id < ${after}::uuid`}
+        ${sport === undefined ? fragment`` : fragment`and sport = ${sport}`}
+        ${retired === undefined ? fragment`` : fragment`and retired = ${retired}`}
+      order by gear_id desc
+      limit ${limit + 1}
+    ) g
+    cross join lateral ${covered}
+    order by g.gear_id desc
+  `
+}
+
+export async function findGear (sql: Sql, userId: string, gearId: string): Promise<GearRow | undefined> {
+  const [gear] = await sql<GearRow>`/* findGear */
+    select ${columns} from gear g cross join lateral ${covered} where g.user_id = ${userId} and g.gear_id = ${gearId}
+  `
+  return gear
+}
+
+export async function insertGear (sql: Sql, userId: string, gear: StoredGear): Promise<GearRow> {
+  const [row] = await sql<GearRow>`/* insertGear */
+    with g as (
+      insert into gear (
+        user_id, gear_id, name, sport, starting_distance_m, retire_after_m, is_default, retired, notes
+      ) values (
+        ${userId}, ${gear.id}, ${gear.name}, ${gear.sport}, ${gear.starting_distance_m}, ${gear.retire_after_m}, ${gear.is_default},
+        ${gear.retired}, ${gear.notes}
+      )
+      returning *
+    )
+    select ${columns} from g cross join lateral ${covered}
+  `
+  return row as GearRow
+}
+
+/** Stores gear that was changed; undefined if another request changed or deleted it since it was read. */
+export async function updateGear (sql: Sql, userId: string, next: GearRow): Promise<GearRow | undefined> {
+  const [row] = await sql<GearRow>`/* updateGear */
+    with g as (
+      update gear
+      set name = ${next.name}, sport = ${next.sport}, starting_distance_m = ${next.starting_distance_m},
+        retire_after_m = ${next.retire_after_m}, is_default = ${next.is_default}, retired = ${next.retired}, notes = ${next.notes},
+        revision = revision + 1, updated_at = now()
+      where user_id = ${userId} and gear_id = ${next.id} and revision = ${next.own_revision}
+      returning *
+    )
+    select ${columns} from g cross join lateral ${covered}
+  `
+  return row
+}
+
+/**
+ * Ends that any other gear is the default of a sport. To be called with the account locked, before there is a new
+ * default.
+ */
+export async function clearDefaultGear (
+  sql: Sql,
+  userId: string,
+  { id, sport }: Pick<StoredGear, 'id' | 'sport'>
+): Promise<void> {
+  await sql`/* clearDefaultGear */
+    update gear
+    set is_default = false, revision = revision + 1, updated_at = now()
+    where user_id = ${userId} and sport = ${sport} and is_default and gear_id <> ${id}
+  `
+}
+
+/** Deletes gear as it was read, and clears it from its activities; undefined if it was changed in between. */
+export async function deleteGear (sql: Sql, userId: string, gear: GearRow): Promise<true | undefined> {
+  const rows = await sql`/* deleteGear */
+    with gone as (
+      delete from gear where user_id = ${userId} and gear_id = ${gear.id} and revision = ${gear.own_revision} returning gear_id
+    ),
+    cleared as (
+      update activities a
+      set gear_id = null, revision = a.revision + 1, updated_at = now()
+      from gone
+      where a.user_id = ${userId} and a.gear_id = gone.gear_id
+    )
+    select from gone
+  `
+  return rows.length === 1 ? true : undefined
+}
