@@ -30,6 +30,7 @@ import { activityRoutes } from '../routes/activities.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { exportRoutes } from '../routes/export.ts'
 import { gearRoutes } from '../routes/gear.ts'
+import { goalRoutes } from '../routes/goals.ts'
 import { importRoutes } from '../routes/imports.ts'
 import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
@@ -151,6 +152,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(activityRoutes, { prefix: '/activities' })
       await signedIn.register(gearRoutes, { prefix: '/gear' })
+      await signedIn.register(goalRoutes, { prefix: '/goals' })
       await signedIn.register(importRoutes, {
         prefix: '/activities',
         decode: parts.decode,

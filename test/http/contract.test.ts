@@ -81,12 +81,12 @@ async function things (): Promise<Record<string, string>> {
 
 /** The methods of a generated client: another name here breaks the programs that use one. */
 const OPERATION_IDS = [
-  'changePassword', 'checkLiveness', 'checkReadiness', 'createActivity', 'createApiKey', 'createGear',
-  'createPhysiology', 'createPlan', 'deleteAccount', 'deleteActivity', 'deleteApiKey', 'deleteGear', 'deletePhysiology',
-  'deletePlan', 'downloadActivityFile', 'exportAccount', 'getAccount', 'getActivity', 'getGear', 'getHealth',
-  'getMetrics', 'getPlan', 'getServiceInfo', 'importActivity', 'listActivities', 'listApiKeys', 'listGear',
-  'listPhysiology', 'listPlans', 'logIn', 'logOut', 'refreshSession', 'registerAccount', 'updateAccount',
-  'updateActivity', 'updateGear', 'updatePlan'
+  'changePassword', 'checkLiveness', 'checkReadiness', 'createActivity', 'createApiKey', 'createGear', 'createGoal',
+  'createPhysiology', 'createPlan', 'deleteAccount', 'deleteActivity', 'deleteApiKey', 'deleteGear', 'deleteGoal',
+  'deletePhysiology', 'deletePlan', 'downloadActivityFile', 'exportAccount', 'getAccount', 'getActivity', 'getGear',
+  'getGoal', 'getHealth', 'getMetrics', 'getPlan', 'getServiceInfo', 'importActivity', 'listActivities', 'listApiKeys',
+  'listGear', 'listGoals', 'listPhysiology', 'listPlans', 'logIn', 'logOut', 'refreshSession', 'registerAccount',
+  'updateAccount', 'updateActivity', 'updateGear', 'updateGoal', 'updatePlan'
 ]
 
 t.test('the document is OpenAPI 3.1, and every operation in it is named as a method and described', async (t) => {
@@ -116,7 +116,7 @@ t.test('the document names the token of /metrics where there is one', async (t) 
 t.test('a list is a named schema, and so are its items', async (t) => {
   const lists = operations.filter(({ parameters }) => parameters.some(({ name }) => name === 'cursor'))
   const names = lists.map(({ responses }) => responses[200]?.content?.['application/json']?.schema?.$ref ?? '')
-  const pages = ['ActivityPage', 'ApiKeyPage', 'GearPage', 'PhysiologyPage', 'PlanPage']
+  const pages = ['ActivityPage', 'ApiKeyPage', 'GearPage', 'GoalPage', 'PhysiologyPage', 'PlanPage']
   t.same(names.sort(), pages.map((name) => `#/components/schemas/${name}`))
   for (const name of pages) {
     t.equal(

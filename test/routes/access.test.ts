@@ -27,6 +27,7 @@ const GPX = `<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/
 ).join('')}</trkseg></trk></gpx>`
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
 const PHYSIOLOGY = { valid_from: '2026-01-05', max_heart_rate_bpm: 190 }
+const GOAL = { metric: 'distance', period: 'week', target: 50_000 }
 const UPLOAD = { payload: GPX, headers: { 'content-type': 'application/gpx+xml' } }
 
 /** Who may call these is not asked; everything else asks. */
@@ -41,6 +42,7 @@ const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   key_id: async ({ call }) => made(await call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).id,
   physiology_id: async ({ call }) => made(await call('POST', '/me/physiology', PHYSIOLOGY)).id,
   gear_id: async ({ call }) => made(await call('POST', '/gear', { name: 'Shoes' })).id,
+  goal_id: async ({ call }) => made(await call('POST', '/goals', GOAL)).id,
   activity_id: async ({ call }) =>
     made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id
 }
@@ -58,6 +60,8 @@ const CALLS: Record<string, Call> = {
   'PATCH /api/v1/activities/{activity_id}': { payload: { name: 'Morning run' } },
   'POST /api/v1/gear': { payload: { name: 'Shoes' } },
   'PATCH /api/v1/gear/{gear_id}': { payload: { name: 'Old shoes' } },
+  'POST /api/v1/goals': { payload: GOAL },
+  'PATCH /api/v1/goals/{goal_id}': { payload: { target: 60_000 } },
   'POST /api/v1/activities/import': UPLOAD
 }
 
