@@ -14,6 +14,8 @@ export interface ExportedTable {
 /** The exported tables. A test fails for a table that is neither here nor below. */
 export const EXPORTED_TABLES: ExportedTable[] = [
   { table: 'plans', key: [['plan_id', 'uuid']] },
+  { table: 'workouts', key: [['workout_id', 'uuid']] },
+  { table: 'workout_activities', key: [['workout_id', 'uuid']] },
   { table: 'activities', key: [['activity_id', 'uuid']] },
   { table: 'gear', key: [['gear_id', 'uuid']] },
   { table: 'goals', key: [['goal_id', 'uuid']] },
@@ -30,6 +32,8 @@ export const NOT_EXPORTED: Record<string, string> = {
   emails: 'the address is in user.json',
   recording_chunks: 'the originals, in their folder',
   refresh_tokens: 'hashes of secrets',
+  calendar_feeds: 'the hash of a secret',
+  cancelled_workouts: 'deleted by the runner, kept for calendars that subscribed',
   idempotency_keys: 'encrypted with keys that the service does not store'
 }
 

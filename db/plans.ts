@@ -66,7 +66,10 @@ export async function insertPlan (sql: Sql, userId: string, planId: string, plan
   return row as PlanRow
 }
 
-/** Applies `change` to `plan` as it was read; undefined if it was changed in between or does not exist. */
+/**
+ * Applies `change` to `plan` as it was read; undefined if it was changed in between or does not exist, or if a workout
+ * would be outside of it.
+ */
 export async function updatePlan (
   sql: Sql,
   userId: string,
@@ -80,15 +83,51 @@ export async function updatePlan (
       start_date = ${next.start_date}::date, end_date = ${next.end_date}::date, race = ${json(next.race)}, notes = ${next.notes},
       revision = revision + 1, updated_at = now()
     where user_id = ${userId} and plan_id = ${plan.id} and revision = ${plan.revision}
+      and not exists (
+        select from workouts w
+        where w.user_id = ${userId} and w.plan_id = ${plan.id}
+          and (w.date < ${next.start_date}::date or w.date > ${next.end_date}::date)
+      )
     returning ${columns}
   `
   return row
 }
 
-/** Deletes a plan as it was read; undefined if it was changed or deleted in between. */
+/** The first and the last day with a workout of a plan; undefined if it has none. */
+export async function findWorkoutDays (
+  sql: Sql,
+  userId: string,
+  planId: string
+): Promise<{ first: string, last: string } | undefined> {
+  const [row] = await sql<{ first: string | null, last: string | null }>`/* findWorkoutDays */
+    select min(date) as first, max(date) as last from workouts where user_id = ${userId} and plan_id = ${planId}
+  `
+  return row === undefined || row.first === null || row.last === null ? undefined : { first: row.first, last: row.last }
+}
+
+/**
+ * Deletes a plan as it was read, with its workouts, and notes that these are cancelled; their activities stay.
+ * Undefined if it was changed or deleted in between.
+ */
 export async function deletePlan (sql: Sql, userId: string, { id, revision }: PlanRow): Promise<true | undefined> {
   const rows = await sql`/* deletePlan */
-    delete from plans where user_id = ${userId} and plan_id = ${id} and revision = ${revision} returning plan_id
+    with gone as (
+      delete from plans where user_id = ${userId} and plan_id = ${id} and revision = ${revision} returning plan_id
+    ),
+    cancelled as (
+      insert into cancelled_workouts (user_id, workout_id, date, name, revision)
+      select ${userId}, w.workout_id, w.date, w.name, w.revision + 1
+      from gone join workouts w on w.user_id = ${userId} and w.plan_id = gone.plan_id
+    ),
+    unlinked as (
+      update activities a
+      set revision = a.revision + 1, updated_at = now()
+      from gone
+        join workouts w on w.user_id = ${userId} and w.plan_id = gone.plan_id
+        join workout_activities m on m.user_id = ${userId} and m.workout_id = w.workout_id
+      where a.user_id = ${userId} and a.activity_id = m.activity_id
+    )
+    select plan_id from gone
   `
   return rows.length === 1 ? true : undefined
 }

@@ -36,6 +36,7 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
       tags: [
         { name: 'Accounts', description: 'Accounts, sessions, API keys and physiology settings.' },
         { name: 'Plans', description: 'Training plans.' },
+        { name: 'Workouts', description: 'What a plan asks for on its days.' },
         { name: 'Activities', description: 'Recorded activities and their files.' },
         { name: 'Gear', description: 'Shoes and other gear, and the distance covered with them.' },
         { name: 'Goals', description: 'Targets for a period, and the progress towards them.' },

@@ -36,6 +36,7 @@ import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
 import { planRoutes } from '../routes/plans.ts'
 import { sessionRoutes } from '../routes/sessions.ts'
+import { planWorkoutRoutes, workoutRoutes } from '../routes/workouts.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config/config.ts'
@@ -150,6 +151,8 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
+      await signedIn.register(planWorkoutRoutes, { prefix: '/plans' })
+      await signedIn.register(workoutRoutes, { prefix: '/workouts' })
       await signedIn.register(activityRoutes, { prefix: '/activities' })
       await signedIn.register(gearRoutes, { prefix: '/gear' })
       await signedIn.register(goalRoutes, { prefix: '/goals' })

@@ -1,4 +1,4 @@
-import { updatePlan, type PlanRow } from '../../db/plans.ts'
+import { findWorkoutDays, updatePlan, type PlanRow } from '../../db/plans.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { NewPlan, PlanChange } from '../../schemas/plans.ts'
 import { invalid } from '../errors.ts'
@@ -8,13 +8,23 @@ export function checkPlan ({ start_date, end_date }: Pick<NewPlan, 'start_date' 
   if (end_date <= start_date) throw invalid('end_date', 'Plan end_date must be after start_date')
 }
 
-/** Changes a plan in the revision that was read; undefined where it was changed in between. */
+/**
+ * Changes a plan in the revision that was read; undefined where it was changed in between.
+ * @throws AppError VALIDATION_ERROR for days that leave a workout outside
+ */
 export async function changePlan (
   sql: Sql,
   userId: string,
   plan: PlanRow,
   change: PlanChange
 ): Promise<PlanRow | undefined> {
-  checkPlan({ ...plan, ...change })
-  return await updatePlan(sql, userId, plan, change)
+  const next = { ...plan, ...change }
+  checkPlan(next)
+  const changed = await updatePlan(sql, userId, plan, change)
+  if (changed !== undefined) return changed
+  const days = await findWorkoutDays(sql, userId, plan.id)
+  if (days === undefined) return undefined
+  if (days.first < next.start_date) throw invalid('start_date', `The plan has a workout on ${days.first}: move it first`)
+  if (days.last > next.end_date) throw invalid('end_date', `The plan has a workout on ${days.last}: move it first`)
+  return undefined
 }

@@ -11,6 +11,7 @@ await app.listen({ host: '127.0.0.1', port: 0 })
 const { port } = app.server.address() as AddressInfo
 
 const RUN = { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 }
+const WORKOUT = { date: '2026-01-06', kind: 'easy', name: 'Easy run' }
 const GOAL = { metric: 'distance', period: 'week', target: 50_000 }
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
 
@@ -21,6 +22,10 @@ t.test('a DELETE without a body is accepted with any content type', async (t) =>
     '/api/v1/api-keys/': async () => (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.id,
     '/api/v1/me/physiology/': async () =>
       (await ann.call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })).body.id,
+    '/api/v1/workouts/': async () => {
+      const plan = await ann.call('POST', '/plans', PLAN)
+      return (await ann.call('POST', `/plans/${plan.body.id}/workouts`, WORKOUT)).body.id
+    },
     '/api/v1/activities/': async () => (await ann.call('POST', '/activities', RUN)).body.id,
     '/api/v1/gear/': async () => (await ann.call('POST', '/gear', { name: 'Shoes' })).body.id,
     '/api/v1/goals/': async () => (await ann.call('POST', '/goals', GOAL)).body.id

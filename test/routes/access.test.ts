@@ -26,6 +26,7 @@ const GPX = `<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/
     `<trkpt lat="${48 + i * 0.0001}" lon="2"><ele>35</ele><time>2026-01-05T07:00:${String(i).padStart(2, '0')}Z</time></trkpt>`
 ).join('')}</trkseg></trk></gpx>`
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
+const WORKOUT = { date: '2026-01-06', kind: 'easy', name: 'Easy run', planned_distance_m: 8000 }
 const PHYSIOLOGY = { valid_from: '2026-01-05', max_heart_rate_bpm: 190 }
 const GOAL = { metric: 'distance', period: 'week', target: 50_000 }
 const UPLOAD = { payload: GPX, headers: { 'content-type': 'application/gpx+xml' } }
@@ -39,6 +40,10 @@ const PUBLIC = new Set([
 /** How a runner comes by one of what a path parameter names. */
 const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   plan_id: async ({ call }) => made(await call('POST', '/plans', PLAN)).id,
+  workout_id: async ({ call }) => {
+    const { id } = made(await call('POST', '/plans', PLAN))
+    return made(await call('POST', `/plans/${id}/workouts`, WORKOUT)).id
+  },
   key_id: async ({ call }) => made(await call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).id,
   physiology_id: async ({ call }) => made(await call('POST', '/me/physiology', PHYSIOLOGY)).id,
   gear_id: async ({ call }) => made(await call('POST', '/gear', { name: 'Shoes' })).id,
@@ -56,6 +61,9 @@ const CALLS: Record<string, Call> = {
   'POST /api/v1/api-keys': { payload: { name: 'Key', scopes: ['read'] } },
   'POST /api/v1/plans': { payload: PLAN },
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },
+  'POST /api/v1/plans/{plan_id}/workouts': { payload: WORKOUT },
+  'PUT /api/v1/plans/{plan_id}/workouts': { payload: { workouts: [{ ...WORKOUT, external_id: 'w-1' }] } },
+  'PATCH /api/v1/workouts/{workout_id}': { payload: { name: 'Easier run' } },
   'POST /api/v1/activities': { payload: { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 } },
   'PATCH /api/v1/activities/{activity_id}': { payload: { name: 'Morning run' } },
   'POST /api/v1/gear': { payload: { name: 'Shoes' } },

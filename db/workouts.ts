@@ -1,0 +1,206 @@
+import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
+import { fragment, json, type Sql } from './sql.ts'
+
+/** A workout as it is stored; what its targets and totals mean depends on the settings of the day. */
+export interface WorkoutRow {
+  id: string
+  plan_id: string
+  date: string
+  kind: Kind
+  name: string
+  description: string | null
+  steps: WorkoutStep[] | null
+  planned_distance_m: number | null
+  planned_duration_s: number | null
+  external_id: string | null
+  activity_id: string | null
+  match: { by: string, reason: string } | null
+  created_at: string
+  updated_at: string
+  revision: number
+}
+
+/** The fields that are written. */
+export type StoredWorkout = Omit<WorkoutRow, 'plan_id' | 'activity_id' | 'match' | 'created_at' | 'updated_at' | 'revision'>
+
+export interface WorkoutFilter {
+  from?: string | undefined
+  to?: string | undefined
+  limit: number
+}
+
+const columns = fragment`
+  w.workout_id as id, w.plan_id, w.date, w.kind, w.name, w.description, w.steps, w.planned_distance_m, w.planned_duration_s,
+  w.external_id, m.activity_id,
+  case when m.workout_id is not null then jsonb_build_object('by', m.matched_by, 'reason', m.reason) end as match,
+  w.created_at, w.updated_at, w.revision
+`
+/** The rows `w`, each with its activity. */
+const matched = fragment`
+  w left join workout_activities m on m.user_id = w.user_id and m.workout_id = w.workout_id
+`
+
+/** The workouts of a plan by day, one more than `limit` if there is more; `after`: day and id of the last before. */
+export async function listWorkouts (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  { from, to, limit }: WorkoutFilter,
+  after?: { date: string, id: string }
+): Promise<WorkoutRow[]> {
+  return await sql<WorkoutRow>`/* listWorkouts */
+    select ${columns}
+    from workouts ${matched}
+    where w.user_id = ${userId} and w.plan_id = ${planId}
+      ${after === undefined ? fragment`` : fragment`and (w.date, w.workout_id) > (${after.date}::date, ${after.id}::uuid)`}
+      ${from === undefined ? fragment`` : fragment`and w.date >= ${from}::date`}
+      ${to === undefined ? fragment`` : fragment`and w.date <= ${to}::date`}
+    order by w.date, w.workout_id
+    limit ${limit + 1}
+  `
+}
+
+export async function findWorkout (sql: Sql, userId: string, workoutId: string): Promise<WorkoutRow | undefined> {
+  const [workout] = await sql<WorkoutRow>`/* findWorkout */
+    select ${columns} from workouts ${matched} where w.user_id = ${userId} and w.workout_id = ${workoutId}
+  `
+  return workout
+}
+
+/**
+ * Stores a workout. Undefined if its plan does not exist or does not cover its day, or if the plan has a workout of the
+ * same external id.
+ */
+export async function insertWorkout (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  workout: StoredWorkout
+): Promise<WorkoutRow | undefined> {
+  const { id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id } = workout
+  const [row] = await sql<WorkoutRow>`/* insertWorkout */
+    with covering as (
+      select plan_id from plans
+      where user_id = ${userId} and plan_id = ${planId} and ${date}::date between start_date and end_date
+      for share
+    ),
+    w as (
+      insert into workouts (
+        user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
+      )
+      select ${userId}, ${id}, plan_id, ${date}::date, ${kind}, ${name}, ${description}, ${json(steps)}::jsonb,
+        ${planned_distance_m}, ${planned_duration_s}, ${external_id}
+      from covering
+      on conflict on constraint workouts_external do nothing
+      returning *
+    )
+    select ${columns} from ${matched}
+  `
+  return row
+}
+
+/**
+ * Stores workouts by their external ids, all or none of them: none if the plan does not exist or does not cover every
+ * day. A workout that is as it was keeps its revision.
+ */
+export async function upsertWorkouts (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  workouts: StoredWorkout[]
+): Promise<WorkoutRow[]> {
+  return await sql<WorkoutRow>`/* upsertWorkouts */
+    with given as (
+      select *
+      from jsonb_to_recordset(${json(workouts)}::jsonb) as g (
+        id uuid, date date, kind text, name text, description text, steps jsonb,
+        planned_distance_m double precision, planned_duration_s double precision, external_id text
+      )
+    ),
+    covering as (
+      select plan_id from plans
+      where user_id = ${userId} and plan_id = ${planId}
+        and not exists (select from given where date not between start_date and end_date)
+      for share
+    ),
+    w as (
+      insert into workouts as kept (
+        user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
+      )
+      select ${userId}, id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
+      from given, covering
+      order by external_id
+      on conflict on constraint workouts_external do update
+      set date = excluded.date, kind = excluded.kind, name = excluded.name, description = excluded.description,
+        steps = excluded.steps, planned_distance_m = excluded.planned_distance_m,
+        planned_duration_s = excluded.planned_duration_s,
+        revision = kept.revision + case when ${isChanged} then 1 else 0 end,
+        updated_at = case when ${isChanged} then now() else kept.updated_at end
+      returning *
+    )
+    select ${columns} from ${matched}
+  `
+}
+
+const isChanged = fragment`
+  (kept.date, kept.kind, kept.name, kept.description, kept.steps, kept.planned_distance_m, kept.planned_duration_s)
+    is distinct from (
+      excluded.date, excluded.kind, excluded.name, excluded.description, excluded.steps, excluded.planned_distance_m,
+      excluded.planned_duration_s
+    )
+`
+
+/**
+ * Stores a workout that was changed; undefined if another request changed it since it was read, or if its plan does not
+ * cover its day.
+ */
+export async function updateWorkout (sql: Sql, userId: string, next: WorkoutRow): Promise<WorkoutRow | undefined> {
+  const [row] = await sql<WorkoutRow>`/* updateWorkout */
+    with covering as (
+      select plan_id from plans
+      where user_id = ${userId} and plan_id = ${next.plan_id} and ${next.date}::date between start_date and end_date
+      for share
+    ),
+    w as (
+      update workouts
+      set date = ${next.date}::date, kind = ${next.kind}, name = ${next.name}, description = ${next.description},
+        steps = ${json(next.steps)}::jsonb, planned_distance_m = ${next.planned_distance_m},
+        planned_duration_s = ${next.planned_duration_s}, external_id = ${next.external_id},
+        revision = revision + 1, updated_at = now()
+      where user_id = ${userId} and workout_id = ${next.id} and revision = ${next.revision}
+        and exists (select from covering)
+      returning *
+    )
+    select ${columns} from ${matched}
+  `
+  return row
+}
+
+/**
+ * Deletes a workout as it was read, and notes that it is cancelled; its activity stays. Undefined if it was changed in
+ * between.
+ */
+export async function deleteWorkout (
+  sql: Sql,
+  userId: string,
+  { id, revision }: Pick<WorkoutRow, 'id' | 'revision'>
+): Promise<true | undefined> {
+  const rows = await sql`/* deleteWorkout */
+    with gone as (
+      delete from workouts where user_id = ${userId} and workout_id = ${id} and revision = ${revision}
+      returning workout_id, date, name, revision
+    ),
+    unlinked as (
+      update activities a
+      set revision = a.revision + 1, updated_at = now()
+      from gone join workout_activities m on m.user_id = ${userId} and m.workout_id = gone.workout_id
+      where a.user_id = ${userId} and a.activity_id = m.activity_id
+    ),
+    cancelled as (
+      insert into cancelled_workouts (user_id, workout_id, date, name, revision)
+      select ${userId}, workout_id, date, name, revision + 1 from gone
+    )
+    select from gone
+  `
+  return rows.length === 1 ? true : undefined
+}

@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto'
+import { listPhysiologyUntil } from '../../db/physiology.ts'
+import { findPlan } from '../../db/plans.ts'
+import type { Sql } from '../../db/sql.ts'
+import {
+  deleteWorkout, findWorkout, insertWorkout, updateWorkout, upsertWorkouts, type StoredWorkout, type WorkoutRow
+} from '../../db/workouts.ts'
+import type { NewWorkout, Workout, WorkoutChange, WorkoutUpserts } from '../../schemas/workouts.ts'
+import { settingsOn, type BodySettings, type DatedSettings } from '../domain/physiology.ts'
+import { stepProblem, type WorkoutStep } from '../domain/workouts/steps.ts'
+import { StepTextError, formatSteps, parseSteps } from '../domain/workouts/step-text.ts'
+import { resolveSteps } from '../domain/workouts/target.ts'
+import { totalsOf } from '../domain/workouts/totals.ts'
+import { rounded } from '../domain/units.ts'
+import { AppError, invalid, notFound, unfit } from '../errors.ts'
+import { newId } from '../ids.ts'
+
+/** A workout with what it means for the runner, and the row it comes from. */
+export interface WorkoutView extends Workout {
+  /** Changes with the settings of its day and its activity, too. */
+  revision: string
+  row: WorkoutRow
+}
+
+/** What a workout means with the settings of its day. */
+function viewOf (row: WorkoutRow, settings: readonly DatedSettings[]): WorkoutView {
+  const { steps, revision, ...stored } = row
+  const body = settingsOn(row.date, settings)
+  const { distanceM, durationS, load } = totalsOf(row, body)
+  return {
+    ...stored,
+    steps: steps === null ? null : resolveSteps(steps, body),
+    steps_text: steps === null ? null : formatSteps(steps),
+    planned_distance_m: rounded(distanceM, 1),
+    planned_duration_s: rounded(durationS, 1),
+    planned_load: rounded(load, 2),
+    revision: `${revision}-${fingerprint(row, body)}`,
+    row
+  }
+}
+
+/** Stands for what a representation depends on beside its own row. */
+function fingerprint ({ activity_id, match }: WorkoutRow, body: BodySettings): string {
+  const parts = JSON.stringify([activity_id, match, Object.values(body)])
+  return createHash('sha256').update(parts).digest('base64url').slice(0, 12)
+}
+
+/** The workouts with what they mean for the runner on their days. */
+export async function viewWorkouts (sql: Sql, userId: string, rows: WorkoutRow[]): Promise<WorkoutView[]> {
+  if (rows.length === 0) return []
+  const last = rows.reduce((day, { date }) => date > day ? date : day, '')
+  const settings = await listPhysiologyUntil(sql, userId, last)
+  return rows.map((row) => viewOf(row, settings))
+}
+
+async function viewWorkout (sql: Sql, userId: string, row: WorkoutRow): Promise<WorkoutView> {
+  const [view] = await viewWorkouts(sql, userId, [row])
+  return view as WorkoutView
+}
+
+/** @throws AppError NOT_FOUND */
+export async function readWorkout (sql: Sql, userId: string, workoutId: string): Promise<WorkoutView> {
+  const row = await findWorkout(sql, userId, workoutId)
+  if (row === undefined) throw notFound('workout')
+  return await viewWorkout(sql, userId, row)
+}
+
+/**
+ * Adds a workout to a plan.
+ * @throws AppError NOT_FOUND for the plan, VALIDATION_ERROR for a day outside of it or steps that break their rules,
+ * REQUEST_VALIDATION_ERROR for a text that is none of steps, CONFLICT for an external id that the plan has
+ */
+export async function addWorkout (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  body: NewWorkout
+): Promise<WorkoutView> {
+  const row = await insertWorkout(sql, userId, planId, storedOf(body, ''))
+  if (row === undefined) {
+    await requireDays(sql, userId, planId, [[body.date, 'date']])
+    throw new AppError('CONFLICT', 'The plan has a workout with this external_id')
+  }
+  return await viewWorkout(sql, userId, row)
+}
+
+/**
+ * Adds workouts to a plan or changes them, by their external ids, all or none.
+ * @throws AppError as `addWorkout`, naming the first workout that is wrong
+ */
+export async function putWorkouts (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  { workouts }: WorkoutUpserts
+): Promise<{ created: number, updated: number, items: WorkoutView[] }> {
+  const places = new Map<string, number>()
+  for (const [index, { external_id }] of workouts.entries()) {
+    if (places.has(external_id)) throw unfit(`workouts.${index}.external_id`, 'body', 'is there twice')
+    places.set(external_id, index)
+  }
+  const stored = workouts.map((workout, index) => storedOf(workout, `workouts.${index}.`))
+  const rows = await upsertWorkouts(sql, userId, planId, stored)
+  if (rows.length === 0) {
+    await requireDays(sql, userId, planId, workouts.map(({ date }, index) => [date, `workouts.${index}.date`]))
+    throw new AppError('CONFLICT', 'The plan was changed in between: send the workouts again')
+  }
+  const items: WorkoutRow[] = []
+  for (const row of rows) items[places.get(row.external_id as string) as number] = row
+  const created = items.filter(({ id }, index) => id === stored[index]?.id).length
+  return { created, updated: items.length - created, items: await viewWorkouts(sql, userId, items) }
+}
+
+/**
+ * Changes a workout as it was read; undefined if it was changed in between.
+ * @throws AppError as `addWorkout`
+ */
+export async function changeWorkout (
+  sql: Sql,
+  userId: string,
+  { row }: WorkoutView,
+  change: WorkoutChange
+): Promise<WorkoutView | undefined> {
+  const { steps: _steps, steps_text: _text, ...fields } = change
+  const steps = stepsOf(change, '')
+  const next: WorkoutRow = { ...row, ...fields, ...(steps === undefined ? {} : { steps }) }
+  if (change.date !== undefined) await requireDays(sql, userId, row.plan_id, [[change.date, 'date']])
+  const changed = await updateWorkout(sql, userId, next)
+  return changed === undefined ? undefined : await viewWorkout(sql, userId, changed)
+}
+
+/** Deletes a workout as it was read; undefined if it was changed in between. */
+export async function removeWorkout (sql: Sql, userId: string, { row }: WorkoutView): Promise<true | undefined> {
+  return await deleteWorkout(sql, userId, row)
+}
+
+/** `path`: of the workout in the body. */
+function storedOf (body: NewWorkout, path: string): StoredWorkout {
+  return {
+    id: newId(),
+    date: body.date,
+    kind: body.kind,
+    name: body.name,
+    description: body.description ?? null,
+    steps: stepsOf(body, path) ?? null,
+    planned_distance_m: body.planned_distance_m ?? null,
+    planned_duration_s: body.planned_duration_s ?? null,
+    external_id: body.external_id ?? null
+  }
+}
+
+/** The steps of a body that has them as a tree or as text; undefined where it has neither. */
+function stepsOf (
+  { steps, steps_text }: Pick<WorkoutChange, 'steps' | 'steps_text'>,
+  path: string
+): WorkoutStep[] | null | undefined {
+  if (steps !== undefined && steps_text !== undefined) {
+    throw invalid(`${path}steps_text`, 'Send either steps or steps_text')
+  }
+  if (steps_text !== undefined) return steps_text === null ? null : stepsOfText(steps_text, `${path}steps_text`)
+  const problem = steps === undefined || steps === null ? undefined : stepProblem(steps)
+  if (problem !== undefined) throw invalid(path + problem.path, `${path}${problem.path} ${problem.message}`)
+  return steps
+}
+
+function stepsOfText (text: string, field: string): WorkoutStep[] {
+  try {
+    return parseSteps(text)
+  } catch (error) {
+    if (!(error instanceof StepTextError)) throw error
+    const { line, column } = error
+    const message = `is not readable at line ${line}, column ${column}: ${error.message}`
+    throw new AppError('REQUEST_VALIDATION_ERROR', `${field} ${message}`, {
+      details: { field, line, column, errors: [{ field, location: 'body', message }] }
+    })
+  }
+}
+
+/** @throws AppError NOT_FOUND for the plan, VALIDATION_ERROR for the first day outside of it */
+async function requireDays (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  days: Array<[day: string, field: string]>
+): Promise<void> {
+  const plan = await findPlan(sql, userId, planId)
+  if (plan === undefined) throw notFound('plan')
+  for (const [day, field] of days) {
+    if (day < plan.start_date || day > plan.end_date) {
+      throw invalid(field, `The day must be within the plan, from ${plan.start_date} to ${plan.end_date}`)
+    }
+  }
+}
