@@ -28,6 +28,7 @@ import validation from '../plugins/validation.ts'
 import { accountRoutes, registrationRoutes } from '../routes/accounts.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
+import { calculatorRoutes } from '../routes/calculators.ts'
 import { exportRoutes } from '../routes/export.ts'
 import { gearRoutes } from '../routes/gear.ts'
 import { goalRoutes } from '../routes/goals.ts'
@@ -143,6 +144,10 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signingIn.register(registrationRoutes, { keys })
       await signingIn.register(sessionRoutes, { keys })
     }, { prefix: '/auth' })
+    await api.register(async (everybody) => {
+      everybody.addHook('onRequest', app.limitByAddress)
+      await everybody.register(calculatorRoutes)
+    }, { prefix: '/calculators' })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
       await signedIn.register(idempotency)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { AppError } from '../errors.ts'
 import { ok, type Answer } from './answer.ts'
@@ -31,6 +32,22 @@ export function representation<Row extends Revised> (
 ): Answer<200, Row> | Answer<304, undefined> {
   const headers = validators(row)
   return isNotModified(request, headers.etag) ? { status: 304, headers, body: undefined } : ok(row, headers)
+}
+
+/** How long any cache may use an answer that depends on nothing but its request, in seconds. */
+const PUBLIC_MAX_AGE_S = 86_400
+
+/**
+ * An answer that is the same for everybody, and depends on nothing but the request and this version of the service: any
+ * cache may store it, and revalidates it after a day by a tag of its content.
+ */
+export function publicRepresentation<Body> (
+  request: Conditional,
+  body: Body
+): Answer<200, Body> | Answer<304, undefined> {
+  const etag = `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`
+  const headers = { etag, 'cache-control': `public, max-age=${PUBLIC_MAX_AGE_S}` }
+  return isNotModified(request, etag) ? { status: 304, headers, body: undefined } : ok(body, headers)
 }
 
 /** Whether the client has what the tag stands for already, by `If-None-Match`, which compares weakly. */

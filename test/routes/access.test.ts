@@ -33,7 +33,7 @@ const UPLOAD = { payload: GPX, headers: { 'content-type': 'application/gpx+xml' 
 
 /** Who may call these is not asked; everything else asks. */
 const PUBLIC = new Set([
-  'GET /', 'GET /health', 'GET /health/live', 'GET /health/ready', 'GET /metrics',
+  'GET /', 'GET /api/v1/calculators/load-model', 'GET /api/v1/calculators/race', 'GET /health', 'GET /health/live', 'GET /health/ready', 'GET /metrics',
   'POST /api/v1/auth/register', 'POST /api/v1/auth/login', 'POST /api/v1/auth/refresh', 'POST /api/v1/auth/logout'
 ])
 

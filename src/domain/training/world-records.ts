@@ -10,6 +10,7 @@ const FASTEST: ReadonlyArray<readonly [distanceM: number, timeS: number]> = [
   [400, 43.03],
   [800, 100.91],
   [1000, 131.96],
+  [1500, 206],
   [METRES_PER_MILE, 223.13],
   [3000, 437.55],
   [2 * METRES_PER_MILE, 474.1],
