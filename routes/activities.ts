@@ -10,6 +10,7 @@ import {
 import { NoContent, NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { notFound } from '../src/errors.ts'
+import { attachment } from '../src/http/attachment.ts'
 import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { isNotModified, representation, validators, writeOptimistically } from '../src/http/etag.ts'
@@ -150,10 +151,7 @@ export const activityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       return reply
         .type(MEDIA_TYPES[original.format as keyof typeof MEDIA_TYPES])
         .header('content-length', original.size_bytes)
-        .header(
-          'content-disposition',
-          `attachment; filename="${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`
-        )
+        .header('content-disposition', attachment(name))
         .send(Readable.from(request.method === 'HEAD' ? [] : readRecording(sql, user.id, original)))
     }
   )

@@ -133,6 +133,9 @@ export const ActivityChange = Type.Object({
 export type ActivityChange = Static<typeof ActivityChange>
 
 export const ActivityParams = Type.Object({ activity_id: Id })
+export const ExportQuery = Type.Object({
+  format: Type.Unsafe<'gpx' | 'tcx' | 'fit'>(Type.String({ enum: ['gpx', 'tcx', 'fit'], description: 'The format of the file' }))
+}, { additionalProperties: false })
 export const ActivityPage = page(Activity)
 
 export const ImportQuery = Type.Object(

@@ -27,6 +27,7 @@ import shedding from '../plugins/shedding.ts'
 import validation from '../plugins/validation.ts'
 import { accountRoutes, registrationRoutes } from '../routes/accounts.ts'
 import { activityRoutes } from '../routes/activities.ts'
+import { activityExportRoutes } from '../routes/activity-exports.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { calculatorRoutes } from '../routes/calculators.ts'
 import { exportRoutes } from '../routes/export.ts'
@@ -52,6 +53,7 @@ import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import { accountOf } from './workflows/accounts.ts'
+import type { Convert } from './workflows/conversion.ts'
 import type { Decode } from './workflows/imports.ts'
 import type { Keys } from './workflows/sessions.ts'
 
@@ -66,6 +68,7 @@ export interface Parts {
   database: Database
   metrics: Metrics
   decode: Decode
+  convert: Convert
   spool: Spool
   accessTokens: AccessTokens
   passwords: Passwords
@@ -159,6 +162,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(planWorkoutRoutes, { prefix: '/plans' })
       await signedIn.register(workoutRoutes, { prefix: '/workouts' })
       await signedIn.register(activityRoutes, { prefix: '/activities' })
+      await signedIn.register(activityExportRoutes, { prefix: '/activities', spool: parts.spool, convert: parts.convert })
       await signedIn.register(gearRoutes, { prefix: '/gear' })
       await signedIn.register(goalRoutes, { prefix: '/goals' })
       await signedIn.register(importRoutes, {

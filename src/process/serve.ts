@@ -88,6 +88,7 @@ export async function serve (
     tracing,
     spool,
     decode,
+    convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
     accessTokens: new AccessTokens(secrets),
     passwords: new Passwords(config.auth.passwords)
   })

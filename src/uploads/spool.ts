@@ -45,6 +45,11 @@ export interface SpooledFile {
    * `use` throws, the file may be gone with the thread.
    */
   lend<Answer> (use: (file: LentFile) => Promise<Answer & { handle: FileHandle }>): Promise<Answer>
+  /**
+   * Accounts for what another thread left in the file where that is more than was appended.
+   * @throws AppError SERVICE_UNAVAILABLE beyond the budget
+   */
+  account (bytes: number): void
   /** The bytes of a part. @throws StorageError where they cannot be read */
   read (part: Part): Promise<Buffer>
   /** Removes the file, wherever it is, and gives its bytes back to the budget. */
@@ -52,8 +57,8 @@ export interface SpooledFile {
 }
 
 export interface Spool {
-  /** A new file; nothing is on disk before its first block. */
-  file (): SpooledFile
+  /** A new file, by the budget of uploads unless another is given; nothing is on disk before its first block. */
+  file (budget?: UploadBudget): SpooledFile
   /** What is wrong, in a few words: a disk that failed is tried again each time this is called. */
   problem (): Promise<string | undefined>
 }
@@ -97,7 +102,7 @@ export async function openSpool (
   }).catch(() => {})
 
   return {
-    file: () => spooledFile(budget, create, disk),
+    file: (own = budget) => spooledFile(own, create, disk),
     async problem () {
       if (!disk.failed) return undefined
       const file = spooledFile(new UploadBudget(BLOCK_BYTES), create, disk)
@@ -195,6 +200,12 @@ function spooledFile (
       })
       handle = returned
       return answer as never
+    },
+
+    account (bytes) {
+      if (bytes <= sizeBytes) return
+      loan.take(bytes - sizeBytes)
+      sizeBytes = bytes
     },
 
     async read ({ offset, length }) {

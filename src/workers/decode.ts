@@ -44,10 +44,11 @@ export interface Decoded {
 export type DecodeTask = LentFile
 
 /** What crosses back, with the file: errors lose their class and fields between threads, so they go as a record. */
-export type DecodeReply = Pick<LentFile, 'handle'> & (
-  | { decoded: Decoded, failed?: undefined }
+export type Reply<Result> = Pick<LentFile, 'handle'> & (
+  | { decoded: Result, failed?: undefined }
   | { decoded?: undefined, failed: Failed }
 )
+export type DecodeReply = Reply<Decoded>
 
 interface Failed {
   /** `disk`: the spooled file could not be read or written. */
@@ -76,9 +77,9 @@ export default async function decodeTask (task: DecodeTask): Promise<unknown> {
 }
 
 /** Runs work on the bytes of a file that belongs to this thread meanwhile, and goes back with the answer. */
-export async function withFile (
+export async function withFile<Result> (
   file: LentFile,
-  work: (bytes: Uint8Array, file: LentFile) => Decoded
+  work: (bytes: Uint8Array, file: LentFile) => Result
 ): Promise<unknown> {
   const { handle } = file
   try {
@@ -123,7 +124,7 @@ function figuresOf (recording: Recording): DecodedActivity {
 }
 
 /** The reply, with the file transferred. */
-function moved (reply: DecodeReply): unknown {
+function moved (reply: Reply<unknown>): unknown {
   return move({
     get [transferableSymbol] () { return [reply.handle] },
     get [valueSymbol] () { return reply }

@@ -2,10 +2,14 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { AppError } from '../errors.ts'
-import { StorageError, type LentFile, type SpooledFile } from '../uploads/spool.ts'
-import type { Decoded, DecodeReply, DecodeTask } from './decode.ts'
+import { StorageError, type LentFile, type Part, type SpooledFile } from '../uploads/spool.ts'
+import type { ConvertTask, Conversion } from './convert.ts'
+import type { Decoded, DecodeTask, Reply } from './decode.ts'
 
+export type { Conversion } from './convert.ts'
 export type { Decoded, DecodedActivity } from './decode.ts'
+
+const CONVERTER = fileURLToPath(new URL('./convert.js', import.meta.url))
 
 export interface DecodingOptions {
   /** Files decoded at once; one thread each. By default a core is left for requests. */
@@ -36,7 +40,7 @@ interface Waiting {
  * thread alone. No thread is started before the first file.
  */
 export class DecodingPool {
-  readonly #pool: Piscina<DecodeTask, DecodeReply>
+  readonly #pool: Piscina<DecodeTask | ConvertTask, Reply<never>>
   readonly #threads: number
   readonly #queue: number
   readonly #waitMs: number
@@ -88,12 +92,32 @@ export class DecodingPool {
    *   too long, the disk failed or the pool is closed; the signal's reason when it aborts; INTERNAL_ERROR for a bug
    */
   async decode (file: SpooledFile, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
+    return await this.#queued<Decoded>(file, signal, (lent) => this.#run(lent, signal))
+  }
+
+  /**
+   * Puts an activity of the recording in a file into its place, in another format, and returns where its parts are.
+   * @throws as `decode` does; CONFLICT where the format cannot hold the recording
+   */
+  async convert (
+    file: SpooledFile,
+    conversion: Conversion,
+    { signal }: { signal?: AbortSignal | undefined } = {}
+  ): Promise<Part[]> {
+    return await this.#queued<Part[]>(file, signal, (lent) => this.#run({ ...lent, conversion }, signal, CONVERTER))
+  }
+
+  async #queued<Result> (
+    file: SpooledFile,
+    signal: AbortSignal | undefined,
+    work: (lent: LentFile) => Promise<{ decoded: Result } & Pick<LentFile, 'handle'>>
+  ): Promise<Result> {
     signal?.throwIfAborted()
     if (this.#closed) throw closing()
     // A thread that becomes free goes to the file that has waited longest.
     if (this.#busy < this.#threads) this.#busy++
     else await this.#turn(signal)
-    const run = file.lend((lent) => this.#run(lent, signal))
+    const run = file.lend(work)
     this.#running.add(run)
     try {
       return (await run).decoded
@@ -156,10 +180,11 @@ export class DecodingPool {
     })
   }
 
-  async #run (
-    file: LentFile,
-    signal: AbortSignal | undefined
-  ): Promise<{ decoded: Decoded } & Pick<LentFile, 'handle'>> {
+  async #run<Result> (
+    file: DecodeTask | ConvertTask,
+    signal: AbortSignal | undefined,
+    filename?: string
+  ): Promise<{ decoded: Result } & Pick<LentFile, 'handle'>> {
     if (this.#closed) throw closing()
     signal?.throwIfAborted()
     const deadline = new AbortController()
@@ -167,6 +192,7 @@ export class DecodingPool {
     try {
       const { handle, decoded, failed } = await this.#pool.run(file, {
         transferList: [file.handle],
+        ...(filename === undefined ? {} : { filename }),
         signal: signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal
       })
       if (!failed) return { handle, decoded }

@@ -32,6 +32,20 @@ async function diskOf (spool: Spool): Promise<unknown> {
   return await disk?.look().then(() => 'healthy', (problem: unknown) => problem)
 }
 
+t.test('what another thread left in a file counts against the budget until the file is removed', async (t) => {
+  const { spool } = await openTestSpool(t)
+  const budget = new UploadBudget(1000)
+  const file = spool.file(budget)
+  await file.append(Buffer.alloc(100))
+  file.account(50)
+  t.equal(budget.leftBytes, 900)
+  file.account(700)
+  t.equal(budget.leftBytes, 300)
+  t.throws(() => file.account(1001), { code: 'SERVICE_UNAVAILABLE' })
+  await file.close()
+  t.equal(budget.leftBytes, 1000)
+})
+
 t.test('bytes come out as they went in, however they were cut', async (t) => {
   const { spool } = await openTestSpool(t)
   const sizes = fc.array(

@@ -116,6 +116,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
     database,
     metrics,
     decode: (file, signal) => decoding.decode(file, { signal }),
+    convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
     checks,
     accessTokens,
     passwords: new Passwords(TEST_COST),

@@ -66,6 +66,7 @@ const CALLS: Record<string, Call> = {
   'PATCH /api/v1/workouts/{workout_id}': { payload: { name: 'Easier run' } },
   'POST /api/v1/activities': { payload: { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 } },
   'PATCH /api/v1/activities/{activity_id}': { payload: { name: 'Morning run' } },
+  'GET /api/v1/activities/{activity_id}/export': { query: 'format=gpx' },
   'POST /api/v1/gear': { payload: { name: 'Shoes' } },
   'PATCH /api/v1/gear/{gear_id}': { payload: { name: 'Old shoes' } },
   'POST /api/v1/goals': { payload: GOAL },

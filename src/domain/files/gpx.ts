@@ -17,8 +17,8 @@ interface Track {
 const MAX_TRACKS = 1000
 
 /**
- * The values of a point or its extensions (Garmin's TrackPointExtension, power as from Strava), by the name of the
- * element.
+ * The values of a point or its extensions (Garmin's TrackPointExtension, power as from Strava, the distance since the
+ * start in metres as in Cluetrust's GPXDATA), by the name of the element.
  */
 const FIGURES: Record<string, keyof Point> = {
   ele: 'altitudeM',
@@ -27,6 +27,7 @@ const FIGURES: Record<string, keyof Point> = {
   cad: 'cadence',
   cadence: 'cadence',
   speed: 'speedMPerS',
+  distance: 'distanceM',
   power: 'powerW',
   PowerInWatts: 'powerW'
 }

@@ -1,0 +1,45 @@
+import type { ActivityRow } from '../../db/activities.ts'
+import { readRecording, type OriginalRow } from '../../db/recordings.ts'
+import type { Sql } from '../../db/sql.ts'
+import type { FileFormat } from '../domain/files/decode.ts'
+import type { Sport, SubSport } from '../domain/sports.ts'
+import type { Conversion } from '../workers/decoding.ts'
+import type { Part, SpooledFile } from '../uploads/spool.ts'
+
+/** Writes an activity of a recording in another format, on another thread, into the place of the recording. */
+export type Convert = (file: SpooledFile, conversion: Conversion, signal: AbortSignal) => Promise<Part[]>
+
+/** A file of an activity, which is read from the spool. */
+export interface ConvertedFile {
+  sizeBytes: number
+  read (): AsyncGenerator<Buffer>
+}
+
+/** Reads the original of an activity into `file` and converts it there. */
+export async function convertActivity (
+  sql: Sql,
+  userId: string,
+  { activity, original, format }: { activity: ActivityRow, original: OriginalRow, format: FileFormat },
+  { file, convert, signal }: { file: SpooledFile, convert: Convert, signal: AbortSignal }
+): Promise<ConvertedFile> {
+  for await (const chunk of readRecording(sql, userId, original)) {
+    signal.throwIfAborted()
+    await file.append(chunk)
+  }
+  await file.finish()
+  const parts = await convert(file, {
+    format,
+    startTime: Date.parse(activity.start_time),
+    name: activity.name,
+    sport: activity.sport as Sport,
+    subSport: activity.sub_sport as SubSport | null
+  }, signal)
+  const sizeBytes = parts.reduce((sum, { length }) => sum + length, 0)
+  file.account(sizeBytes)
+  return {
+    sizeBytes,
+    async * read () {
+      for (const part of parts) yield await file.read(part)
+    }
+  }
+}
