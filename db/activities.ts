@@ -10,7 +10,7 @@ export interface ActivityRow extends Activity {
 /** The stored fields of an activity. */
 export type NewActivity = Omit<
   Activity,
-  'id' | 'elevation' | 'crop' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'
+  'id' | 'crop' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'
 > & {
   id: string
   format: string
@@ -47,7 +47,10 @@ const columns = fragment`
   a.activity_id as id, a.sport, a.sub_sport, a.name, a.start_time, a.timezone, a.local_date,
   a.distance_m, a.elapsed_s, a.moving_s, a.elevation_gain_m, a.elevation_loss_m,
   a.average_heart_rate_bpm, a.max_heart_rate_bpm, a.average_cadence_spm, a.average_pace_s_per_km, a.grade_adjusted_pace_s_per_km,
-  null as elevation, null as crop,
+  case when a.elevation_source is not null
+    then jsonb_build_object('threshold_m', a.elevation_threshold_m, 'source', a.elevation_source)
+  end as elevation,
+  null as crop,
   a.load, a.load_model, a.perceived_effort, a.is_race, a.gear_id, a.notes, null as workout_id, null as match,
   jsonb_build_object(
     'format', a.format, 'device', a.device_name, 'file_name', r.file_name, 'size_bytes', r.size_bytes, 'sha256', encode(r.sha256, 'hex')
@@ -108,27 +111,34 @@ export async function listActivitiesOfRecording (
   `
 }
 
-/** An activity of the same sport that overlaps most of the given one's time: probably the same activity. */
+/**
+ * An activity that is probably the given one: of the same sport and over most of its time, or of another sport at the
+ * same time and over the same distance, as formats know few sports.
+ */
 export async function findOverlapping (
   sql: Sql,
   userId: string,
-  { sport, start_time, elapsed_s }: { sport: string; start_time: string; elapsed_s: number }
+  { sport, start_time, elapsed_s, distance_m }: Pick<Activity, 'sport' | 'start_time' | 'elapsed_s' | 'distance_m'>
 ): Promise<string | undefined> {
   const [row] = await sql<{ id: string }>`/* findOverlapping */
-    with asked as (select ${start_time}::timestamptz as start, ${elapsed_s}::float8 as elapsed_s),
+    with asked as (
+      select ${start_time}::timestamptz as start, ${elapsed_s}::float8 as elapsed_s, ${distance_m}::float8 as distance_m
+    ),
     near as (
-      select a.activity_id, a.elapsed_s, asked.elapsed_s as asked_s,
+      select a.activity_id, a.elapsed_s, asked.elapsed_s as asked_s, a.sport = ${sport} as same_sport,
+        coalesce(abs(a.distance_m - asked.distance_m) <= 0.05 * greatest(a.distance_m, asked.distance_m), true) as same_distance,
         extract(epoch from
           least(a.start_time + make_interval(secs => a.elapsed_s), asked.start + make_interval(secs => asked.elapsed_s))
           - greatest(a.start_time, asked.start)
         )::float8 as shared_s
       from activities a, asked
-      where a.user_id = ${userId} and a.sport = ${sport} and a.elapsed_s is not null
+      where a.user_id = ${userId} and a.elapsed_s is not null
         and a.start_time > asked.start - interval '1 day' and a.start_time < asked.start + interval '1 day'
     )
     select activity_id as id from near
-    where shared_s >= 0.8 * least(elapsed_s, asked_s) and shared_s >= 0.5 * greatest(elapsed_s, asked_s)
-    order by shared_s desc
+    where (same_sport and shared_s >= 0.8 * least(elapsed_s, asked_s) and shared_s >= 0.5 * greatest(elapsed_s, asked_s))
+      or (same_distance and shared_s >= 0.95 * greatest(elapsed_s, asked_s))
+    order by same_sport desc, shared_s desc
     limit 1
   `
   return row?.id
@@ -192,14 +202,16 @@ export async function insertActivity (
         user_id, activity_id, sport, sub_sport, name, start_time, timezone, local_date,
         distance_m, elapsed_s, moving_s, elevation_gain_m, elevation_loss_m,
         average_heart_rate_bpm, max_heart_rate_bpm, average_cadence_spm, average_pace_s_per_km, grade_adjusted_pace_s_per_km,
-        load, load_model, perceived_effort, is_race, notes, format, recording_id, device_name, device, laps_count, exertion, gear_id
+        load, load_model, perceived_effort, is_race, notes, format, recording_id, device_name, device, laps_count, exertion, gear_id,
+        elevation_threshold_m, elevation_source
       )
       select
         ${userId}, ${a.id}, ${a.sport}, ${a.sub_sport}, ${a.name}, ${a.start_time}::timestamptz, ${a.timezone}, ${a.local_date}::date,
         ${a.distance_m}, ${a.elapsed_s}, ${a.moving_s}, ${a.elevation_gain_m}, ${a.elevation_loss_m},
         ${a.average_heart_rate_bpm}, ${a.max_heart_rate_bpm}, ${a.average_cadence_spm}, ${a.average_pace_s_per_km},
         ${a.grade_adjusted_pace_s_per_km}, ${a.load}, ${a.load_model}, ${a.perceived_effort}, ${a.is_race}, ${a.notes}, ${a.format},
-        ${a.recording_id}, ${a.device_name}, ${json(a.device)}, ${a.laps_count}, ${json(a.exertion)}, (select gear_id from chosen)
+        ${a.recording_id}, ${a.device_name}, ${json(a.device)}, ${a.laps_count}, ${json(a.exertion)}, (select gear_id from chosen),
+        ${a.elevation?.threshold_m ?? null}, ${a.elevation?.source ?? null}
       where ${typeof a.gear_id !== 'string'} or exists (select from chosen)
       returning *
     )

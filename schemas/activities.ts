@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { WARNING_CODES } from '../src/domain/warnings.ts'
 import { Day, Id, Moment, PageQuery, nullable, page, text } from './common.ts'
 
 export const Sport = Type.String({ enum: ['running', 'cycling', 'swimming', 'walking', 'hiking', 'strength', 'other'] })
@@ -148,10 +149,16 @@ export const ImportQuery = Type.Object(
   { additionalProperties: false }
 )
 
+export const ImportWarning = Type.Object({
+  code: Type.String({ enum: Object.keys(WARNING_CODES), description: 'What was wrong; docs/IMPORTS.md lists the codes' }),
+  message: Type.String()
+}, { title: 'ImportWarning' })
+
 export const ImportedActivity = Type.Object({
   activity: Activity,
   activities: Type.Optional(Type.Array(Activity, { description: 'All activities, if the file contains several' })),
   warnings: Type.Optional(Type.Array(Type.String(), { description: 'Damage found in the file, and how it was handled' })),
+  warning_details: Type.Optional(Type.Array(ImportWarning, { description: 'The same warnings, each with its code' })),
   duplicate: Type.Optional(Type.Boolean({ description: 'True if the same file was imported before' }))
 }, { title: 'ImportedActivity' })
 export type ImportedActivity = Static<typeof ImportedActivity>

@@ -1,4 +1,6 @@
 import type { Sport, SubSport } from './sports.ts'
+import type { HeightSource } from './training/elevation.ts'
+import type { Warning } from './warnings.ts'
 
 /**
  * The samples by column, all of the same length and in order of time. NaN is a gap: not measured, or implausible. Typed
@@ -76,8 +78,14 @@ export interface Recording {
   deviceMeans: DeviceMeans
   /** The device or program that made the recording, if the file names it. */
   deviceName: string | null
-  /** Problems found in the file and how they were handled, as sentences for its owner. */
-  warnings: string[]
+  /** What measured the heights; unknown where it is absent. */
+  heightSource?: HeightSource
+  /** Whether the clock of the device was wrong: its own totals, which count from a wrong start, are then not used. */
+  clockRepaired?: boolean
+  /** Whether the totals of the device are only the sums of its laps, as in TCX. */
+  deviceSummed?: boolean
+  /** Problems found in the file and how they were handled. */
+  warnings: Warning[]
 }
 
 export const NO_DEVICE_FIGURES: Readonly<DeviceFigures> = {

@@ -62,6 +62,8 @@ const STRAVA_TYPES: Record<string, Sport> = { 1: 'cycling', 4: 'hiking', 9: 'run
 
 /** Words in the free text of GPX types and TCX sports; the first match wins. */
 const WORDS: ReadonlyArray<readonly [RegExp, Sport, SubSport | null]> = [
+  [/walk/, 'walking', null],
+  [/hik|mountaineer|snowshoe|trekking/, 'hiking', null],
   [/treadmill|indoor_?run|virtual_?run/, 'running', 'treadmill'],
   [/trail_?run|trail_?running/, 'running', 'trail'],
   [/track_?run|track_?running/, 'running', 'track'],
@@ -69,23 +71,43 @@ const WORDS: ReadonlyArray<readonly [RegExp, Sport, SubSport | null]> = [
   [/run|jog/, 'running', null],
   [/cycl|bik|ride|mtb/, 'cycling', null],
   [/swim/, 'swimming', null],
-  [/hik|mountaineer|snowshoe/, 'hiking', null],
-  [/walk/, 'walking', null],
   [/strength|weight_?training|gym/, 'strength', null]
 ]
 
+/** Whole words of other languages, as localized apps write them. */
+const LOCALIZED: Record<Sport, readonly string[]> = {
+  running: [
+    'laufen', 'lauf', 'joggen', 'dauerlauf', 'course', 'course_à_pied', 'course_a_pied', 'footing', 'correr', 'carrera',
+    'corsa', 'corrida', 'hardlopen', 'hardloop', 'løb', 'løbing', 'løping', 'løp', 'löpning', 'juoksu', 'bieg', 'bieganie',
+    'běh', 'beh', 'futás', 'alergare', 'koşu', 'бег', 'біг', 'τρέξιμο', 'ריצה', 'الجري', 'دویدن', '跑步', '跑', 'ランニング',
+    '달리기', 'วิ่ง', 'chạy', 'chạy_bộ', 'lari'
+  ],
+  walking: [
+    'gehen', 'spazieren', 'spaziergang', 'marche', 'caminar', 'caminata', 'camminata', 'caminhada', 'wandelen', 'gang',
+    'gåtur', 'gång', 'kävely', 'chodzenie', 'spacer', 'chůze', 'yürüyüş', 'ходьба', '步行', '走路', 'ウォーキング', '걷기'
+  ],
+  hiking: ['wandern', 'wanderung', 'randonnée', 'randonnee', 'senderismo', 'escursionismo', 'vandring', 'vaellus', 'turystyka', 'turistika', 'поход', '徒步', 'ハイキング', '등산'],
+  cycling: ['radfahren', 'rad', 'vélo', 'velo', 'cyclisme', 'ciclismo', 'bicicleta', 'bici', 'fietsen', 'fiets', 'cykling', 'sykling', 'pyöräily', 'rower', 'kolo', 'bisiklet', 'велосипед', '骑行', '自転車', '자전거'],
+  swimming: ['schwimmen', 'natation', 'natación', 'nuoto', 'natação', 'zwemmen', 'svømning', 'svømming', 'simning', 'uinti', 'pływanie', 'plavání', 'yüzme', 'плавание', '游泳', '水泳', '수영'],
+  strength: ['krafttraining', 'musculation', 'fuerza', 'forza', 'krachttraining', 'styrketræning', 'styrketräning'],
+  other: ['other', 'sonstiges', 'andere', 'autre', 'otro', 'altro', 'outro', 'overig', 'default', 'generic', 'workout', 'training', 'uncategorized']
+}
+
 /**
- * The sport in a GPX `<type>` or a TCX `Sport` attribute, as a word or, from Strava, as a number. An unknown sport is
- * `other`.
+ * The sport in a GPX `<type>` or a TCX `Sport` attribute, as a word or, from Strava, as a number. A sport that is not
+ * known is `other`.
  */
-export function sportOfText (text: string): NamedSport {
-  const word = text.trim().toLowerCase().replaceAll(/[\s-]+/g, '_').slice(0, 64)
+export function sportOfText (text: string): NamedSport & { known: boolean } {
+  const word = text.trim().toLowerCase().normalize('NFC').replaceAll(/[\s-]+/g, '_').slice(0, 64)
   const numbered = own(STRAVA_TYPES, word)
-  if (numbered) return { sport: numbered, subSport: null }
+  if (numbered) return { sport: numbered, subSport: null, known: true }
   for (const [pattern, sport, subSport] of WORDS) {
-    if (pattern.test(word)) return { sport, subSport }
+    if (pattern.test(word)) return { sport, subSport, known: true }
   }
-  return { sport: 'other', subSport: null }
+  for (const sport of SPORTS) {
+    if (LOCALIZED[sport].includes(word)) return { sport, subSport: null, known: true }
+  }
+  return { sport: 'other', subSport: null, known: false }
 }
 
 function own<Value> (table: Record<string, Value>, key: unknown): Value | undefined {

@@ -10,8 +10,9 @@ import type { Recording } from '../domain/recording.ts'
 import { heartRateTimes, type HeartRateTimes } from '../domain/training/load.ts'
 import { activeTimeS } from '../domain/training/moving.ts'
 import { gradedSpeedOf } from '../domain/training/pace.ts'
-import { summaryOf } from '../domain/training/summary.ts'
+import { figuresOf } from '../domain/training/summary.ts'
 import type { ActivitySummary } from '../domain/training/summary.ts'
+import type { Warning } from '../domain/warnings.ts'
 import type { LentFile, Part } from '../uploads/spool.ts'
 import { DiskError, readSpooled, writeParts } from './spooled.ts'
 
@@ -35,7 +36,7 @@ export interface Decoded {
   /** One at least, in the file's order. */
   activities: DecodedActivity[]
   /** What was wrong with the file, of all its recordings. */
-  warnings: string[]
+  warnings: Warning[]
   /** What is to be stored, in the spooled file: `original`, the chunks of the file itself, packed. */
   parts: Part[]
 }
@@ -93,12 +94,11 @@ export async function withFile<Result> (
 }
 
 export function decodeBytes (bytes: Uint8Array, file: LentFile): Decoded {
-  const recordings = decode(bytes)
-  const warnings = new Set(recordings.flatMap(({ warnings }) => warnings))
+  const read = decode(bytes, { nowMs: Date.now() }).map(activityOf)
   return {
     format: formatOf(bytes)!,
-    activities: recordings.map(figuresOf),
-    warnings: [...warnings],
+    activities: read.map(({ activity }) => activity),
+    warnings: distinct(read.flatMap(({ warnings }) => warnings)),
     parts: writeParts(file, originalOf(bytes))
   }
 }
@@ -111,16 +111,25 @@ function failedBy (code: Failed['code'], { message }: Error, cause: unknown): Fa
   return { code, message, cause: cause instanceof Error ? cause.stack : undefined }
 }
 
-function figuresOf (recording: Recording): DecodedActivity {
+function activityOf (recording: Recording): { activity: DecodedActivity, warnings: Warning[] } {
   const { columns, pauses, deviceName } = recording
   const activeS = activeTimeS(columns.timeS, pauses)
+  const { summary, warnings } = figuresOf(recording)
   return {
-    summary: summaryOf(recording),
-    deviceName,
-    activeS: activeS.at(-1) ?? null,
-    gradedSpeedMPerS: gradedSpeedOf(columns, pauses),
-    heartRateTimes: heartRateTimes(activeS, columns.heartRateBpm)
+    activity: {
+      summary,
+      deviceName,
+      activeS: activeS.at(-1) ?? null,
+      gradedSpeedMPerS: gradedSpeedOf(columns, pauses),
+      heartRateTimes: heartRateTimes(activeS, columns.heartRateBpm)
+    },
+    warnings: [...recording.warnings, ...warnings]
   }
+}
+
+/** Each warning once: several recordings of a file may have the same. */
+function distinct (warnings: Warning[]): Warning[] {
+  return [...new Map(warnings.map((one) => [`${one.code} ${one.message}`, one])).values()]
 }
 
 /** The reply, with the file transferred. */

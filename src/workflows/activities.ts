@@ -35,6 +35,7 @@ export async function addActivity (sql: Sql, userId: string, body: ManualActivit
     local_date,
     elevation_gain_m: null,
     elevation_loss_m: null,
+    elevation: null,
     max_heart_rate_bpm: null,
     average_cadence_spm: null,
     average_pace_s_per_km: rounded(paceOf(figures.distance_m, figures.moving_s), 2),

@@ -147,7 +147,11 @@ async function storeImport (
     await insertChunks(sql, userId, recording, chunksOf(file, parts))
     await insertActivities(sql, userId, user.timezone, activities, recording)
     const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
-    return { isNew: true, format, answer: { ...answerOf(rows), warnings } }
+    return {
+      isNew: true,
+      format,
+      answer: { ...answerOf(rows), warnings: warnings.map(({ message }) => message), warning_details: warnings }
+    }
   })
 }
 
@@ -196,8 +200,8 @@ function answerOf (rows: ActivityRow[]): { activity: ActivityRow, activities?: A
 }
 
 async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedActivity[]): Promise<void> {
-  for (const { summary: { sport, start_time, elapsed_s } } of activities) {
-    const activityId = await findOverlapping(sql, userId, { sport, start_time, elapsed_s })
+  for (const { summary: { sport, start_time, elapsed_s, distance_m } } of activities) {
+    const activityId = await findOverlapping(sql, userId, { sport, start_time, elapsed_s, distance_m })
     if (activityId !== undefined) {
       throw new AppError('DUPLICATE_ACTIVITY', 'The same activity is there already, from another file', {
         details: { activity_id: activityId }

@@ -4,7 +4,7 @@ import { emptyColumns, NO_DEVICE_FIGURES, NO_DEVICE_MEANS } from '../../src/doma
 import type { Columns, Recording } from '../../src/domain/recording.ts'
 import { isTimeZone, localDate } from '../../src/domain/local-day.ts'
 import { haversineM } from '../../src/domain/training/distance.ts'
-import { elevationOf, HYSTERESIS_M } from '../../src/domain/training/elevation.ts'
+import { elevationOf, thresholdOf } from '../../src/domain/training/elevation.ts'
 import { activeTimeS, standingTimeS } from '../../src/domain/training/moving.ts'
 import {
   gradeAdjustedDistanceM,
@@ -181,8 +181,8 @@ t.test('elevation ignores noise, a climb counts in full, and the reversed track 
     let height = 0
     const timeS = [0, ...climb.map(([s]) => { time += s; return time })]
     const heights = [0, ...climb.map(([, m]) => { height += m; return height })]
-    const { gainM, lossM } = elevationOf(Float64Array.from(timeS), Float64Array.from(heights))!
-    return lossM === 0 && Math.abs(gainM - (height >= HYSTERESIS_M ? height : 0)) < 1e-6
+    const { gainM, lossM, thresholdM } = elevationOf(Float64Array.from(timeS), Float64Array.from(heights))!
+    return lossM === 0 && Math.abs(gainM - (height >= thresholdM ? height : 0)) < 1e-6
   }), { seed: 2 })
   // Multiples of a power of two, so that sums are exact and no turn misses the threshold in one direction only.
   const walk = fc.array(fc.integer({ min: -40, max: 40 }).map((n) => n / 8), { minLength: 2, maxLength: 200 })
@@ -192,6 +192,30 @@ t.test('elevation ignores noise, a climb counts in full, and the reversed track 
     const back = elevationOf(timeS, Float64Array.from(heights.toReversed()))!
     return Math.abs(there.gainM - back.lossM) < 1e-6 && Math.abs(there.lossM - back.gainM) < 1e-6
   }), { seed: 3 })
+})
+
+t.test('the threshold follows the noise of the heights', async t => {
+  // Noise with a seed: a linear congruential generator.
+  const noise = (amplitude: number, seed = 1) => {
+    let state = seed
+    return () => {
+      state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+      return (state / 2 ** 30 - 1) * amplitude
+    }
+  }
+  for (let seed = 1; seed <= 30; seed++) {
+    const height = noise(8, seed)
+    const { gainM, lossM, thresholdM } = elevationOf(seconds(600), seconds(600).map(() => 100 + height()))!
+    t.ok(gainM <= 20 && lossM <= 20, `±8 m give ${gainM} and ${lossM} m`)
+    t.ok(thresholdM > 4 && thresholdM < 10, `${thresholdM}`)
+  }
+  const quiet = noise(0.3)
+  t.equal(thresholdOf(seconds(600), seconds(600).map(() => 100 + quiet())), 2)
+  t.equal(thresholdOf(seconds(600), seconds(600, 0.5)), 2, 'a steady climb is no noise')
+  t.equal(thresholdOf(seconds(600), seconds(600), 'gps'), 4)
+  const hilly = noise(5)
+  const hill = seconds(1200).map((s) => 300 + 60 * Math.sin(s * Math.PI / 600) + hilly())
+  near(t, elevationOf(seconds(1200), hill)!.gainM, 120, 12, 'hills stay in the noise of GPS')
 })
 
 t.test('standing is not moving, and neither is a pause', async t => {
@@ -226,6 +250,7 @@ t.test('unknown figures of the summary are null, never 0', async t => {
     average_cadence_spm: null,
     average_pace_s_per_km: null,
     grade_adjusted_pace_s_per_km: null,
+    elevation: null,
     device: { distance_m: null, elapsed_s: null, timer_s: null, elevation_gain_m: null },
     laps_count: 0
   })

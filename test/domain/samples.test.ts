@@ -45,7 +45,7 @@ if (!existsSync(SAMPLES)) {
         const { summary } = one(path)
         for (const name of ['distance_m', 'elapsed_s', 'moving_s', 'average_heart_rate_bpm'] as const) {
           t.ok(
-            Math.abs(summary[name]! / expected[name]! - 1) < 0.01,
+            Math.abs(summary[name]! / expected[name]! - 1) < (name === 'moving_s' ? 0.03 : 0.01),
             `${path} ${name}: ${summary[name]} and ${expected[name]}`
           )
         }
@@ -94,7 +94,7 @@ if (!existsSync(SAMPLES)) {
     for (const name of readdirSync(`${SAMPLES}/broken`)) {
       try {
         const [{ recording, summary }] = read(`broken/${name}`) as [ReturnType<typeof one>]
-        t.ok(recording.warnings.length > 0, `${name}: ${recording.warnings.join('; ')}`)
+        t.ok(recording.warnings.length > 0, `${name}: ${recording.warnings.map(({ message }) => message).join('; ')}`)
         t.ok(summary.elapsed_s > 0)
       } catch (error) {
         t.ok(error instanceof AppError && error.code === 'UNREADABLE_FILE', `${name}: ${(error as Error).message}`)

@@ -1,4 +1,6 @@
 import { CrcCalculator } from '@garmin/fitsdk'
+import { warning } from '../warnings.ts'
+import type { Warning, WarningCode } from '../warnings.ts'
 import { counted, unreadable } from './unreadable.ts'
 
 /**
@@ -10,7 +12,7 @@ import { counted, unreadable } from './unreadable.ts'
 export interface FitFile {
   portions: Generator<ArrayBuffer, void, void>
   /** The problems found; complete once all portions have been read. */
-  warnings: string[]
+  warnings: Warning[]
   /** Whether messages in the portions so far may have this field; both are FIT numbers. */
   has (message: number, field: number): boolean
 }
@@ -69,7 +71,7 @@ export function * fitFiles (bytes: Uint8Array, wanted: Wanted): Generator<FitFil
 
 class FitReader implements FitFile {
   readonly portions: Generator<ArrayBuffer, void, void>
-  readonly warnings: string[] = []
+  readonly warnings: Warning[] = []
   /** The offset at which the next chained file would begin. */
   end = 0
   readonly #bytes: Uint8Array
@@ -98,8 +100,9 @@ class FitReader implements FitFile {
     return this.#defined.has(message << 8 | field)
   }
 
-  warn (text: string): void {
-    this.warnings.push(this.#prefix === '' ? text.charAt(0).toUpperCase() + text.slice(1) : this.#prefix + text)
+  warn (text: string, code: WarningCode = 'FILE_DAMAGED'): void {
+    const message = this.#prefix === '' ? text.charAt(0).toUpperCase() + text.slice(1) : this.#prefix + text
+    this.warnings.push(warning(code, message))
   }
 
   * #read (): Generator<ArrayBuffer, void, void> {
@@ -118,7 +121,7 @@ class FitReader implements FitFile {
         break
       }
       if (at + size > end) {
-        this.warn(`truncated in the middle of a message at byte ${at}`)
+        this.warn(`truncated in the middle of a message at byte ${at}`, 'FILE_TRUNCATED')
         break
       }
       if (isDefinition) {
@@ -155,12 +158,12 @@ class FitReader implements FitFile {
       this.end = bytes.length
       this.warn(dataSize === 0
         ? 'the recording was never finished: the header states no size'
-        : `truncated: ${counted(end + 2 - bytes.length, 'byte')} of ${end + 2} missing`)
+        : `truncated: ${counted(end + 2 - bytes.length, 'byte')} of ${end + 2} missing`, 'FILE_TRUNCATED')
       return { start, end: bytes.length }
     }
     this.end = Math.min(bytes.length, end + 2)
     if (end + 2 > bytes.length) {
-      this.warn('truncated: the checksum is missing')
+      this.warn('truncated: the checksum is missing', 'FILE_TRUNCATED')
     } else if (this.#view.getUint16(end, true) !== CrcCalculator.calculateCRC(bytes, 0, end)) {
       this.warn('wrong checksum: parts of the file may be damaged')
     }

@@ -1,9 +1,14 @@
 import { Decoder, Profile, Stream, Utils } from '@garmin/fitsdk'
-import type { DeviceFigures, DeviceMeans, Lap, Recording } from '../recording.ts'
+import type { DeviceFigures, DeviceMeans, Recording } from '../recording.ts'
 import { sportOfFit } from '../sports.ts'
+import type { HeightSource } from '../training/elevation.ts'
+import { warning } from '../warnings.ts'
+import type { Warning } from '../warnings.ts'
 import { fitFiles } from './fit-frames.ts'
 import type { FitFile } from './fit-frames.ts'
-import { PointBuffer, recordingOf } from './points.ts'
+import { recordingOf } from './assemble.ts'
+import type { FileLap } from './laps.ts'
+import { PointBuffer } from './points.ts'
 import { counted, tidyText, unreadable } from './unreadable.ts'
 
 const { FILE_ID, SPORT, SESSION, LAP, RECORD, EVENT, DEVICE_INFO } = Profile.MesgNum as Record<string, number>
@@ -18,7 +23,7 @@ const WANTED = new Map<number, ReadonlySet<number>>([
   // timestamp, position, altitude, heart rate, cadence, distance, speed, power, both in one, the enhanced ones
   [RECORD!, new Set([253, 0, 1, 2, 3, 4, 5, 6, 7, 8, 53, 73, 78])],
   [EVENT!, new Set([253, 0, 1])], // timestamp, event, type
-  [DEVICE_INFO!, new Set([0, 2, 4, 27])] // index, manufacturer, product, product_name
+  [DEVICE_INFO!, new Set([0, 1, 2, 4, 25, 27])] // index, type, manufacturer, product, source type, product_name
 ])
 
 /** Speed and distance in one field, in the records of old devices. */
@@ -37,11 +42,13 @@ interface Contents {
   fileId: Message | undefined
   sport: Message | undefined
   creator: Message | undefined
+  /** The sensors of the device itself, by the names of the profile. */
+  sensors: Set<unknown>
   sessions: Message[]
   laps: Message[]
   events: Message[]
   points: PointBuffer
-  warnings: string[]
+  warnings: Warning[]
 }
 
 /**
@@ -53,7 +60,7 @@ interface Contents {
 export function decodeFit (bytes: Uint8Array): Recording[] {
   const recordings: Recording[] = []
   const refused: unknown[] = []
-  const notes: string[] = []
+  const notes: Warning[] = []
   for (const file of fitFiles(bytes, WANTED)) {
     try {
       const contents = contentsOf(file)
@@ -68,7 +75,7 @@ export function decodeFit (bytes: Uint8Array): Recording[] {
   }
   if (recordings.length === 0) throw refused[0] ?? unreadable('The FIT file is empty')
   if (refused.length > 0) {
-    notes.push(`${counted(refused.length, 'part')} of the file ignored: ${(refused[0] as Error).message}`)
+    notes.push(warning('PARTS_IGNORED', `${counted(refused.length, 'part')} of the file ignored: ${(refused[0] as Error).message}`))
   }
   recordings[0]!.warnings.push(...notes)
   return recordings
@@ -79,6 +86,7 @@ function contentsOf (file: FitFile): Contents {
     fileId: undefined,
     sport: undefined,
     creator: undefined,
+    sensors: new Set(),
     sessions: [],
     laps: [],
     events: [],
@@ -120,7 +128,9 @@ function contentsOf (file: FitFile): Contents {
       mesgListener: listen
     })
     if (refusal !== undefined) throw refusal
-    if (errors.length > 0) warnings.push(`A part that the decoder rejected was ignored (${errors[0]!.message})`)
+    if (errors.length > 0) {
+      warnings.push(warning('FILE_DAMAGED', `A part that the decoder rejected was ignored (${errors[0]!.message})`))
+    }
   }
   return contents
 }
@@ -152,8 +162,10 @@ function take (contents: Contents, number: number, message: Message): void {
     contents.fileId ??= message
   } else if (number === SPORT) {
     contents.sport ??= message
-  } else if (number === DEVICE_INFO && (message.deviceIndex === 'creator' || message.deviceIndex === 0)) {
-    contents.creator ??= message
+  } else if (number === DEVICE_INFO) {
+    if (message.deviceIndex === 'creator' || message.deviceIndex === 0) contents.creator ??= message
+    const { localDeviceType: sensor } = message
+    if (sensor !== undefined && contents.sensors.size < 100) contents.sensors.add(sensor)
   }
 }
 
@@ -183,9 +195,8 @@ function recordingsOf (contents: Contents): Recording[] {
     .filter((session) => Number.isFinite(startOf(session)))
     .sort((a, b) => startOf(a) - startOf(b))
   if (sessions.length === 0) {
-    warnings.push(
-      'The summary that a device writes at the end is missing: the figures are computed from the records'
-    )
+    warnings.push(warning('SUMMARY_MISSING',
+      'The summary that a device writes at the end is missing: the figures are computed from the records'))
     return [recordingOf(points, { ...frameOf(contents, {}), warnings: [...warnings] })]
   }
   if (sessions.length === 1) {
@@ -214,7 +225,9 @@ function recordingsOf (contents: Contents): Recording[] {
   })
   if (recordings.length === 0) throw unreadable(empty[0]!)
   recordings[0]!.warnings.unshift(...warnings)
-  if (empty.length > 0) recordings[0]!.warnings.push(`${counted(empty.length, 'session')} ignored: ${empty[0]!}`)
+  if (empty.length > 0) {
+    recordings[0]!.warnings.push(warning('PARTS_IGNORED', `${counted(empty.length, 'session')} ignored: ${empty[0]!}`))
+  }
   return recordings
 }
 
@@ -232,16 +245,21 @@ function frameOf (
     name: tidyText(session.sportProfileName) ?? (contents.sessions.length < 2 ? tidyText(contents.sport?.name) : null),
     laps: contents.laps
       .filter((lap) => within(startOf(lap)))
-      .map(lapOf)
-      .sort((a, b) => a.startMs - b.startMs),
+      .map(lapOf),
     pausesMs: pausesOf(contents.events).filter((pause) => within(pause.startMs)),
     device: figuresOf(session),
     deviceMeans: meansOf(session),
-    deviceName: deviceNameOf(contents)
+    deviceName: deviceNameOf(contents),
+    heightSource: heightSourceOf(contents)
   }
 }
 
-function lapOf (lap: Message): Omit<Lap, 'startS'> & { startMs: number } {
+/** Watches list their own sensors: one with GPS and without a barometer takes its heights from GPS. */
+function heightSourceOf ({ sensors }: Contents): HeightSource {
+  return sensors.has('barometer') ? 'barometer' : sensors.has('gps') ? 'gps' : 'unknown'
+}
+
+function lapOf (lap: Message): FileLap {
   return {
     startMs: startOf(lap),
     elapsedS: positive(lap.totalElapsedTime),

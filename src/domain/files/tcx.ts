@@ -1,22 +1,29 @@
-import type { DeviceFigures, Lap, Recording } from '../recording.ts'
-import { sportOfText } from '../sports.ts'
-import { PointBuffer, recordingOf } from './points.ts'
+import type { DeviceFigures, DeviceMeans, Recording } from '../recording.ts'
+import { warning } from '../warnings.ts'
+import type { Warning } from '../warnings.ts'
+import { recordingOf } from './assemble.ts'
+import type { PauseMs } from './clock.ts'
+import { sportOf } from './gpx.ts'
+import type { FileLap } from './laps.ts'
+import { numberIn } from './numerals.ts'
+import { PointBuffer } from './points.ts'
 import type { Point } from './points.ts'
-import { tidyText, unreadable } from './unreadable.ts'
-import { momentOf, numberOf, readXml } from './xml.ts'
-
-type TcxLap = Omit<Lap, 'startS'> & { startMs: number }
+import { heightSourceOfText, tidyText, unreadable } from './unreadable.ts'
+import { momentOf, readXml } from './xml.ts'
+import type { XmlListener } from './xml.ts'
 
 interface Activity {
   sport: string | null
   notes: string | null
   deviceName: string | null
   idMs: number
-  laps: TcxLap[]
+  laps: FileLap[]
   points: PointBuffer
-  pausesMs: Array<{ startMs: number, endMs: number }>
+  pausesMs: PauseMs[]
 }
 
+/** An activity of the same sport that begins as soon after the one before, in ms, goes on with it. */
+const JOINED_MS = 60_000
 const MAX_ACTIVITIES = 1000
 const MAX_LAPS = 10_000
 
@@ -32,27 +39,43 @@ const FIGURES: Record<string, keyof Point> = {
   Watts: 'powerW'
 }
 
+/** What was read of a document. */
+interface Document extends XmlListener {
+  activities: Activity[]
+  /** The other kinds of content. */
+  seen: Set<string>
+  tooMany: boolean
+}
+
 /**
- * The activities of a TCX file: one for each `<Activity>`, including those of a multisport session. A new track within
- * a lap follows a pause.
+ * The activities of a TCX file: one for each `<Activity>`, including those of a multisport session, but for those of
+ * one sport that follow each other without a break, which are one. A new track within a lap follows a pause.
  *
  * Throws UNREADABLE_FILE for courses and workouts, which are not recordings.
  */
 export function decodeTcx (bytes: Uint8Array): Recording[] {
-  const activities: Activity[] = []
-  const seen = new Set<string>()
+  const { listener, warnings } = readXml(bytes, listening)
+  if (listener.tooMany) warnings.push(warning('LIMIT_REACHED', `Activities after the first ${MAX_ACTIVITIES} ignored`))
+  return recordingsOf(joined(listener.activities), listener.seen, warnings)
+}
+
+function listening (): Document {
   const path: string[] = []
   let activity: Activity | undefined
-  let lap: TcxLap | undefined
+  let lap: FileLap | undefined
   let point: Point | undefined
   let newTrack = false
   let lapPoints = 0
-  let tooMany = false
-  const warnings = readXml(bytes, {
+  let unread = { time: false, values: 0 }
+  const document: Document = {
+    activities: [],
+    seen: new Set(),
+    tooMany: false,
     open (name, attributes) {
       path.push(name)
       if (name === 'Trackpoint') {
         point = { timeMs: Number.NaN }
+        unread = { time: false, values: 0 }
       } else if (name === 'Track') {
         newTrack = lapPoints > 0
       } else if (name === 'Lap' && activity) {
@@ -60,8 +83,8 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
         lap = emptyLap(momentOf(attributes.StartTime ?? ''))
         if (activity.laps.length < MAX_LAPS) activity.laps.push(lap)
       } else if (name === 'Activity') {
-        if (activities.length >= MAX_ACTIVITIES) {
-          tooMany = true
+        if (document.activities.length >= MAX_ACTIVITIES) {
+          document.tooMany = true
           return
         }
         activity = {
@@ -73,23 +96,29 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
           points: new PointBuffer(),
           pausesMs: []
         }
-        activities.push(activity)
+        document.activities.push(activity)
       } else if (name === 'Course' || name === 'Workout') {
-        seen.add(name)
+        document.seen.add(name)
       }
     },
     close (name, text) {
       path.pop()
       if (point) {
         if (name === 'Trackpoint') {
-          if (activity) addPoint(activity, point, newTrack)
+          if (activity) {
+            addPoint(activity, point, newTrack)
+            activity.points.unreadableValues += unread.values
+            if (unread.time) activity.points.unreadableTimes++
+          }
           if (!Number.isNaN(point.timeMs)) {
+            // A lap without a start begins with its first point.
+            if (lap && Number.isNaN(lap.startMs)) lap.startMs = point.timeMs
             lapPoints++
             newTrack = false
           }
           point = undefined
         } else {
-          takeFigure(point, name, path.at(-1), text)
+          takeFigure(point, name, path.at(-1), text, unread)
         }
       } else if (name === 'Lap') {
         lap = undefined
@@ -101,9 +130,8 @@ export function decodeTcx (bytes: Uint8Array): Recording[] {
         takeOfActivity(activity, name, path.at(-1), text)
       }
     }
-  })
-  if (tooMany) warnings.push(`Activities after the first ${MAX_ACTIVITIES} ignored`)
-  return recordingsOf(activities, seen, warnings)
+  }
+  return document
 }
 
 function addPoint ({ points, pausesMs }: Activity, point: Point, newTrack: boolean): void {
@@ -113,23 +141,37 @@ function addPoint ({ points, pausesMs }: Activity, point: Point, newTrack: boole
   points.push(point)
 }
 
-function takeFigure (point: Point, name: string, parent: string | undefined, text: string): void {
+function takeFigure (
+  point: Point,
+  name: string,
+  parent: string | undefined,
+  text: string,
+  unread: { time: boolean, values: number }
+): void {
   if (name === 'Time') {
     point.timeMs = momentOf(text)
-  } else if (name === 'Value') {
-    if (parent === 'HeartRateBpm') point.heartRateBpm = numberOf(text)
-  } else if (Object.hasOwn(FIGURES, name)) {
-    const value = numberOf(text)
-    if (value !== undefined) point[FIGURES[name]!] = value
+    unread.time = Number.isNaN(point.timeMs) && text.trim() !== ''
+    return
   }
+  // Some programs write the heart rate without the element of its value.
+  const key = name === 'HeartRateBpm' || (name === 'Value' && parent === 'HeartRateBpm')
+    ? 'heartRateBpm'
+    : Object.hasOwn(FIGURES, name) ? FIGURES[name]! : undefined
+  const value = key && numberIn(text)
+  if (key === undefined || value === undefined) return
+  if (Number.isNaN(value)) unread.values++
+  else point[key] = value
 }
 
-function takeOfLap (lap: TcxLap, name: string, parent: string | undefined, text: string): void {
+function takeOfLap (lap: FileLap, name: string, parent: string | undefined, text: string): void {
   const value = positive(text)
+  if (value === null && text.trim() !== '' && name !== 'TotalTimeSeconds' && name !== 'DistanceMeters') return
   if (name === 'TotalTimeSeconds') lap.timerS = value
   else if (name === 'DistanceMeters' && parent === 'Lap') lap.distanceM = value
-  else if (name === 'Value' && parent === 'AverageHeartRateBpm') lap.averageHeartRateBpm = value
   else if (name === 'Value' && parent === 'MaximumHeartRateBpm') lap.maxHeartRateBpm = value
+  else if ((name === 'Value' && parent === 'AverageHeartRateBpm') || (name === 'HeartRateBpm' && parent === 'Lap')) {
+    lap.averageHeartRateBpm ??= value
+  }
 }
 
 function takeOfActivity (activity: Activity, name: string, parent: string | undefined, text: string): void {
@@ -138,55 +180,80 @@ function takeOfActivity (activity: Activity, name: string, parent: string | unde
   else if (name === 'Name' && parent === 'Creator') activity.deviceName ??= tidyText(text)
 }
 
-function recordingsOf (activities: Activity[], seen: ReadonlySet<string>, warnings: string[]): Recording[] {
+/** Activities of one sport that follow each other without a break become one. */
+function joined (activities: Activity[]): Activity[] {
+  const whole: Activity[] = []
+  for (const activity of activities) {
+    const last = whole.at(-1)
+    const gapMs = last && last.points.length > 0 && activity.points.length > 0
+      ? activity.points.timeMsAt(0) - last.points.timeMsAt(last.points.length - 1)
+      : Number.NaN
+    if (last && last.sport === activity.sport && gapMs >= 0 && gapMs <= JOINED_MS) {
+      last.points.append(activity.points)
+      last.laps.push(...activity.laps)
+      last.pausesMs.push(...activity.pausesMs)
+    } else {
+      whole.push(activity)
+    }
+  }
+  return whole
+}
+
+function recordingsOf (activities: Activity[], seen: ReadonlySet<string>, warnings: Warning[]): Recording[] {
   if (activities.length === 0) {
     if (seen.has('Course')) throw unreadable('The TCX file contains a course: a route is not a recording')
     if (seen.has('Workout')) throw unreadable('The TCX file contains a planned workout, not a recording')
-    throw unreadable(warnings.at(-1) ?? 'The TCX file contains no activity')
+    throw unreadable(warnings.at(-1)?.message ?? 'The TCX file contains no activity')
   }
   const recordings: Recording[] = []
   const refused: string[] = []
   for (const activity of activities) {
-    const { points, laps, sport, notes, deviceName, pausesMs, idMs } = activity
     try {
-      if (
-        points.length === 0 &&
-        points.untimed > 0 &&
-        !laps.some(({ startMs, timerS }) => timerS !== null && Number.isFinite(startMs))
-      ) {
-        throw unreadable('The track has no timestamps: it is a route, not a recording')
-      }
-      const timed = laps.filter(({ startMs }) => Number.isFinite(startMs))
-      recordings.push(recordingOf(points, {
-        ...sportOfText(sport ?? 'running'),
-        name: notes,
-        // Without points, the laps give the start and the duration.
-        startMs: points.length > 0 ? undefined : [...timed.map(({ startMs }) => startMs), idMs].find(Number.isFinite),
-        laps: timed,
-        pausesMs,
-        device: figuresOf(laps, points.length === 0),
-        deviceName,
-        warnings: []
-      }))
+      recordings.push(recordingOfActivity(activity))
     } catch (error) {
       refused.push((error as Error).message)
     }
   }
   // In a file truncated before its first point, the damage is the first thing to report.
-  if (recordings.length === 0) throw unreadable(warnings.at(-1) ?? refused[0]!)
+  if (recordings.length === 0) throw unreadable(warnings.at(-1)?.message ?? refused[0]!)
   if (refused.length > 0) {
-    warnings.push(`${refused.length === 1 ? '1 activity' : `${refused.length} activities`} ignored: ${refused[0]!}`)
+    const count = refused.length === 1 ? '1 activity' : `${refused.length} activities`
+    warnings.push(warning('PARTS_IGNORED', `${count} ignored: ${refused[0]!}`))
   }
   recordings[0]!.warnings.unshift(...warnings)
   return recordings
+}
+
+function recordingOfActivity ({ points, laps, sport, notes, deviceName, pausesMs, idMs }: Activity): Recording {
+  const timed = laps.filter(({ startMs }) => Number.isFinite(startMs))
+  if (points.length === 0 && points.untimed > 0 && !timed.some(({ timerS }) => timerS !== null)) {
+    throw unreadable(points.unreadableTimes > 0
+      ? 'The times of the track cannot be read'
+      : 'The track has no timestamps: it is a route, not a recording')
+  }
+  const { notes: sportNotes, ...named } = sportOf(sport)
+  return recordingOf(points, {
+    ...named,
+    name: notes,
+    // Without points, the laps give the start and the duration.
+    startMs: points.length > 0 ? undefined : [...timed.map(({ startMs }) => startMs), idMs].find(Number.isFinite),
+    laps: timed,
+    pausesMs,
+    device: figuresOf(laps, points.length === 0),
+    deviceMeans: meansOf(laps),
+    deviceSummed: true,
+    deviceName,
+    heightSource: heightSourceOfText(deviceName),
+    warnings: sportNotes
+  })
 }
 
 /**
  * The sums of the laps' totals; a total that no lap states is unknown. TCX states the timer time; only the points give
  * the elapsed time.
  */
-function figuresOf (laps: TcxLap[], withoutPoints: boolean): DeviceFigures {
-  const sum = (value: (lap: TcxLap) => number | null): number | null => {
+function figuresOf (laps: FileLap[], withoutPoints: boolean): DeviceFigures {
+  const sum = (value: (lap: FileLap) => number | null): number | null => {
     let total = 0
     for (const lap of laps) total += value(lap) ?? 0
     return total > 0 ? total : null
@@ -200,7 +267,26 @@ function figuresOf (laps: TcxLap[], withoutPoints: boolean): DeviceFigures {
   }
 }
 
-function emptyLap (startMs: number): TcxLap {
+/** The mean heart rate of the laps that have one, weighted by their time, and the highest. */
+function meansOf (laps: FileLap[]): DeviceMeans {
+  let beats = 0
+  let seconds = 0
+  let highest = 0
+  for (const { timerS, averageHeartRateBpm: average, maxHeartRateBpm: max } of laps) {
+    if (average !== null && average >= 20 && average <= 250 && timerS !== null) {
+      beats += average * timerS
+      seconds += timerS
+    }
+    if (max !== null && max >= 20 && max <= 250) highest = Math.max(highest, max)
+  }
+  return {
+    averageHeartRateBpm: seconds > 0 ? beats / seconds : null,
+    maxHeartRateBpm: highest > 0 ? highest : null,
+    averageCadenceSpm: null
+  }
+}
+
+function emptyLap (startMs: number): FileLap {
   return {
     startMs,
     elapsedS: null,
@@ -213,6 +299,6 @@ function emptyLap (startMs: number): TcxLap {
 }
 
 function positive (text: string): number | null {
-  const value = numberOf(text)
+  const value = numberIn(text)
   return value !== undefined && value > 0 ? value : null
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.ts'
+import type { HeightSource } from '../training/elevation.ts'
 
 /** The file cannot be imported; `message` tells its owner why: 422. */
 export function unreadable (message: string, cause?: unknown): AppError {
@@ -23,4 +24,13 @@ export function tidyText (text: unknown): string | null {
       .join('')
       .trim() || null
   )
+}
+
+/**
+ * What measured the heights, as the name of the device or program tells: Strava adds "with barometer" where there is
+ * one, and telephones take them from GPS.
+ */
+export function heightSourceOfText (name: string | null): HeightSource {
+  if (name === null) return 'unknown'
+  return /with barometer/i.test(name) ? 'barometer' : /\b(android|iphone|ios)\b/i.test(name) ? 'gps' : 'unknown'
 }

@@ -1,7 +1,10 @@
 import { SaxesParser } from 'saxes'
 import { AppError } from '../../errors.ts'
+import { warning } from '../warnings.ts'
+import type { Warning } from '../warnings.ts'
 import { localName, xmlEncodingOf } from './format.ts'
-import { unreadable } from './unreadable.ts'
+import { asciiDigits } from './numerals.ts'
+import { counted, unreadable } from './unreadable.ts'
 
 /** The callbacks for the elements of a document. Names have no namespace prefix. */
 export interface XmlListener {
@@ -20,24 +23,98 @@ const MAX_TEXT = 1 << 16
 /** Millions of attributes make one allocation so large that V8 ends the process, not only the thread. */
 const MAX_ATTRIBUTES = 256
 
+/** After as many places that are not well-formed, the document is given up: it is no damage in one place. */
+const MAX_DAMAGES = 1000
+
+/** What became of reading a document. */
+interface Reading<Listener> {
+  listener: Listener
+  warnings: Warning[]
+}
+
 /**
  * Parses a document from its bytes, element by element, never as a whole. Entities are not expanded: a document that
- * declares any is rejected, and so is one nested too deeply. If the document is truncated or not well-formed, parsing
- * stops; the elements until then stand, and the returned warnings name the problem.
+ * declares any is rejected, and so is one nested too deeply.
+ *
+ * A document that is not well-formed is read once more from the beginning, with a new listener, and around the damaged
+ * places: ampersands and angle brackets that stand for themselves, control characters, unknown entities, and what comes
+ * after the end. If it is truncated, the elements until then stand. The warnings name the problem.
  *
  * Throws UNREADABLE_FILE if the document must not be read at all.
  */
-export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
-  const warnings: string[] = []
+export function readXml<Listener extends XmlListener> (bytes: Uint8Array, listen: () => Listener): Reading<Listener> {
+  const strict = listen()
+  const read = parse(bytes, strict, false)
+  // A bare ampersand swallows what follows it, so that the document seems truncated.
+  if (read.damages.length === 0 && !read.truncated) return { listener: strict, warnings: warningsOf(read) }
+  const lenient = listen()
+  return { listener: lenient, warnings: warningsOf(parse(bytes, lenient, true)) }
+}
+
+/** What was repaired in the text before it was parsed. */
+interface Repairs {
+  ampersands: number
+  brackets: number
+  characters: number
+}
+
+interface Parsed {
+  repairs: Repairs
+  /** What is not well-formed; the first only, unless the parser goes on after it. */
+  damages: string[]
+  truncated: boolean
+  /** Whether characters were not valid in the encoding. */
+  replaced: boolean
+  /** Whether the parser could not go on. */
+  givenUp: boolean
+}
+
+function warningsOf ({ repairs, damages, truncated, replaced, givenUp }: Parsed): Warning[] {
+  const warnings: Warning[] = []
+  if (replaced) {
+    warnings.push(warning('TEXT_ENCODING', 'Some characters are not valid in the encoding of the file and were replaced'))
+  }
+  const damage = repairsText(repairs) ?? damages[0]
+  if (damage !== undefined) {
+    warnings.push(warning('XML_DAMAGED', givenUp
+      ? `The file is not well-formed XML (${damage}): the rest was ignored`
+      : `The file is not well-formed XML (${damage}): it was read around the damaged places`))
+  }
+  if (truncated) {
+    warnings.push(warning('FILE_TRUNCATED', 'The file is truncated: the XML does not end; the part before is kept'))
+  }
+  return warnings
+}
+
+/** "2 unescaped ampersands and 1 control character"; undefined if nothing was repaired. */
+function repairsText ({ ampersands, brackets, characters }: Repairs): string | undefined {
+  const found = [
+    ...ampersands > 0 ? [counted(ampersands, 'unescaped ampersand')] : [],
+    ...brackets > 0 ? [counted(brackets, 'unescaped angle bracket')] : [],
+    ...characters > 0 ? [counted(characters, 'control character')] : []
+  ]
+  return found.length === 0 ? undefined : found.join(' and ')
+}
+
+/** Parses all of a document, leniently with repairs of its text, or up to what is not well-formed. */
+function parse (bytes: Uint8Array, listener: XmlListener, lenient: boolean): Parsed {
+  const parsed: Parsed = {
+    repairs: { ampersands: 0, brackets: 0, characters: 0 },
+    damages: [],
+    truncated: false,
+    replaced: false,
+    givenUp: false
+  }
   const decoder = textDecoderOf(bytes)
   const parser = new SaxesParser<{ position: false, xmlns: false }>({ position: false, xmlns: false })
   let depth = 0
+  let closed = false
   let text = ''
-  /** The first problem found. */
-  const trouble: { message?: string } = {}
+  const stopped = (): boolean => parsed.damages.length > (lenient ? MAX_DAMAGES : 0)
   // No eighth listener: V8 would then look the parser's properties up in a table, which takes five times as long.
   parser.on('error', (error) => {
-    trouble.message ??= error.message.replace(/\.$/, '')
+    // What the parser says at the end of a truncated document is no other damage.
+    if (!parsed.truncated) parsed.damages.push(error.message.replace(/\.$/, ''))
   })
   parser.on('doctype', (doctype) => {
     if (/<!ENTITY/i.test(doctype)) throw unreadable('The file declares XML entities, which are not supported')
@@ -50,7 +127,7 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
   })
   parser.on('opentag', (tag) => {
     attributes = 0
-    if (trouble.message !== undefined) return
+    if (stopped() || closed) return
     if (++depth > MAX_DEPTH) throw unreadable(`The elements of the file are nested more than ${MAX_DEPTH} deep`)
     text = ''
     listener.open(localName(tag.name), tag.attributes)
@@ -61,40 +138,68 @@ export function readXml (bytes: Uint8Array, listener: XmlListener): string[] {
   parser.on('text', hear)
   parser.on('cdata', hear)
   parser.on('closetag', (tag) => {
-    if (trouble.message !== undefined) return
+    // A truncated document has its open elements closed for it at the end.
+    if (stopped() || closed || parsed.truncated) return
     depth--
+    closed = depth === 0
     listener.close(localName(tag.name), text)
     text = ''
   })
 
+  const repair = lenient ? textRepair(parsed.repairs) : (chunk: string) => chunk
   let read = 0
-  let replaced = false
-  // An error at the very end means that the rest is missing.
-  let ended = false
+  const write = (chunk: string): void => {
+    parsed.replaced ||= chunk.includes('\ufffd')
+    // White space before the declaration is tolerated: some sites export a blank line first.
+    const repaired = repair(read === 0 ? chunk.trimStart() : chunk)
+    if (repaired !== '') parser.write(repaired)
+    read += chunk.length
+  }
   try {
-    for (let at = 0; at < bytes.length && trouble.message === undefined; at += CHUNK_BYTES) {
-      const chunk = decoder.decode(bytes.subarray(at, at + CHUNK_BYTES), { stream: true })
-      replaced ||= chunk.includes('\ufffd')
-      // White space before the declaration is tolerated: some sites export a blank line first.
-      parser.write(read === 0 ? chunk.trimStart() : chunk)
-      read += chunk.length
+    for (let at = 0; at < bytes.length && !stopped(); at += CHUNK_BYTES) {
+      write(decoder.decode(bytes.subarray(at, at + CHUNK_BYTES), { stream: true }))
     }
-    if (trouble.message === undefined) parser.write(decoder.decode())
-    if (trouble.message === undefined) {
-      ended = true
+    if (!stopped()) write(decoder.decode() + (lenient ? '\n' : ''))
+    if (!stopped()) {
+      parsed.truncated = !closed
       parser.close()
     }
   } catch (error) {
     if (error instanceof AppError) throw error
-    trouble.message ??= (error as Error).message
+    parsed.damages.push((error as Error).message)
+    parsed.givenUp = true
+    parsed.truncated = false
   }
-  if (replaced) warnings.push('Some characters are not valid in the encoding of the file and were replaced')
-  if (trouble.message !== undefined) {
-    warnings.push(ended
-      ? 'The file is truncated: the XML does not end; the part before is kept'
-      : `The file is not well-formed XML (${trouble.message}): the rest was ignored`)
+  parsed.givenUp ||= stopped() && lenient
+  return parsed
+}
+
+/** An ampersand that begins no reference of XML itself or to a character. */
+const BARE_AMPERSAND = /&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[\da-f]{1,6});)/gi
+/** An angle bracket that begins no tag, comment or declaration. */
+const BARE_BRACKET = /<(?![A-Za-z_:/!?\u0080-\uffff])/g
+// eslint-disable-next-line no-control-regex
+const NO_CHARACTERS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g
+/** No reference is longer. */
+const REFERENCE = 10
+
+/** Repairs a text piece by piece: what could begin a reference or a tag at the end of a piece waits for the next. */
+function textRepair (repairs: Repairs): (chunk: string) => string {
+  let held = ''
+  return (chunk) => {
+    const text = held + chunk
+    const from = text.length - REFERENCE
+    const open = Math.max(text.lastIndexOf('&'), text.lastIndexOf('<'))
+    const end = open > from ? open : text.length
+    held = chunk === '\n' ? '' : text.slice(end)
+    const replace = (from: string, pattern: RegExp, kind: keyof Repairs, to: string): string =>
+      from.replaceAll(pattern, () => {
+        repairs[kind]++
+        return to
+      })
+    const whole = replace(text.slice(0, chunk === '\n' ? text.length : end), NO_CHARACTERS, 'characters', '')
+    return replace(replace(whole, BARE_AMPERSAND, 'ampersands', '&amp;'), BARE_BRACKET, 'brackets', '&lt;')
   }
-  return warnings
 }
 
 function textDecoderOf (bytes: Uint8Array): InstanceType<typeof TextDecoder> {
@@ -104,15 +209,6 @@ function textDecoderOf (bytes: Uint8Array): InstanceType<typeof TextDecoder> {
   } catch (error) {
     throw unreadable(`The file has the encoding "${encoding}", which is not supported`, error)
   }
-}
-
-/** The number in the text of an element; undefined if it is not a number. */
-export function numberOf (text: string | undefined): number | undefined {
-  if (text === undefined || text.length > 64) return undefined
-  const trimmed = text.trim()
-  if (trimmed === '') return undefined
-  const value = Number(trimmed)
-  return Number.isFinite(value) ? value : undefined
 }
 
 const MOMENT = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?\s*(?:(Z)|([+-])(\d\d):?(\d\d))?$/i
@@ -126,7 +222,7 @@ const MAX_ZONE_MINUTES = 14 * 60
  */
 export function momentOf (text: string): number {
   if (text.length > 64) return Number.NaN
-  const match = MOMENT.exec(text.trim())
+  const match = MOMENT.exec(asciiDigits(text.trim()))
   if (!match) return Number.NaN
   const [, year, month, day, hour, minute, second, fraction, , sign, zoneHour, zoneMinute] = match
   const date = Date.UTC(Number(year), Number(month) - 1, Number(day))

@@ -1,11 +1,24 @@
 /** Altitudes are averaged over this many seconds before and after. */
 export const SMOOTHING_S = 10
-/** The smallest rise or fall that counts; a smaller one is assumed to be noise of the sensor. */
-export const HYSTERESIS_M = 2
+/** What measured the heights, as far as the file tells. */
+export const HEIGHT_SOURCES = ['barometer', 'gps', 'unknown'] as const
+export type HeightSource = typeof HEIGHT_SOURCES[number]
+
+/**
+ * The smallest rise or fall that counts, in metres, where the heights are quiet. The figures of watches with a
+ * barometer agree within 10 % at 2 m; heights of GPS drift slowly by more than that, which their noise does not show.
+ */
+export const LEAST_THRESHOLD_M: Record<HeightSource, number> = { barometer: 2, gps: 4, unknown: 2 }
+/** The threshold is as many standard deviations of the noise that smoothing leaves: it turns seldom by more. */
+const NOISE_DEVIATIONS = 6
+/** Heights further apart in time than this do not tell the noise from the ground. */
+const NOISE_REACH_S = 30
 
 export interface Elevation {
   gainM: number
   lossM: number
+  /** The smallest rise or fall that counted. */
+  thresholdM: number
 }
 
 /**
@@ -34,13 +47,53 @@ export function smoothAltitude (timeS: Float64Array, altitudeM: Float64Array): F
 }
 
 /**
+ * The smallest rise or fall that counts in these heights, in metres, rounded to 0.1: it follows their own noise.
+ *
+ *     σ² = mean(d²) · 2/3,   d = height − the mean of its neighbours by time
+ *     threshold = max(2 m, or 4 m of GPS, 6 σ / √n)
+ *
+ * n is the number of heights that are averaged in smoothing. A steady climb has no d. Each d is held to ten times the
+ * mean of their amounts, so that one spike does not carry the sum.
+ */
+export function thresholdOf (timeS: Float64Array, altitudeM: Float64Array, source: HeightSource = 'unknown'): number {
+  const amounts: number[] = []
+  let [before, middle] = [-1, -1]
+  let firstS = Number.NaN
+  let lastS = Number.NaN
+  let known = 0
+  for (let i = 0; i < altitudeM.length; i++) {
+    if (Number.isNaN(altitudeM[i]!)) continue
+    known++
+    if (known === 1) firstS = timeS[i]!
+    lastS = timeS[i]!
+    const spanS = before < 0 ? 0 : timeS[i]! - timeS[before]!
+    if (spanS > 0 && spanS <= NOISE_REACH_S) {
+      const share = (timeS[middle]! - timeS[before]!) / spanS
+      amounts.push(Math.abs(altitudeM[middle]! - altitudeM[before]! - (altitudeM[i]! - altitudeM[before]!) * share))
+    }
+    before = middle
+    middle = i
+  }
+  const least = LEAST_THRESHOLD_M[source]
+  if (amounts.length === 0) return least
+  const highest = 10 * amounts.reduce((sum, amount) => sum + amount, 0) / amounts.length
+  const squares = amounts.reduce((sum, amount) => sum + Math.min(amount, highest) ** 2, 0) / amounts.length
+  const averaged = Math.max(1, 2 * SMOOTHING_S * (known - 1) / Math.max(1, lastS - firstS))
+  return Math.round(Math.max(least, NOISE_DEVIATIONS * Math.sqrt(squares * 2 / 3 / averaged)) * 10) / 10
+}
+
+/**
  * Metres climbed and descended; null if fewer than two altitudes are known.
  *
  * The smoothed altitudes are split at their turning points. A turning point counts only if the altitude then changes
- * back by at least `HYSTERESIS_M`: noise of ±0.3 m on flat ground gives 0, a pure climb gives its end minus its start,
- * and the reversed track swaps gain and loss.
+ * back by at least the threshold: noise of ±0.3 m on flat ground gives 0, a pure climb gives its end minus its start,
+ * and the reversed track swaps gain and loss. A part of a recording is measured with the threshold of the whole.
  */
-export function elevationOf (timeS: Float64Array, altitudeM: Float64Array): Elevation | null {
+export function elevationOf (
+  timeS: Float64Array,
+  altitudeM: Float64Array,
+  thresholdM: number = thresholdOf(timeS, altitudeM)
+): Elevation | null {
   let known = 0
   for (const altitude of altitudeM) {
     if (!Number.isNaN(altitude)) known++
@@ -55,11 +108,11 @@ export function elevationOf (timeS: Float64Array, altitudeM: Float64Array): Elev
   let direction = 0
   for (const altitude of smoothAltitude(timeS, altitudeM)) {
     if (Number.isNaN(altitude)) continue
-    if (direction >= 0 && highest - altitude >= HYSTERESIS_M) {
+    if (direction >= 0 && highest - altitude >= thresholdM) {
       if (direction > 0) gainM += highest - lowest
       direction = -1
       lowest = altitude
-    } else if (direction <= 0 && altitude - lowest >= HYSTERESIS_M) {
+    } else if (direction <= 0 && altitude - lowest >= thresholdM) {
       if (direction < 0) lossM += highest - lowest
       direction = 1
       highest = altitude
@@ -70,5 +123,5 @@ export function elevationOf (timeS: Float64Array, altitudeM: Float64Array): Elev
   }
   if (direction > 0) gainM += highest - lowest
   if (direction < 0) lossM += highest - lowest
-  return { gainM, lossM }
+  return { gainM, lossM, thresholdM }
 }

@@ -1,0 +1,119 @@
+/** Faster than this, in m/s, nobody climbs: a height that leaves and returns faster was not measured. */
+const IMPOSSIBLE_CLIMB_M_PER_S = 3
+/** Steps up to this are the noise of GPS, not spikes. */
+const LEAST_LEAP_M = 10
+/** A leap is also this many times as large as the usual step, which in noisy heights is large. */
+const LEAP_STEPS = 6
+/** A level shorter than this, at the beginning or the end, was measured before the device had settled. */
+const UNSETTLED_S = 120
+
+/** A stretch of heights without a leap: indices of the known heights. */
+interface Level {
+  from: number
+  /** Exclusive. */
+  to: number
+}
+
+/** So many levels after a leap are looked through for the return. */
+const LOOKED_AHEAD = 8
+
+/**
+ * Replaces heights that cannot be by gaps: zeros before the first fix or now and then, and levels that leave the others
+ * and return faster than anybody climbs. Answers how many. A level from which nothing returns is a step of the sensor
+ * and stays.
+ */
+export function dropImpossibleHeights (timeS: Float64Array, altitudeM: Float64Array): number {
+  const known: number[] = []
+  for (let i = 0; i < altitudeM.length; i++) if (!Number.isNaN(altitudeM[i]!)) known.push(i)
+  const leapM = leapOf(altitudeM, known)
+  const levels = levelsOf(known, (a, b) =>
+    Math.abs(altitudeM[b]! - altitudeM[a]!) > leapM + IMPOSSIBLE_CLIMB_M_PER_S * (timeS[b]! - timeS[a]!))
+  if (levels.length < 2) return 0
+  const main = levels.indexOf(mainLevel(levels, known, altitudeM))
+  const heights: Heights = { timeS, altitudeM, known, leapM }
+  const dropped = [
+    ...impossibleBeyond(levels.slice(main), heights, 1),
+    ...impossibleBeyond(levels.slice(0, main + 1).reverse(), heights, -1)
+  ]
+  let count = 0
+  for (const { from, to } of dropped) {
+    for (let k = from; k < to; k++) altitudeM[known[k]!] = Number.NaN
+    count += to - from
+  }
+  return count
+}
+
+interface Heights {
+  timeS: Float64Array
+  altitudeM: Float64Array
+  /** The rows with a height. */
+  known: number[]
+  leapM: number
+}
+
+/** The levels that cannot be, seen from the first, which stands, onwards in time or backwards. */
+function impossibleBeyond (levels: Level[], heights: Heights, direction: 1 | -1): Level[] {
+  const { timeS, altitudeM, known, leapM } = heights
+  const near = ({ from, to }: Level): number => known[direction > 0 ? from : to - 1]!
+  const far = ({ from, to }: Level): number => known[direction > 0 ? to - 1 : from]!
+  const lengthS = ({ from, to }: Level): number => timeS[known[to - 1]!]! - timeS[known[from]!]!
+  const leapsM = (a: Level, b: Level): number => Math.abs(altitudeM[near(b)]! - altitudeM[far(a)]!)
+  const climbM = (a: Level, b: Level): number => IMPOSSIBLE_CLIMB_M_PER_S * Math.abs(timeS[near(b)]! - timeS[far(a)]!)
+  const dropped: Level[] = []
+  let stands = levels[0]!
+  for (let i = 1; i < levels.length; i++) {
+    const level = levels[i]!
+    if (isZero(level, known, altitudeM)) {
+      dropped.push(level)
+      continue
+    }
+    const leftM = leapsM(stands, level)
+    if (leftM > leapM + climbM(stands, level)) {
+      const back = levels.slice(i + 1, i + 1 + LOOKED_AHEAD).findIndex((next) => !isZero(next, known, altitudeM) &&
+        leapsM(stands, next) <= leapM + Math.min(climbM(stands, next), leftM / 2))
+      if (back >= 0) {
+        dropped.push(...levels.slice(i, i + 1 + back))
+        i += back
+        continue
+      }
+      const isLast = i === levels.length - 1
+      if (isLast && lengthS(level) < UNSETTLED_S && level.to - level.from < stands.to - stands.from) {
+        dropped.push(level)
+        continue
+      }
+    }
+    stands = level
+  }
+  return dropped
+}
+
+/** The smallest change between neighbours that is a leap, at no time between them. */
+function leapOf (altitudeM: Float64Array, known: number[]): number {
+  const steps = Float64Array.from({ length: Math.max(0, known.length - 1) }, (_, k) =>
+    Math.abs(altitudeM[known[k + 1]!]! - altitudeM[known[k]!]!)).sort()
+  return Math.max(LEAST_LEAP_M, LEAP_STEPS * (steps[steps.length >> 1] ?? 0))
+}
+
+function levelsOf (known: number[], leaps: (a: number, b: number) => boolean): Level[] {
+  const levels: Level[] = []
+  let from = 0
+  for (let k = 1; k <= known.length; k++) {
+    if (k < known.length && !leaps(known[k - 1]!, known[k]!)) continue
+    if (k > from) levels.push({ from, to: k })
+    from = k
+  }
+  return levels
+}
+
+/** The longest level that is not at zero; the longest of all if there is no other. */
+function mainLevel (levels: Level[], known: number[], altitudeM: Float64Array): Level {
+  const real = levels.filter((level) => !isZero(level, known, altitudeM))
+  const length = ({ from, to }: Level): number => to - from
+  return (real.length > 0 ? real : levels).reduce((best, level) => length(level) > length(best) ? level : best)
+}
+
+/** Devices write 0 for a height that they do not know. */
+function isZero ({ from, to }: Level, known: number[], altitudeM: Float64Array): boolean {
+  for (let k = from; k < to; k++) if (altitudeM[known[k]!] !== 0) return false
+  return true
+}
