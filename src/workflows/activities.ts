@@ -10,6 +10,7 @@ import { settingsOn, type DatedSettings } from '../domain/physiology.ts'
 import { PLAUSIBLE_SPEED_M_PER_S, type Sport } from '../domain/sports.ts'
 import { exertionOf, type ActivityFigures, type RecordedExertion } from '../domain/training/exertion.ts'
 import { loadOf, type LoadModel } from '../domain/training/load.ts'
+import { recordTimeS } from '../domain/training/world-records.ts'
 import { paceOf, rounded } from '../domain/units.ts'
 import { AppError, invalid, notFound } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -69,7 +70,9 @@ function figuresOf (body: ManualActivity): ActivityFigures & { elapsed_s: number
 
 function checkFigures ({ sport, distance_m, elapsed_s, moving_s }: ReturnType<typeof figuresOf>): void {
   if (moving_s > elapsed_s) throw invalid('moving_s', 'moving_s must not exceed elapsed_s')
-  if (distance_m !== null && distance_m > PLAUSIBLE_SPEED_M_PER_S[sport] * moving_s) {
+  const isTooFast = distance_m !== null &&
+    (distance_m > PLAUSIBLE_SPEED_M_PER_S[sport] * moving_s || (sport === 'running' && moving_s < recordTimeS(distance_m)))
+  if (isTooFast) {
     throw invalid('distance_m', `distance_m cannot be covered in that time: nobody is that fast at ${sport}`)
   }
 }

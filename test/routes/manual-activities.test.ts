@@ -146,6 +146,7 @@ t.test('bad figures are refused, and the field is named', async (t) => {
   const rules: Array<[string, object]> = [
     ['moving_s', { ...RUN, moving_s: 3001 }],
     ['distance_m', { ...RUN, distance_m: 42_195 }],
+    ['distance_m', { ...RUN, distance_m: 5000, elapsed_s: 750 }],
     ['distance_m', { ...RUN, sport: 'swimming', distance_m: 20_000 }]
   ]
   for (const [field, body] of rules) {

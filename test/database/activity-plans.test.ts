@@ -1,0 +1,113 @@
+import t from 'tap'
+import { bind } from '../../db/driver/bind.ts'
+import {
+  deleteActivity, findActivity, findActivityToChange, insertActivity, listActivities, updateActivity
+} from '../../db/activities.ts'
+import { clearDefaultGear, deleteGear, findGear, listGear, updateGear } from '../../db/gear.ts'
+import { deleteGoal, findGoal, listGoals, sumGoals, updateGoal } from '../../db/goals.ts'
+import { transaction, type Sql } from '../../db/sql.ts'
+import { startService } from '../harness/service.ts'
+
+const { runner, database } = await startService(t)
+
+const RUN = { sport: 'running', start_time: '2026-03-01T06:30:00Z', distance_m: 10_000, elapsed_s: 3000 }
+
+interface Node { 'Node Type': string, 'Relation Name'?: string, 'Index Name'?: string, Plans?: Node[] }
+
+/** The nodes of a plan that read a table. */
+function reads (node: Node): Node[] {
+  const inner = (node.Plans ?? []).flatMap(reads)
+  return node['Relation Name'] !== undefined || node['Index Name'] !== undefined ? [node, ...inner] : inner
+}
+
+/** Runs `work` with its statements explained and not carried out, and answers their plans by name. */
+async function plansOf (work: (sql: Sql) => Promise<unknown>): Promise<Array<{ name: string, nodes: Node[] }>> {
+  const plans: Array<{ name: string, nodes: Node[] }> = []
+  await transaction(database.sql, async (sql) => {
+    const explaining = bind({
+      async run (strings, values) {
+        const [, name, rest] = /^\/\* (\w+) \*\/([^]*)$/.exec(strings[0]!)!
+        const parts = [`/* explain */ explain (format json) ${rest!}`, ...strings.slice(1)]
+        const [row] = await sql<{ 'QUERY PLAN': Array<{ Plan: Node }> }>(
+          Object.assign(parts, { raw: parts }) as never, ...values as never[]
+        )
+        plans.push({ name: name!, nodes: reads(row!['QUERY PLAN'][0]!.Plan) })
+        return []
+      },
+      transaction: async (inner) => await inner(explaining)
+    })
+    await work(explaining)
+  })
+  return plans
+}
+
+t.test('every statement about activities, gear and goals is one that reads by an index', async (t) => {
+  const ann = await runner()
+  const gear = (await ann.call('POST', '/gear', { name: 'Shoes', is_default: true })).body
+  const { body: { id } } = await ann.call('POST', '/activities', RUN)
+  const goal = (await ann.call('POST', '/goals', { metric: 'distance', period: 'week', target: 50_000 })).body
+  // Many runners with many runs each: with few rows, reading all of them is the best plan.
+  await database.sql`/* crowd */
+    insert into users (user_id) select gen_random_uuid() from generate_series(1, 5000)
+  `
+  await database.sql`/* fill */
+    with many as (
+      insert into users (user_id, email) select gen_random_uuid(), n || '@example.org' from generate_series(1, 200) n returning user_id
+    ),
+    shoes as (
+      insert into gear (user_id, gear_id, name, sport)
+      select user_id, gen_random_uuid(), 'Shoes', 'running' from many, generate_series(1, 10) returning user_id, gear_id
+    ),
+    wishes as (
+      insert into goals (user_id, goal_id, metric, period, target)
+      select user_id, gen_random_uuid(), 'distance', 'week', 1 from many, generate_series(1, 10)
+    )
+    insert into activities (user_id, activity_id, sport, start_time, timezone, local_date, distance_m, elapsed_s, format, gear_id)
+    select user_id, gen_random_uuid(), 'running', at, 'UTC', at::date, 10000, 3000, 'manual', gear_id
+    from shoes, generate_series(timestamptz '2024-01-01', '2024-01-10', '1 day') at
+  `
+  for (const table of ['users', 'activities', 'gear', 'goals']) {
+    await transaction(database.sql, async (sql) => {
+      const parts = [`/* analyze */ analyze ${table}`]
+      await sql(Object.assign(parts, { raw: parts }) as never)
+    })
+  }
+  const user = ann.id
+  const activity = await findActivity(database.sql, user, id)
+  const [shoes] = await listGear(database.sql, user, { limit: 1 })
+  const [wish] = await listGoals(database.sql, user, 1)
+  const byHand = { format: 'manual', recording_id: null, device_name: null, exertion: null, gear_id: undefined }
+  const statements: Record<string, (sql: Sql) => Promise<unknown>> = {
+    listActivities: (sql) => listActivities(sql, user, { limit: 50 }),
+    'listActivities of some days': (sql) => listActivities(sql, user, { limit: 50, from: '2026-01-01', to: '2026-12-31' }),
+    'listActivities with gear': (sql) => listActivities(sql, user, { limit: 50, gear_id: gear.id }),
+    findActivity: (sql) => findActivity(sql, user, id),
+    findActivityToChange: (sql) => findActivityToChange(sql, user, id, gear.id),
+    insertActivity: (sql) => insertActivity(sql, user, { ...activity!, ...byHand }),
+    updateActivity: (sql) => updateActivity(sql, user, activity!),
+    deleteActivity: (sql) => deleteActivity(sql, user, activity!),
+    listGear: (sql) => listGear(sql, user, { limit: 50 }),
+    findGear: (sql) => findGear(sql, user, gear.id),
+    updateGear: (sql) => updateGear(sql, user, shoes!),
+    clearDefaultGear: (sql) => clearDefaultGear(sql, user, { id: gear.id, sport: 'running' }),
+    deleteGear: (sql) => deleteGear(sql, user, shoes!),
+    listGoals: (sql) => listGoals(sql, user, 50),
+    findGoal: (sql) => findGoal(sql, user, goal.id),
+    updateGoal: (sql) => updateGoal(sql, user, wish!),
+    deleteGoal: (sql) => deleteGoal(sql, user, wish!),
+    sumGoals: (sql) => sumGoals(sql, user, [{ id: goal.id, from: '2026-02-23', to: '2026-03-01' }])
+  }
+  for (const [title, work] of Object.entries(statements)) {
+    const plans = await plansOf(work)
+    t.equal(plans.length, 1, `${title} is one statement`)
+    const nodes = plans[0]?.nodes ?? []
+    t.ok(nodes.length > 0)
+    t.same(nodes.filter((node) => node['Node Type'] === 'Seq Scan'), [], `${title} scans no table`)
+  }
+  const indexesOf = async (work: (sql: Sql) => Promise<unknown>) =>
+    (await plansOf(work)).flatMap(({ nodes }) => nodes.map((node) => node['Index Name']))
+  t.ok((await indexesOf(statements['listActivities with gear']!)).includes('activities_by_gear'))
+  t.ok((await indexesOf(statements.listGear!)).includes('activities_by_gear'))
+  t.ok((await indexesOf(statements.sumGoals!)).includes('activities_by_day'))
+  t.ok((await indexesOf(statements.listActivities!)).includes('activities_newest'))
+})
