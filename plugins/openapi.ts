@@ -40,6 +40,7 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
         { name: 'Activities', description: 'Recorded activities and their files.' },
         { name: 'Gear', description: 'Shoes and other gear, and the distance covered with them.' },
         { name: 'Goals', description: 'Targets for a period, and the progress towards them.' },
+        { name: 'Analytics', description: 'What activities add up to: volume and load.' },
         { name: 'Calculators', description: 'Race equivalents and the load model, for everybody.' },
         { name: 'Operations', description: 'Health, metrics and information for operators.' }
       ],

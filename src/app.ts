@@ -28,6 +28,7 @@ import validation from '../plugins/validation.ts'
 import { accountRoutes, registrationRoutes } from '../routes/accounts.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { activityExportRoutes } from '../routes/activity-exports.ts'
+import { analyticsRoutes } from '../routes/analytics.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { calculatorRoutes } from '../routes/calculators.ts'
 import { exportRoutes } from '../routes/export.ts'
@@ -163,6 +164,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(workoutRoutes, { prefix: '/workouts' })
       await signedIn.register(activityRoutes, { prefix: '/activities' })
       await signedIn.register(activityExportRoutes, { prefix: '/activities', spool: parts.spool, convert: parts.convert })
+      await signedIn.register(analyticsRoutes, { prefix: '/analytics' })
       await signedIn.register(gearRoutes, { prefix: '/gear' })
       await signedIn.register(goalRoutes, { prefix: '/goals' })
       await signedIn.register(importRoutes, {

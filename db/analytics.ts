@@ -1,0 +1,95 @@
+import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
+import { fragment, type Sql } from './sql.ts'
+
+/** What determines the days of a runner's calendar, and the first of them with an activity. */
+export interface Calendar {
+  timezone: string
+  /** ISO, 1 = Monday … 7. */
+  first_weekday: number
+  first_day: string | null
+}
+
+/** What was done on one day. */
+export interface DayTotals {
+  date: string
+  distance_m: number
+  duration_s: number
+  count: number
+  elevation_gain_m: number
+}
+
+export interface DayLoad {
+  date: string
+  load: number
+}
+
+/** Undefined if the account no longer exists. */
+export async function findCalendar (sql: Sql, userId: string): Promise<Calendar | undefined> {
+  const [calendar] = await sql<Calendar>`/* findCalendar */
+    select u.timezone, u.first_weekday,
+      (select min(a.local_date) from activities a where a.user_id = ${userId}) as first_day
+    from users u
+    where u.user_id = ${userId}
+  `
+  return calendar
+}
+
+/** The totals of each day from `from` to `to` on which something was done, of one sport or of all. */
+export async function sumDays (
+  sql: Sql,
+  userId: string,
+  { from, to, sport }: { from: string, to: string, sport?: string | undefined }
+): Promise<DayTotals[]> {
+  return await sql<DayTotals>`/* sumDays */
+    select local_date as date, coalesce(sum(distance_m), 0)::float8 as distance_m, coalesce(sum(moving_s), 0)::float8 as duration_s,
+      count(*)::int as count, coalesce(sum(elevation_gain_m), 0)::float8 as elevation_gain_m
+    from activities
+    where user_id = ${userId} and local_date between ${from}::date and ${to}::date
+      ${sport === undefined ? fragment`` : fragment`and sport = ${sport}`}
+    group by local_date
+    order by local_date
+  `
+}
+
+/** The load of each day from `from` to `to` that has any. */
+export async function sumLoads (sql: Sql, userId: string, from: string, to: string): Promise<DayLoad[]> {
+  return await sql<DayLoad>`/* sumLoads */
+    select local_date as date, sum(load)::float8 as load
+    from activities
+    where user_id = ${userId} and local_date between ${from}::date and ${to}::date and load is not null
+    group by local_date
+    order by local_date
+  `
+}
+
+/** A workout as far as its load depends on it. */
+export interface PlannedRow {
+  date: string
+  kind: Kind
+  steps: WorkoutStep[] | null
+  planned_distance_m: number | null
+  planned_duration_s: number | null
+}
+
+/**
+ * The workouts from `from` to `to` that are still to be done: of plans that are carried out, without an activity, and
+ * without a person's word that there will be none.
+ */
+export async function listPlanned (
+  sql: Sql,
+  userId: string,
+  { from, to, limit }: { from: string, to: string, limit: number }
+): Promise<PlannedRow[]> {
+  return await sql<PlannedRow>`/* listPlanned */
+    select w.date, w.kind, w.steps, w.planned_distance_m, w.planned_duration_s
+    from workouts w
+    join plans p on p.user_id = w.user_id and p.plan_id = w.plan_id
+    where w.user_id = ${userId} and w.date between ${from}::date and ${to}::date
+      and p.status not in ('draft', 'archived')
+      and not exists (
+        select from workout_activities m where m.user_id = w.user_id and m.workout_id = w.workout_id
+      )
+    order by w.date, w.workout_id
+    limit ${limit}
+  `
+}

@@ -1,0 +1,81 @@
+import { daysBetween } from '../goals.ts'
+import { rounded } from '../units.ts'
+import { loadModel, type DayOfModel, type WorkloadRatio } from './load-model.ts'
+import { dayAfter } from './periods.ts'
+
+/** A day of the load model, as the API shows it. */
+export interface LoadDay {
+  date: string
+  load: number
+  /** The load of the workouts planned for this day that are still to be done; null where none is. */
+  planned_load: number | null
+  ctl: number
+  atl: number
+  form_prior_day: number
+  form_same_day: number
+  acwr: WorkloadRatio
+  monotony: number | null
+  strain: number | null
+  /** Whether planned load is in the figures of this day. */
+  forecast: boolean
+}
+
+/**
+ * How many days before the first one asked for the model starts at least: of what was done earlier, fitness has
+ * forgotten all but e^(−1100/42), one part in 200 billion, and the averages more.
+ */
+export const REMEMBERED_DAYS = 1100
+
+const BEFORE_TRAINING: DayOfModel = {
+  ctl: 0,
+  atl: 0,
+  form_prior_day: 0,
+  form_same_day: 0,
+  acwr: { rolling: null, ewma: null, uncoupled: null },
+  monotony: null,
+  strain: null
+}
+
+export interface LoadHistory {
+  /** The load done by day. */
+  done: ReadonlyMap<string, number>
+  /** The load planned and still to be done by day; empty without a forecast. */
+  planned: ReadonlyMap<string, number>
+  /** The first day of training, from which on a day without is a load of 0; undefined: there is none. */
+  first: string | undefined
+}
+
+/** The first day whose load matters for a range that begins on `from`. */
+export function firstRemembered (from: string, first: string | undefined): string {
+  const remembered = dayAfter(from, -REMEMBERED_DAYS)
+  return first !== undefined && first > remembered ? first : remembered
+}
+
+/** Every day from `from` to `to`, in order, with the figures of the load model. */
+export function loadDays (from: string, to: string, { done, planned, first }: LoadHistory): LoadDay[] {
+  const start = first === undefined ? undefined : firstRemembered(from, first)
+  const known = start === undefined || start > to ? [] : daysFrom(start, to)
+  const days = new Map(
+    loadModel(known.map((date) => (done.get(date) ?? 0) + (planned.get(date) ?? 0))).map((day, i) => [known[i]!, day])
+  )
+  return daysFrom(from, to).map((date) => {
+    const { ctl, atl, form_prior_day, form_same_day, acwr, monotony, strain } = days.get(date) ?? BEFORE_TRAINING
+    return {
+      date,
+      load: rounded(done.get(date) ?? 0, 2)!,
+      planned_load: rounded(planned.get(date) ?? null, 2),
+      ctl: rounded(ctl, 4)!,
+      atl: rounded(atl, 4)!,
+      form_prior_day: rounded(form_prior_day, 4)!,
+      form_same_day: rounded(form_same_day, 4)!,
+      acwr: { rolling: rounded(acwr.rolling, 4), ewma: rounded(acwr.ewma, 4), uncoupled: rounded(acwr.uncoupled, 4) },
+      monotony: rounded(monotony, 4),
+      strain: rounded(strain, 2),
+      forecast: planned.has(date)
+    }
+  })
+}
+
+function daysFrom (from: string, to: string): string[] {
+  return Array.from({ length: daysBetween(from, to) + 1 }, (_, i) => dayAfter(from, i))
+}
