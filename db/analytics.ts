@@ -6,6 +6,8 @@ export interface Calendar {
   timezone: string
   /** ISO, 1 = Monday … 7. */
   first_weekday: number
+  /** `metric` or `imperial`. */
+  units: string
   first_day: string | null
 }
 
@@ -26,7 +28,7 @@ export interface DayLoad {
 /** Undefined if the account no longer exists. */
 export async function findCalendar (sql: Sql, userId: string): Promise<Calendar | undefined> {
   const [calendar] = await sql<Calendar>`/* findCalendar */
-    select u.timezone, u.first_weekday,
+    select u.timezone, u.first_weekday, u.units,
       (select min(a.local_date) from activities a where a.user_id = ${userId}) as first_day
     from users u
     where u.user_id = ${userId}

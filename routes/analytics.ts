@@ -1,7 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply } from 'fastify'
 import { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../schemas/analytics.ts'
 import { errors } from '../schemas/error.ts'
-import { load, volume } from '../src/workflows/analytics.ts'
+import type { Period } from '../src/domain/training/periods.ts'
+import { prefers } from '../src/http/accept.ts'
+import { CHART_POLICY } from '../src/views/charts/frame.ts'
+import { loadChart } from '../src/views/charts/load-chart.ts'
+import { volumeChart } from '../src/views/charts/volume-chart.ts'
+import { load, volume, type Volume } from '../src/workflows/analytics.ts'
+
+const SVG = 'image/svg+xml'
+const Chart = Type.String({ description: 'A static picture' })
 
 /** What a runner's activities add up to. */
 export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -14,12 +24,28 @@ export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'Distance, moving time, number of activities and elevation gain by day, week, month or year, in the ' +
         'calendar of the runner: an activity belongs to the day on which it began where it began, and weeks begin ' +
-        'on the first weekday of the account. Periods without activities are listed. Only days from `from` to `to` count.',
+        'on the first weekday of the account. Periods without activities are listed. Only days from ' +
+        '`from` to `to` count. `Accept: image/svg+xml` gets the chart.',
       tags,
       querystring: VolumeQuery,
       response: { 200: VolumeAnswer, ...errors(401, 422, 429) }
     }
-  }, async ({ sql, user, query }) => await volume(sql, user.id, query))
+  }, async ({ sql, user, query, headers: { accept } }, reply) => {
+    const answer = await volume(sql, user.id, query)
+    return prefersChart(accept, reply) ? sendChart(reply, volumeChartOf(answer)) : answer
+  })
+
+  app.get('/volume.svg', {
+    schema: {
+      operationId: 'getVolumeChart',
+      summary: 'Get a chart of my volume',
+      description: 'The distance of each period as a picture, in the units of the account, light and dark.',
+      tags,
+      produces: [SVG],
+      querystring: VolumeQuery,
+      response: { 200: Chart, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query }, reply) => sendChart(reply, volumeChartOf(await volume(sql, user.id, query))))
 
   app.get('/load', {
     schema: {
@@ -28,10 +54,46 @@ export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'Load, fitness (CTL), fatigue (ATL), form, acute:chronic workload ratio, monotony and strain of each day. ' +
         'With `forecast=true` the days from today on include the load of the planned workouts that are still to be ' +
-        'done, of plans that are neither drafts nor archived.',
+        'done, of plans that are neither drafts nor archived. `Accept: image/svg+xml` gets the chart.',
       tags,
       querystring: LoadQuery,
       response: { 200: LoadAnswer, ...errors(401, 422, 429) }
     }
-  }, async ({ sql, user, query }) => await load(sql, user.id, query))
+  }, async ({ sql, user, query, headers: { accept } }, reply) => {
+    const answer = await load(sql, user.id, query)
+    return prefersChart(accept, reply) ? sendChart(reply, loadChart(answer.days, answer.today)) : answer
+  })
+
+  app.get('/load.svg', {
+    schema: {
+      operationId: 'getLoadChart',
+      summary: 'Get a chart of my training load',
+      description:
+        'Fitness, fatigue and form over the load of each day as a picture, light and dark; what is forecast is dashed.',
+      tags,
+      produces: [SVG],
+      querystring: LoadQuery,
+      response: { 200: Chart, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query }, reply) => {
+    const { days, today } = await load(sql, user.id, query)
+    return sendChart(reply, loadChart(days, today))
+  })
+}
+
+function volumeChartOf ({ items, by, units }: Volume): string {
+  return volumeChart(items, by as Period, units)
+}
+
+/** Whether the client prefers the picture to the figures; either answer depends on `Accept`. */
+function prefersChart (accept: string | undefined, reply: FastifyReply): boolean {
+  reply.header('vary', [reply.getHeader('vary'), 'Accept'].flat().filter((name) => name !== undefined).join(', '))
+  return prefers(accept, SVG)
+}
+
+function sendChart (reply: FastifyReply, chart: string): never {
+  return reply
+    .type(SVG)
+    .header('content-security-policy', CHART_POLICY)
+    .send(chart) as never
 }

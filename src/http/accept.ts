@@ -1,5 +1,10 @@
 /** Whether `Accept` prefers HTML to JSON (RFC 9110, 12.5.1); without a preference it is JSON. */
 export function prefersHtml (accept: string | undefined): boolean {
+  return prefers(accept, 'text/html')
+}
+
+/** Whether `Accept` prefers a media type to JSON; without a preference it is JSON. */
+export function prefers (accept: string | undefined, type: string): boolean {
   if (accept === undefined) return false
   const qualities = new Map(accept.toLowerCase().split(',').map((range) => {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim())
@@ -8,5 +13,5 @@ export function prefersHtml (accept: string | undefined): boolean {
   }))
   const qualityOf = (type: string) =>
     qualities.get(type) ?? qualities.get(`${type.slice(0, type.indexOf('/'))}/*`) ?? qualities.get('*/*') ?? 0
-  return qualityOf('text/html') > qualityOf('application/json')
+  return qualityOf(type) > qualityOf('application/json')
 }

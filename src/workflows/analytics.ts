@@ -20,19 +20,34 @@ const USUAL_PERIODS = 12
 /** More workouts than anybody plans in the days of one answer. */
 const MOST_PLANNED = 20_000
 
+/** An answer with what only its picture needs. */
+export interface Volume extends VolumeAnswer {
+  units: 'metric' | 'imperial'
+}
+
+export interface Load extends LoadAnswer {
+  today: string
+}
+
 /**
  * What was done by period, in the calendar of the runner; by default in the last twelve periods.
  * @throws AppError REQUEST_VALIDATION_ERROR for a range that is reversed, or has too many periods
  */
-export async function volume (sql: Sql, userId: string, query: VolumeQuery, now = Date.now()): Promise<VolumeAnswer> {
-  const { first_weekday: firstWeekday, timezone } = await calendarOf(sql, userId)
+export async function volume (sql: Sql, userId: string, query: VolumeQuery, now = Date.now()): Promise<Volume> {
+  const { first_weekday: firstWeekday, timezone, units } = await calendarOf(sql, userId)
   const by = query.by as Period
   const to = query.to ?? localDate(now, timezone)
   const from = query.from ?? laterPeriod(periodStart(to, by, firstWeekday), by, 1 - USUAL_PERIODS)
   if (from > to) throw reversed()
   if (periodsAtMost(from, to, by) > MOST_DAYS + 2) throw tooLong(`${MOST_DAYS} periods`)
   const days = await sumDays(sql, userId, { from, to, sport: query.sport })
-  return { by, from, to, items: volumeOf(days, { from, to, by, firstWeekday }) }
+  return {
+    by,
+    from,
+    to,
+    items: volumeOf(days, { from, to, by, firstWeekday }),
+    units: units === 'imperial' ? 'imperial' : 'metric'
+  }
 }
 
 /**
@@ -40,7 +55,7 @@ export async function volume (sql: Sql, userId: string, query: VolumeQuery, now 
  * of the workouts that are still to be done.
  * @throws AppError REQUEST_VALIDATION_ERROR for a range that is reversed, or has too many days
  */
-export async function load (sql: Sql, userId: string, query: LoadQuery, now = Date.now()): Promise<LoadAnswer> {
+export async function load (sql: Sql, userId: string, query: LoadQuery, now = Date.now()): Promise<Load> {
   const { timezone, first_day } = await calendarOf(sql, userId)
   const today = localDate(now, timezone)
   const to = query.to ?? (query.forecast ? dayAfter(today, USUAL_DAYS) : today)
@@ -55,7 +70,7 @@ export async function load (sql: Sql, userId: string, query: LoadQuery, now = Da
     planned,
     first: first ?? [...planned.keys()][0]
   })
-  return { days, models: LOAD_MODELS }
+  return { days, models: LOAD_MODELS, today }
 }
 
 /** The load of the workouts still to be done, by day in order; of the days that have any. */

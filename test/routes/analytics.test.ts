@@ -124,3 +124,20 @@ t.test('ranges that are reversed, too long or no days are refused, and so is wha
     'load?from=2198-01-01&to=2199-12-31&forecast=true'
   ]) t.same([path, (await ann.call('GET', `/analytics/${path}`)).status], [path, 200])
 })
+
+t.test('load and volume are pictures, too, by path or by what is accepted', async (t) => {
+  const ann = await runner()
+  await run(ann, '2025-03-09T08:30:00Z')
+  for (const name of ['load', 'volume']) {
+    const query = 'from=2025-03-01&to=2025-03-31'
+    const picture = await ann.call('GET', `/analytics/${name}.svg?${query}`)
+    t.equal(picture.status, 200)
+    t.match(picture.headers, { 'content-type': /^image\/svg\+xml/, 'content-security-policy': /^default-src 'none'; style-src/ })
+    t.match(picture.raw.toString(), /^<svg .*<\/svg>$/s)
+    const accepted = await ann.call('GET', `/analytics/${name}?${query}`, undefined, { accept: 'image/svg+xml' })
+    t.same([accepted.raw.toString(), accepted.headers.vary], [picture.raw.toString(), 'Accept'])
+    const figures = await ann.call('GET', `/analytics/${name}?${query}`, undefined, { accept: 'image/*;q=0.5, application/json' })
+    t.same([figures.headers['content-type'], figures.headers.vary], ['application/json; charset=utf-8', 'Accept'])
+    t.equal((await ann.call('GET', `/analytics/${name}.svg?from=2025-02-01&to=2025-01-01`)).status, 422)
+  }
+})
