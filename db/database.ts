@@ -41,8 +41,19 @@ export interface Database {
   readonly sql: Sql
   /** For one request; made for each, so it costs next to nothing until it is used. */
   forRequest (context: { log: Logger }): RequestSql
-  /** `oldestWaitMs`: how long the oldest statement in the queue has waited for a connection; 0 where none waits. */
-  stats (): { active: number, idle: number, connecting: number, max: number, waiting: number, oldestWaitMs: number }
+  /**
+   * `oldestWaitMs`: how long the oldest statement in the queue has waited for a connection; 0 where none waits.
+   * `waitingCommits`: commits that waited for a synchronous standby at the last `ping`.
+   */
+  stats (): {
+    active: number
+    idle: number
+    connecting: number
+    max: number
+    waiting: number
+    oldestWaitMs: number
+    waitingCommits: number
+  }
   /**
    * Milliseconds the server took to answer, on a connection of its own, so that a full pool does not fail it. Rejects
    * after a second.

@@ -1,4 +1,5 @@
 import { parseAddress } from './driver/address.ts'
+import { DatabaseError } from './driver/errors.ts'
 
 /** Why the database cannot be used, for people who operate the service. */
 export interface Failure {
@@ -43,6 +44,12 @@ const UNREACHABLE = 'the database does not answer'
 const START_IT = 'Start PostgreSQL, or correct host and port in DATABASE_URL.'
 const RESOLVE = 'Correct the host in DATABASE_URL; its name cannot be resolved.'
 const UNTRUSTED = 'Name the CA of the server in sslrootcert or NODE_EXTRA_CA_CERTS.'
+
+const NOT_WRITABLE = passing(
+  'the database is read-only: no host takes writes',
+  'Wait for a failover to end, or see that one host of DATABASE_URL is neither a standby nor set to ' +
+    'default_transaction_read_only.'
+)
 
 const UNREADABLE_FILE = lasting(
   'a file that the database URL names cannot be read',
@@ -132,6 +139,7 @@ export function failureOf (error: unknown, url: string): Failure {
   const fields: ErrorFields[] = []
   for (let each = error, depth = 0; each instanceof Error && depth < 5; each = each.cause, depth++) {
     if (each instanceof MigrationError) return each.failure
+    if (each instanceof DatabaseError && each.kind === 'read_only' && each.cause === undefined) return NOT_WRITABLE
     const { code, routine = '', syscall = '' } = each as unknown as Partial<ErrorFields>
     if (typeof code === 'string') fields.push({ code, routine, syscall, message: each.message })
   }

@@ -6,6 +6,12 @@ export interface KeptAnswer {
   answer: Buffer
 }
 
+/** An answer that is there, though it may be on this server alone. */
+export interface FoundAnswer extends KeptAnswer {
+  /** Whether commits wait for a synchronous standby. */
+  is_synchronous: boolean
+}
+
 /**
  * The time after which the server ends an idle transaction whose process has disappeared, which releases its lock.
  */
@@ -22,12 +28,24 @@ export async function tryLock (sql: Sql, lock: bigint): Promise<boolean> {
   return row?.locked === true
 }
 
-export async function findAnswer (sql: Sql, userId: string, keyHash: Buffer): Promise<KeptAnswer | undefined> {
-  const [row] = await sql<KeptAnswer>`/* findAnswer */
-    select fingerprint, answer from idempotency_keys
+export async function findAnswer (sql: Sql, userId: string, keyHash: Buffer): Promise<FoundAnswer | undefined> {
+  const [row] = await sql<FoundAnswer>`/* findAnswer */
+    select fingerprint, answer, current_setting('synchronous_standby_names') <> '' as is_synchronous
+    from idempotency_keys
     where user_id = ${userId} and key_hash = ${keyHash} and expires_at > now()
   `
   return row
+}
+
+/**
+ * Resolves when the synchronous standby has the answer. The commit that stored it may have been cancelled while it
+ * waited for the standby; the row is then visible, and lost in a failover. A lock is written to the log of the server
+ * after the answer, so that its own commit waits for both.
+ */
+export async function confirmAnswer (sql: Sql, userId: string, keyHash: Buffer): Promise<void> {
+  await sql`/* confirmAnswer */
+    select 1 from idempotency_keys where user_id = ${userId} and key_hash = ${keyHash} for update
+  `
 }
 
 /**

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import { stringify } from 'safe-stable-stringify'
-import { findAnswer, keepAnswer, tryLock, type KeptAnswer } from '../db/idempotency.ts'
+import { confirmAnswer, findAnswer, keepAnswer, tryLock, type KeptAnswer } from '../db/idempotency.ts'
 import { transaction, type Sql } from '../db/sql.ts'
 import { errors } from '../schemas/error.ts'
 import { AnswerSeal } from '../src/auth/answer-seal.ts'
@@ -168,7 +168,7 @@ async function answerOnce<Prepared, Body> (
 ): Promise<SentAnswer> {
   const { sql, userId, reply, seal, fingerprint } = attempt
   // Asked before the lock as well: a request that is repeated later costs one read, and no second decoding of a file.
-  const earlier = await findAnswer(sql, userId, seal.keyHash)
+  const earlier = await findKept(attempt)
   if (earlier !== undefined) return replay(attempt, earlier)
   const prepared = await prepare(sql).then(
     (value) => ({ value }),
@@ -176,8 +176,7 @@ async function answerOnce<Prepared, Body> (
   )
   const answered = transaction(sql, async (sql): Promise<SentAnswer> => {
     if (!(await tryLock(sql, seal.lock))) throw stillRunning()
-    const kept = await findAnswer(sql, userId, seal.keyHash)
-    if (kept !== undefined) return replay(attempt, kept)
+    if (await findAnswer(sql, userId, seal.keyHash) !== undefined) throw new AnsweredElsewhere()
     // A savepoint: of a request that is refused nothing is written but the answer.
     const answer = 'refusal' in prepared
       ? prepared.refusal
@@ -191,13 +190,20 @@ async function answerOnce<Prepared, Body> (
   })
   return await answered.catch(async (error: unknown) => {
     if (!(error instanceof AnsweredElsewhere)) throw error
-    const kept = await findAnswer(sql, userId, seal.keyHash)
+    const kept = await findKept(attempt)
     if (kept === undefined) throw stillRunning()
     return replay(attempt, kept)
   })
 }
 
-/** Another request with the key, whose lock this one could not see, has stored its answer first. */
+/** The stored answer, once a failover does not lose it. */
+async function findKept ({ sql, userId, seal }: Attempt): Promise<KeptAnswer | undefined> {
+  const found = await findAnswer(sql, userId, seal.keyHash)
+  if (found?.is_synchronous === true) await confirmAnswer(sql, userId, seal.keyHash)
+  return found
+}
+
+/** Another request with the key has stored its answer since this one looked. */
 class AnsweredElsewhere extends Error {}
 
 function replay ({ seal, fingerprint }: Attempt, kept: KeptAnswer): SentAnswer {

@@ -17,6 +17,7 @@ export default fp<{ jobs: Job[] }>(async function backgroundJobs (app, { jobs })
     mayRun: () => availability.state === 'ready' || availability.state === 'not_ready'
   })
   app.decorate('jobs', runner)
+  availability.onChange((state) => { if (state === 'ready') runner.resume() })
   app.addHook('onReady', async () => runner.start())
   // Before the listener closes, so that a batch ends while requests in flight do, not after them.
   app.addHook('preClose', async () => { await runner.stop() })

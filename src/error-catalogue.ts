@@ -136,9 +136,10 @@ export const ERROR_CATALOGUE = {
   },
   DATABASE_ERROR: {
     status: 503,
-    cause: 'The database is unreachable, no connection became free in time, or a query took too long.',
-    remedy: 'Try again after `Retry-After`. Operators: check /health and the metrics db_pool_*.',
-    retryAfterS: 5
+    cause:
+      'The database is unreachable, takes no writes or did not confirm one, no connection became free in time, or a query took too long.',
+    remedy:
+      'Try again after `Retry-After`, which depends on the cause: 1 to 30 seconds. Operators: check /health and the metrics db_pool_*.'
   },
   SERVICE_UNAVAILABLE: {
     status: 503,

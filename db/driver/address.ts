@@ -2,15 +2,16 @@ import { readFileSync } from 'node:fs'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { readDatabaseUrl } from '../../src/config/database-url.ts'
 import type { DatabaseAddress, Host, SslMode } from '../../src/config/database-url.ts'
+import { Hosts } from './hosts.ts'
+import type { Role } from './hosts.ts'
 
 export type { Host, SslMode } from '../../src/config/database-url.ts'
 
 /** Where and how to connect: a database URL with the files that it names read and its defaults filled in. */
 export interface Address {
-  /** Tried in this order, each time a connection is made. */
   hosts: Host[]
-  /** Of several hosts, only one that accepts writes will do: `target_session_attrs=read-write` or `primary`. */
-  primaryOnly: boolean
+  /** The same hosts, in the order in which they are tried. Of several, the one that takes writes is looked for. */
+  servers: Hosts
   user: string
   /** As it is in the URL; `passwordFor` prepares it for the server. */
   password: string
@@ -31,12 +32,13 @@ export interface Address {
 export function parseAddress (url: string): Address {
   const read = readDatabaseUrl(url)
   if ('problem' in read) throw new TypeError(`The database URL ${read.problem}`)
-  const { hosts, password, sslMode, parameters } = read
+  const { password, sslMode, parameters } = read
   const user = read.user ?? 'postgres'
+  const hosts = read.hosts.length === 0 ? [{ host: 'localhost', port: 5432 }] : read.hosts
   const timeoutS = Number(parameters.get('connect_timeout') ?? 0)
   return {
-    hosts: hosts.length === 0 ? [{ host: 'localhost', port: 5432 }] : hosts,
-    primaryOnly: ['read-write', 'primary'].includes(parameters.get('target_session_attrs') ?? ''),
+    hosts,
+    servers: new Hosts(hosts, roleOf(parameters, hosts)),
     user,
     password,
     database: read.database ?? user,
@@ -47,26 +49,9 @@ export function parseAddress (url: string): Address {
   }
 }
 
-/**
- * Opens a connection to the first of the hosts that will do, within the time given: a silent one leaves the others
- * their share of it. Rejects as the last one did.
- */
-export async function openToFirst<T> (
-  { hosts }: Address,
-  timeoutMs: number,
-  open: (host: Host, timeoutMs: number) => Promise<T>
-): Promise<T> {
-  const deadline = performance.now() + timeoutMs
-  let left = hosts.length
-  let failure: unknown
-  for (const host of hosts) {
-    try {
-      return await open(host, Math.max(1, (deadline - performance.now()) / left--))
-    } catch (error) {
-      failure = error
-    }
-  }
-  throw failure
+/** libpq's default is `any`, with which this service would stay on a standby that answers first. */
+function roleOf (parameters: DatabaseAddress['parameters'], hosts: Host[]): Role {
+  return (parameters.get('target_session_attrs') ?? (hosts.length > 1 ? 'read-write' : 'any')) as Role
 }
 
 /** What the URL has the server told when a session starts. */

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import type postgres from 'postgres'
-import { openToFirst } from './address.ts'
 import type { Address, Host } from './address.ts'
 import type { Rows } from './contract.ts'
 import { driverOver } from './driver-seam.ts'
 import type { Driver } from './driver-seam.ts'
 import { connectError, DatabaseError, statementError } from './errors.ts'
+import { openToFirst } from './hosts.ts'
 import { passwordFor } from './password.ts'
 import { beginText, checkSession, sessionParameters } from './session-settings.ts'
 import type { SessionOptions } from './session-settings.ts'
@@ -38,6 +38,12 @@ type Result = Rows & { statement?: unknown }
 const GRACE_MS = 500
 const CANCEL_AGAIN_MS = 100
 
+/**
+ * The routine of the server that warns, in whatever language, that a commit was cancelled while it waited for a
+ * synchronous standby: it is kept here, and lost where the standby takes over.
+ */
+const UNREPLICATED = 'SyncRepWaitForLSN'
+
 const MISREAD = 'The server has forgotten statements that were sent together'
 
 /** Once for each connection, unless its `prepare` option forbids. */
@@ -61,6 +67,9 @@ export class Connection {
   readonly lifeShare = 0.8 + 0.2 * Math.random()
   /** By which the server knows this connection. */
   key: BackendKey | undefined
+  /** Which server it is (see `ServerState`), and whether that took writes when the connection was made. */
+  server = ''
+  takesWrites = true
   #driver: Driver
   #socket: Socket
   #host: Host
@@ -81,7 +90,7 @@ export class Connection {
   static async open (options: ConnectionOptions): Promise<Connection> {
     const { address, connectTimeoutMs } = options
     try {
-      return await openToFirst(address, connectTimeoutMs, (host, ms) => Connection.#openTo(host, options, ms))
+      return await openToFirst(address.servers, connectTimeoutMs, (host, ms) => Connection.#openTo(host, options, ms))
     } catch (error) {
       throw connectError(error)
     }
@@ -97,6 +106,7 @@ export class Connection {
     )
     try {
       await connection.#greet()
+      options.address.servers.used(host, connection.server)
       return connection
     } catch (error) {
       connection.destroy()
@@ -136,19 +146,27 @@ export class Connection {
       target_session_attrs: undefined,
       no_subscribe: true,
       types: TYPES,
-      onnotice: (notice: postgres.Notice) => this.#options.onNotice(notice as Record<string, string>, this.#sent[0]),
+      onnotice: (notice: postgres.Notice) => this.#noticed(notice as Record<string, string>),
       connection: { ...sessionParameters(this.#options), ...address.parameters }
     }
     return options as unknown as postgres.Options<Record<string, postgres.PostgresType>>
   }
 
+  #noticed (notice: Record<string, string>): void {
+    const [head] = this.#sent
+    if (notice.routine === UNREPLICATED && head !== undefined) head.unreplicated = true
+    this.#options.onNotice(notice, head)
+  }
+
   /** Start-up is done when the first statement is answered. */
   async #greet (): Promise<void> {
     const { address, onUnfitSetting } = this.#options
-    this.key = await checkSession((text) => this.#tell(this.#driver.unsafe(text)), onUnfitSetting)
-    if (address.primaryOnly && (this.#driver.parameters as Record<string, string>).in_hot_standby === 'on') {
-      throw new DatabaseError('read_only', 'The server is a standby')
-    }
+    const { key, server } = await checkSession((text) => this.#tell(this.#driver.unsafe(text)), onUnfitSetting)
+    const refusal = address.servers.refusal(server)
+    if (refusal !== undefined) throw refusal
+    this.key = key
+    this.server = server.identity
+    this.takesWrites = !server.standby && !server.readOnly
   }
 
   /** Rows of a statement that belongs to no session; within the time given, or the connection is destroyed. */
@@ -237,6 +255,7 @@ export class Connection {
     if (place === 0 && this.#sent[0] !== undefined) this.#sent[0].startedAt = performance.now()
     // The connection first: the next statements are sent before this one's caller goes on, at no cost to the caller.
     if (statement.owner === null) this.#release()
+    if (result !== undefined && statement.unreplicated) return statement.fail(unreplicated(statement.name), 'server')
     if (result !== undefined) return statement.succeed(statement.template === undefined ? result : rowsOf(result))
     if (this.closed) return statement.fail(lostError(statement.name, error ?? this.#lost), 'connection')
     const isStray = statement.sentAt <= this.#cancelSentAt && isCancellation(error)
@@ -250,8 +269,11 @@ export class Connection {
     if (severity === 'FATAL' || severity === 'PANIC') this.destroy(error as Error)
     // Not the server's: the driver could not read what it said.
     if (this.#isShared && severity === undefined) this.destroy(new Error(MISREAD, { cause: error }))
-    // The server has become a standby.
-    if (code === '25006') this.retired = true
+    // The server has become a standby, or was set to read only.
+    if (code === '25006') {
+      this.retired = true
+      this.#options.address.servers.unfit(this.server)
+    }
   }
 
   /**
@@ -359,6 +381,13 @@ function rowsOf (result: Result): Rows {
   for (const row of result) rows.push(row)
   result.length = 0
   return rows
+}
+
+function unreplicated (name: string): DatabaseError {
+  return new DatabaseError(
+    'outcome_unknown',
+    `The wait of ${name} for a synchronous standby was cancelled: what was written may be lost in a failover`
+  )
 }
 
 function lostError (name: string, cause: unknown): DatabaseError {

@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net'
 import type postgres from 'postgres'
-import { openToFirst } from './address.ts'
 import type { Address, Host } from './address.ts'
 import { driverOver } from './driver-seam.ts'
-import { DatabaseError } from './errors.ts'
+import { openToFirst } from './hosts.ts'
 import { passwordFor } from './password.ts'
 import { openSocket } from './socket.ts'
 
@@ -20,7 +19,7 @@ export async function connectDirectly (
   options: postgres.Options<Record<string, never>>
 ): Promise<postgres.Sql> {
   const withinMs = Math.min(timeoutMs, address.connectTimeoutMs ?? Infinity)
-  return await openToFirst(address, withinMs, (host, shareMs) => connectTo(host, address, shareMs, options))
+  return await openToFirst(address.servers, withinMs, (host, shareMs) => connectTo(host, address, shareMs, options))
 }
 
 async function connectTo (
@@ -33,9 +32,14 @@ async function connectTo (
   const socket = await openSocket(host, address, timeoutMs)
   const late = new Error(`No answer within ${Math.round(timeoutMs)} ms`)
   const timer = setTimeout(() => socket.destroy(late), Math.max(1, timeoutMs - (performance.now() - began)))
-  const sql = driverOver(socket, driverOptions(socket, host, address, options), lost)
+  let isGreeted = false
+  const { onclose = () => {} } = options
+  // The connection to a host that will not do is none of the caller's.
+  const own = { ...options, onclose: (id: number) => { if (isGreeted) onclose(id) } }
+  const sql = driverOver(socket, driverOptions(socket, host, address, own), lost)
   try {
     await untilGreeted(sql, socket, address)
+    isGreeted = true
     return sql
   } catch (error) {
     socket.destroy()
@@ -75,12 +79,15 @@ function lost (): Error {
 }
 
 /** The first answer of the server; rejects too when the connection ends before it, which the driver does not. */
-async function untilGreeted (sql: postgres.Sql, socket: Socket, { primaryOnly }: Address): Promise<void> {
+async function untilGreeted (sql: postgres.Sql, socket: Socket, { servers }: Address): Promise<void> {
   const ended = new Promise<never>((_resolve, reject) => {
     socket.once('error', reject)
     socket.once('close', () => reject(new Error('The server closed the connection')))
   })
-  const greeting = sql<Array<{ standby: boolean }>>`/* findRecovery */ select pg_is_in_recovery() as standby`
+  const greeting = sql<Array<{ standby: boolean, read_only: boolean }>>`/* findRecovery */
+    select pg_is_in_recovery() as standby, current_setting('default_transaction_read_only') = 'on' as read_only
+  `
   const [row] = await Promise.race([greeting, ended])
-  if (primaryOnly && row?.standby === true) throw new DatabaseError('read_only', 'The server is a standby')
+  const refusal = servers.refusal({ identity: '', standby: row?.standby === true, readOnly: row?.read_only === true })
+  if (refusal !== undefined) throw refusal
 }

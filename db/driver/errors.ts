@@ -12,6 +12,7 @@ import postgres from 'postgres'
  * - `query_timeout`: the statement took longer than it may; it was ended on the server
  * - `cancelled`: ended because the client went away or the request's time was up
  * - `read_only`: the server only answers reads (a standby, after a failover)
+ * - `outcome_unknown`: a commit was cancelled while it waited for a synchronous standby: a failover may lose it
  * - `retries_exhausted`: a serialization failure or deadlock, four times in a row
  * - `transaction_ended`: a statement came after the end of its transaction, or beside the nested one that is open (a
  *   bug)
@@ -25,7 +26,8 @@ const RETRY_AFTER_S = {
   queue_full: 1,
   query_timeout: 5,
   cancelled: 1,
-  read_only: 5,
+  read_only: 2,
+  outcome_unknown: 5,
   retries_exhausted: 1,
   transaction_ended: 1,
   closed: 5

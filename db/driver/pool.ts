@@ -2,6 +2,7 @@ import { Connection } from './connection.ts'
 import type { ConnectionListener, ConnectionOptions } from './connection.ts'
 import type { Logger, Observer } from './contract.ts'
 import { connectError, DatabaseError } from './errors.ts'
+import { destroyLost, doubtedOf } from './lost-statements.ts'
 import type { Probe } from './probe.ts'
 import { Statement } from './statement.ts'
 import type { StatementHost } from './statement.ts'
@@ -29,11 +30,8 @@ const MAX_SHARED = 4
 /** An attempt to connect older than this no longer keeps others from being made: it may be lost. */
 const STALE_ATTEMPT_MS = 1000
 const MAX_BACKOFF_MS = 500
-/** The server is asked about a statement without an answer after so long, and again so often. */
-const DOUBT_AFTER_MS = 1000
+/** How often the server is asked about statements without an answer. */
 const ASK_EVERY_MS = 500
-/** An answer the server has given may still lie unread here; if it is not read by then, it was lost. */
-const UNREAD_MS = 100
 
 /** A transaction that waits for its connection. */
 export class Reservation {
@@ -79,6 +77,8 @@ export class Pool {
   #failures = 0
   #lastFailure: DatabaseError | undefined
   #nextAttemptAt = 0
+  /** When a connection was lost: one that has been idle since then is asked before it is used. */
+  #doubtedAt = -Infinity
   #sweeper: NodeJS.Timeout | null = null
   #tidier: NodeJS.Timeout
   #closing = false
@@ -94,6 +94,7 @@ export class Pool {
       free: (connection) => this.release(connection),
       closed: (connection) => this.#left(connection)
     }
+    options.address.servers.onMove(() => this.#moved())
     this.#tidier = setInterval(() => this.#tidy(), Math.min(TIDY_MS, limits.recycleMs / 4)).unref()
   }
 
@@ -106,7 +107,8 @@ export class Pool {
       connecting: this.#attempts.size,
       max: this.#limits.poolSize,
       waiting: this.#waiting.length,
-      oldestWaitMs: oldest === undefined ? 0 : performance.now() - oldest.submittedAt
+      oldestWaitMs: oldest === undefined ? 0 : performance.now() - oldest.submittedAt,
+      waitingCommits: this.#probe.waitingCommits
     }
   }
 
@@ -115,7 +117,7 @@ export class Pool {
     if (this.#closing) return waiter.refuse(new DatabaseError('closed', 'The database connections are being closed'))
     if (this.#sweeper === null) this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref()
     const last = this.#idle.at(-1)
-    if (last !== undefined && !(waiter.needsLive && performance.now() - last.idleSince > FRESH_MS)) {
+    if (last !== undefined && this.#isTrusted(last, waiter)) {
       this.#idle.pop()
       this.observe.acquire(0)
       return start(waiter, last)
@@ -128,6 +130,12 @@ export class Pool {
     }
     this.#waiting.push(waiter)
     this.#provide(performance.now())
+  }
+
+  /** Whether the waiter can have the idle connection as it is. */
+  #isTrusted ({ idleSince }: Connection, { needsLive }: Waiter): boolean {
+    if (idleSince <= this.#doubtedAt) return false
+    return !needsLive || performance.now() - idleSince <= FRESH_MS
   }
 
   /** Takes a connection back after a statement or transaction, and gives it to those that have waited longest. */
@@ -295,10 +303,21 @@ export class Pool {
 
   #left (connection: Connection): void {
     this.#connections.delete(connection)
+    // What has cut one may have cut the others, which notice only when they are used.
+    if (connection.lost !== undefined) this.#doubtedAt = performance.now()
     const place = this.#idle.indexOf(connection)
     if (place !== -1) this.#idle.splice(place, 1)
     this.#checkEmptied()
     if (this.#waiting.length > 0) this.#provide(performance.now())
+  }
+
+  /** Another server takes the writes, or is looked for: connections to others are given up as soon as they are free. */
+  #moved (): void {
+    const { current } = this.#options.address.servers
+    for (const connection of this.#connections) {
+      if (connection.server !== current) connection.retired = true
+    }
+    for (const connection of this.#idle.filter(({ retired }) => retired)) connection.end()
   }
 
   #isOld (connection: Connection, now: number): boolean {
@@ -319,35 +338,13 @@ export class Pool {
     }
   }
 
-  /**
-   * After a network has swallowed statements or their answers, their connections would be stuck until the deadlines,
-   * and with them the pool, though the server is back. So the server is asked what it works on. Not through a pooler,
-   * where it cannot be seen which backend works for which connection.
-   */
   async #dropLost (now: number): Promise<void> {
-    const doubted: Array<{ connection: Connection, statement: Statement, pid: number }> = []
-    for (const connection of this.#connections) {
-      const { head, key } = connection
-      if (head !== undefined && key !== undefined && now - head.startedAt >= DOUBT_AFTER_MS) {
-        doubted.push({ connection, statement: head, pid: key.pid })
-      }
-    }
+    const doubted = doubtedOf(this.#connections, now)
     if (doubted.length === 0) return
     // Not again while this is being answered, which may take a second.
     this.#askedAt = Infinity
-    try {
-      const idle = await this.#probe.idleOf(doubted.map(({ pid }) => pid))
-      await new Promise((resolve) => setTimeout(resolve, UNREAD_MS))
-      for (const { connection, statement, pid } of doubted) {
-        if (idle.has(pid) && connection.head === statement) {
-          connection.destroy(new Error('The server knows nothing of the statement: it was lost on the way'))
-        }
-      }
-    } catch {
-      // No answer, no judgement: the deadlines hold in any case.
-    } finally {
-      this.#askedAt = performance.now()
-    }
+    await destroyLost(doubted, this.#probe)
+    this.#askedAt = performance.now()
   }
 
   #notInTime (): DatabaseError {

@@ -1,3 +1,4 @@
+import type { ServerState } from './hosts.ts'
 import type { BackendKey } from './socket.ts'
 
 /** `transaction`: PgBouncer gives the server's connection to another client after each transaction. */
@@ -50,19 +51,30 @@ function backstopMs ({ queryTimeoutMs }: SessionOptions): number {
   return Math.round(queryTimeoutMs + BACKSTOP_MARGIN_MS)
 }
 
+/** The columns that `serverStateOf` reads. */
+export const SERVER_STATE =
+  "current_setting('port') || ' ' || extract(epoch from pg_postmaster_start_time()) as identity, " +
+  "pg_is_in_recovery() as standby, current_setting('default_transaction_read_only') as read_only"
+
+export function serverStateOf (row: unknown): ServerState {
+  const { identity, standby, read_only: readOnly } = row as { identity: string, standby: boolean, read_only: string }
+  return { identity, standby, readOnly: readOnly === 'on' }
+}
+
 type Answer = ArrayLike<unknown> & { state: unknown }
 
 /**
  * Asks the server how the settings are, on a connection that has just started. Answers by which key the server knows
- * the connection. Throws where values would be read wrongly, as behind a pooler that drops what it is told.
+ * the connection, and which server it is. Throws where values would be read wrongly, as behind a pooler that drops what
+ * it is told.
  */
 export async function checkSession (
   ask: (text: string) => Promise<Answer>,
   onUnfitSetting: (setting: string, value: string) => void
-): Promise<BackendKey> {
+): Promise<{ key: BackendKey, server: ServerState }> {
   const names = [...Object.keys(REQUIRED), ...Object.keys(WANTED)]
   const columns = names.map((name) => `current_setting('${name}') as "${name}"`).join(', ')
-  const answer = await ask(`/* checkSession */ select ${columns}`)
+  const answer = await ask(`/* checkSession */ select ${columns}, ${SERVER_STATE}`)
   const settings = answer[0] as Record<string, string>
   for (const [name, needed] of Object.entries(REQUIRED)) {
     const value = settings[name] as string
@@ -71,5 +83,5 @@ export async function checkSession (
   if (Number(settings.extra_float_digits) < 1) onUnfitSetting('extra_float_digits', settings.extra_float_digits as string)
   if (settings.array_nulls !== 'on') onUnfitSetting('array_nulls', settings.array_nulls as string)
   const { pid, secret } = answer.state as BackendKey
-  return { pid, secret }
+  return { key: { pid, secret }, server: serverStateOf(answer[0]) }
 }

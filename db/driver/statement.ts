@@ -61,6 +61,8 @@ export class Statement {
   startedAt = 0
   interruption: Interruption | null = null
   interruptedAt = 0
+  /** Whether the server has told that it did not wait for a synchronous standby. */
+  unreplicated = false
   /** Whether the caller has been answered. The connection may still be at it. */
   settled = false
   #resolve: (rows: Rows) => void
@@ -132,7 +134,7 @@ export class Statement {
   }
 
   #failureOf (error: unknown): Error {
-    if (this.interruption === null) return statementError(error, this.name)
+    if (this.interruption === null || this.unreplicated) return statementError(error, this.name)
     return interrupted(this.interruption, this.name, performance.now() - this.sentAt, error)
   }
 

@@ -90,7 +90,7 @@ class Scope implements Executor, Owner {
       return { value }
     } catch (error) {
       // What the server refuses to commit (a deferred constraint, a conflict) it has rolled back already.
-      if (this.#parent !== null || error instanceof DatabaseError) this.#abandon(error as Error)
+      if (this.#parent !== null || isUnclear(error)) this.#abandon(error as Error)
       return { error, cause: error, begun: true }
     }
   }
@@ -179,6 +179,11 @@ class Scope implements Executor, Owner {
     if (this.#parent === null) this.#connection.destroy(error)
     else this.#parent.failed(error)
   }
+}
+
+/** Whether it is not known how the transaction stands. It is over where it only was not replicated. */
+function isUnclear (error: unknown): boolean {
+  return error instanceof DatabaseError && error.kind !== 'outcome_unknown'
 }
 
 function nothing (): void {}

@@ -14,8 +14,11 @@ const LONG_QUEUE = 2
 interface Database {
   /** Rejects where it does not answer. */
   ping (): Promise<number>
-  /** How many statements wait, and for how many connections at the most. */
-  stats (): { max: number, waiting: number }
+  /**
+   * How many statements wait, and for how many connections at the most; and how many commits waited for a synchronous
+   * standby at the last ping.
+   */
+  stats (): { max: number, waiting: number, waitingCommits: number }
 }
 
 interface Watched {
@@ -57,6 +60,8 @@ async function reach (database: Database, preparation: Watched['preparation']): 
   }
   const problem = preparation.problem()
   if (problem !== undefined) throw new NotHealthy(problem)
+  const { waitingCommits } = database.stats()
+  if (waitingCommits > 0) throw new NotHealthy(`${waitingCommits} commits wait for a synchronous standby`, 'degraded')
 }
 
 async function lookAtDisk (sink: Sink, spool: Watched['spool'], directories: string[]): Promise<void> {

@@ -42,17 +42,27 @@ const SQLSTATES: Record<string, Verdict> = {
 function busy (
   code: 'DATABASE_ERROR' | 'SERVICE_UNAVAILABLE' | 'REQUEST_TIMEOUT',
   message: string,
-  status?: number
+  { status, retryAfterS }: { status?: number, retryAfterS?: number | undefined } = {}
 ): Verdict {
-  const { retryAfterS }: ErrorEntry = ERROR_CATALOGUE[code]
-  return { code, message, ...(status === undefined ? {} : { status }), headers: { 'retry-after': String(retryAfterS) } }
+  const seconds = retryAfterS ?? (ERROR_CATALOGUE[code] as ErrorEntry).retryAfterS
+  return { code, message, ...(status === undefined ? {} : { status }), headers: { 'retry-after': String(seconds) } }
 }
 
 /** The error response of a request that exceeded its deadline. */
-export const TOO_SLOW: Verdict = busy('REQUEST_TIMEOUT', 'The request took too long and was cancelled', 503)
+export const TOO_SLOW: Verdict = busy('REQUEST_TIMEOUT', 'The request took too long and was cancelled', { status: 503 })
 
 const INTERNAL: Verdict = { code: 'INTERNAL_ERROR', message: 'Internal error; report it with the error_id' }
-const UNREACHABLE: Verdict = busy('DATABASE_ERROR', 'The database is temporarily unavailable')
+const UNCONFIRMED = {
+  message: 'The database did not confirm the write: it is not known whether it is kept. ' +
+    'Send the request again, with the same Idempotency-Key where it had one'
+}
+const UNREACHABLE: Verdict = busy('DATABASE_ERROR', 'The database is temporarily unavailable', { retryAfterS: 5 })
+
+/** The database could not do what was asked; each cause has its own time after which it is worth trying again. */
+function unavailable (kind: unknown, retryAfterS: unknown): Verdict {
+  const { message } = kind === 'outcome_unknown' ? UNCONFIRMED : UNREACHABLE
+  return busy('DATABASE_ERROR', message, { retryAfterS: retryAfterS as number })
+}
 
 /** A property of a thrown value; undefined where there is none or its getter throws. */
 export function property (error: unknown, name: string): unknown {
@@ -85,7 +95,7 @@ function verdictOfKnown (error: unknown): Verdict {
     return { code, ...(status === undefined ? {} : { status }), message, details, headers }
   }
   const name = property(error, 'name')
-  if (name === 'DatabaseError') return UNREACHABLE
+  if (name === 'DatabaseError') return unavailable(property(error, 'kind'), property(error, 'retryAfterS'))
   const code = property(error, 'code')
   if (typeof code !== 'string') return INTERNAL
   if (name === 'PostgresError') return verdictOfState(code)

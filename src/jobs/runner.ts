@@ -22,12 +22,14 @@ interface Scheduled {
   running: Promise<void> | undefined
   /** Why the last run failed, in a few words. */
   problem: string | undefined
-  /** Whether it failed because the database was unavailable. */
-  outage: boolean
+  /** How often in a row it has failed because the database was unavailable. */
+  outages: number
 }
 
 /** The longest wait for a retry after a failure, or while jobs must not run yet. */
 const RETRY_MS = 30_000
+/** The first wait for a retry after an outage of the database; it doubles from one to the next. */
+const OUTAGE_RETRY_MS = 1000
 
 /**
  * Runs jobs in the background, never two runs of the same job at once. A failure is logged and retried.
@@ -42,7 +44,7 @@ export class JobRunner {
     this.#log = log
     this.#mayRun = mayRun
     for (const job of jobs) {
-      this.#jobs.set(job.name, { job, timer: undefined, running: undefined, problem: undefined, outage: false })
+      this.#jobs.set(job.name, { job, timer: undefined, running: undefined, problem: undefined, outages: 0 })
     }
   }
 
@@ -66,6 +68,11 @@ export class JobRunner {
     await scheduled.running
   }
 
+  /** The database is back: runs the jobs that it has kept from their work. */
+  resume (): void {
+    for (const scheduled of this.#jobs.values()) if (scheduled.outages > 0) this.#due(scheduled)
+  }
+
   /** The problem of a failing job, with its name; undefined if there is none. */
   problem (): string | undefined {
     for (const { job, problem } of this.#jobs.values()) if (problem !== undefined) return `${job.name}: ${problem}`
@@ -82,9 +89,13 @@ export class JobRunner {
   #due (scheduled: Scheduled): void {
     const { job } = scheduled
     if (!this.#mayRun()) return this.#plan(scheduled, Math.min(RETRY_MS, job.intervalMs))
-    this.run(job.name).then(() =>
-      this.#plan(scheduled, scheduled.problem === undefined ? job.intervalMs : Math.min(RETRY_MS, job.intervalMs))
-    )
+    this.run(job.name).then(() => this.#plan(scheduled, this.#waitMs(scheduled)))
+  }
+
+  #waitMs ({ job, problem, outages }: Scheduled): number {
+    if (problem === undefined) return job.intervalMs
+    const retryMs = outages === 0 ? RETRY_MS : Math.min(RETRY_MS, OUTAGE_RETRY_MS * 2 ** (outages - 1))
+    return Math.min(retryMs, job.intervalMs)
   }
 
   async #run (scheduled: Scheduled): Promise<void> {
@@ -97,7 +108,7 @@ export class JobRunner {
     }
     if (scheduled.problem !== undefined) this.#log.info('job recovered', { job: job.name })
     scheduled.problem = undefined
-    scheduled.outage = false
+    scheduled.outages = 0
   }
 
   /**
@@ -108,8 +119,8 @@ export class JobRunner {
     const outage = error instanceof Error && error.name === 'DatabaseError'
     const fields = { job: scheduled.job.name, error, error_code: outage ? 'DATABASE_ERROR' : 'JOB_FAILED' }
     if (!outage) this.#log.error('job failed', fields)
-    else if (!scheduled.outage) this.#log.warning('job waits for the database', fields)
-    scheduled.outage = outage
+    else if (scheduled.outages === 0) this.#log.warning('job waits for the database', fields)
+    scheduled.outages = outage ? scheduled.outages + 1 : 0
     scheduled.problem = outage ? 'the database is unavailable' : 'it failed; the log has the reason'
   }
 }

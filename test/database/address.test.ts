@@ -37,7 +37,7 @@ t.test('a database URL is read as libpq reads it', async (t) => {
       { host: 'b', port: 5432 },
       { host: '::2', port: 3 }
     ],
-    primaryOnly: true
+    servers: { role: 'read-write' }
   })
   check('postgres:///runs?host=/run/postgresql&user=ann&password=x%26y', {
     hosts: [{ host: '/run/postgresql', port: 5432 }],

@@ -21,7 +21,7 @@ async function contentsOf (file: SpooledFile): Promise<Buffer> {
 
 async function diskOf (spool: Spool): Promise<unknown> {
   const disk = healthChecks({
-    database: { ping: async () => 1, stats: () => ({ max: 1, waiting: 0 }) },
+    database: { ping: async () => 1, stats: () => ({ max: 1, waiting: 0, waitingCommits: 0 }) },
     preparation: { explain: () => '', problem: () => undefined },
     sink: { status: () => ({ degraded: false }) } as never,
     spool,

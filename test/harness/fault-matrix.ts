@@ -90,6 +90,34 @@ export const FAULTS = [
 ] as const satisfies Fault[]
 export type FaultName = typeof FAULTS[number]['name']
 
+/**
+ * Faults of a primary and its standby, both named in `DATABASE_URL`. The table in docs/RELIABILITY.md is generated from
+ * this, too; failover.test.ts causes each.
+ */
+export const FAILOVERS = [
+  {
+    name: 'synchronous standby lost',
+    how: 'replication held back; commits wait until they are cancelled at their deadline',
+    during: { ...FINE, write: UNUSABLE, import: UNUSABLE, health: '200 degraded' }
+  },
+  {
+    name: 'primary fenced',
+    how: '`default_transaction_read_only` on the primary, and the standby not promoted yet',
+    during: NO_DATABASE
+  },
+  {
+    name: 'address moved',
+    how: 'every open connection is reset when it is used; new ones lead to a server that works',
+    during: FINE
+  },
+  {
+    name: 'primary lost',
+    how: 'the primary refuses connections, and the standby is not promoted yet',
+    during: NO_DATABASE
+  }
+] as const satisfies Fault[]
+export type FailoverName = typeof FAILOVERS[number]['name']
+
 /** The state after every fault, without intervention. */
 export const AFTERWARDS = [
   'within 2 s the service is ready, and every endpoint responds as before',
@@ -111,15 +139,25 @@ const HEADINGS: Record<Endpoint, string> = {
   metrics: '`/metrics`'
 }
 
-/** The part of docs/RELIABILITY.md that is generated from the data above, in Markdown. */
-export function describeFaults (): string {
-  const rows = FAULTS.map(
+function table (faults: readonly Fault[]): string[] {
+  const rows = faults.map(
     ({ name, how, during }) => `| **${name}**: ${how} | ${ENDPOINTS.map((endpoint) => during[endpoint]).join(' | ')} |`
   )
   return [
     `| fault | ${ENDPOINTS.map((endpoint) => HEADINGS[endpoint]).join(' | ')} |`,
     `| --- |${' --- |'.repeat(ENDPOINTS.length)}`,
-    ...rows,
+    ...rows
+  ]
+}
+
+/** The part of docs/RELIABILITY.md that is generated from the data above, in Markdown. */
+export function describeFaults (): string {
+  return [
+    ...table(FAULTS),
+    '',
+    'With a primary and a standby, both named in `DATABASE_URL`:',
+    '',
+    ...table(FAILOVERS),
     '',
     'After each fault, without intervention:',
     '',

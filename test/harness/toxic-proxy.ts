@@ -12,7 +12,14 @@ import { once } from 'node:events'
  */
 export type ProxyMode = 'pass' | 'refuse' | 'freeze' | 'black-hole' | 'drop'
 
-interface Pair { client: net.Socket, server: net.Socket, held: Array<() => void>, passed: number }
+interface Pair {
+  client: net.Socket
+  server: net.Socket
+  held: Array<() => void>
+  passed: number
+  /** What happens to it when the client sends something. */
+  forgotten?: 'silent' | 'reset'
+}
 
 /** Stands between a client and a server, and does to their connections what networks do. */
 export class ToxicProxy {
@@ -80,6 +87,20 @@ export class ToxicProxy {
     }
   }
 
+  /**
+   * The address has moved: what is open leads nowhere any more, and is reset, or never answered, when its client says
+   * something. New connections are forwarded, to `port` if it is given.
+   */
+  move (forgotten: 'silent' | 'reset', port?: number): void {
+    if (port !== undefined) this.#target = { port, host: '127.0.0.1' }
+    for (const pair of this.#pairs) pair.forgotten = forgotten
+  }
+
+  /** Forwards new connections to another port; what is open stays as it is. */
+  retarget (port: number): void {
+    this.#target = { port, host: '127.0.0.1' }
+  }
+
   async close (): Promise<void> {
     if (this.#mode !== 'refuse') await this.setMode('refuse')
   }
@@ -114,6 +135,10 @@ export class ToxicProxy {
 
   #forward (pair: Pair, from: net.Socket, to: net.Socket): void {
     from.on('data', (chunk) => this.#pass(pair, () => {
+      if (pair.forgotten !== undefined) {
+        if (pair.forgotten === 'reset' && from === pair.client) from.resetAndDestroy()
+        return
+      }
       if (from === pair.client) this.received.push(chunk.length)
       if (from === pair.server && this.resetAfterBytes !== undefined) {
         const room = this.resetAfterBytes - pair.passed

@@ -192,3 +192,27 @@ t.test('a job continues after an outage of the database', async (t) => {
   while (app.jobs.problem() !== undefined) await app.jobs.run('sweep-refresh-tokens')
   t.same(lines.filter(({ logger_name }) => logger_name === 'app.jobs').map(({ level }) => level), ['WARNING', 'INFO'])
 })
+
+t.test('a job that the database has kept from its work runs as soon as the database is back', async (t) => {
+  const { open, opened } = gate()
+  let away = true
+  const { runner } = runnerOf(
+    {
+      intervalMs: 3_600_000,
+      batch: async () => {
+        if (away) throw new DatabaseError('unreachable', 'gone')
+        open()
+        return 'done'
+      }
+    },
+    { name: 'broken', intervalMs: 3_600_000, batch: async () => { throw new Error('broken') } }
+  )
+  t.teardown(() => runner.stop())
+  await Promise.all([runner.run('job'), runner.run('broken')])
+  t.match(runner.problem(), /^job: the database/)
+  away = false
+  runner.resume()
+  await opened
+  await runner.run('job')
+  t.match(runner.problem(), /^broken: /, 'what has another reason waits for its time')
+})
