@@ -1,5 +1,5 @@
 import type { Gear } from '../schemas/gear.ts'
-import { fragment, type Sql } from './sql.ts'
+import { fragment, transaction, type Fragment, type Sql } from './sql.ts'
 
 export interface GearRow extends Gear {
   /** Changes with the distance too, so that two representations with one entity tag are the same. */
@@ -22,13 +22,15 @@ const columns = fragment`
   g.created_at, g.updated_at, g.revision as own_revision, g.revision || '-' || round(covered.distance_m * 100)::bigint as revision
 `
 /** Rounded: the sum of floating-point numbers depends on their order. */
-const covered = fragment`
-  (
-    select round((g.starting_distance_m + coalesce(sum(a.distance_m), 0))::numeric, 2)::float8 as distance_m
-    from activities a
-    where a.user_id = g.user_id and a.gear_id = g.gear_id
-  ) as covered
-`
+function covered (userId: string): Fragment {
+  return fragment`
+    (
+      select round((g.starting_distance_m + coalesce(sum(a.distance_m), 0))::numeric, 2)::float8 as distance_m
+      from activities a
+      where a.user_id = ${userId} and a.gear_id = g.gear_id
+    ) as covered
+  `
+}
 
 /** Newest first, one more than `limit` if there is more; `after`: the id of the last item of the page before. */
 export async function listGear (
@@ -48,32 +50,29 @@ export async function listGear (
       order by gear_id desc
       limit ${limit + 1}
     ) g
-    cross join lateral ${covered}
+    cross join lateral ${covered(userId)}
     order by g.gear_id desc
   `
 }
 
 export async function findGear (sql: Sql, userId: string, gearId: string): Promise<GearRow | undefined> {
   const [gear] = await sql<GearRow>`/* findGear */
-    select ${columns} from gear g cross join lateral ${covered} where g.user_id = ${userId} and g.gear_id = ${gearId}
+    select ${columns} from gear g cross join lateral ${covered(userId)} where g.user_id = ${userId} and g.gear_id = ${gearId}
   `
   return gear
 }
 
+/** To be called in a transaction. */
 export async function insertGear (sql: Sql, userId: string, gear: StoredGear): Promise<GearRow> {
-  const [row] = await sql<GearRow>`/* insertGear */
-    with g as (
-      insert into gear (
-        user_id, gear_id, name, sport, starting_distance_m, retire_after_m, is_default, retired, notes
-      ) values (
-        ${userId}, ${gear.id}, ${gear.name}, ${gear.sport}, ${gear.starting_distance_m}, ${gear.retire_after_m}, ${gear.is_default},
-        ${gear.retired}, ${gear.notes}
-      )
-      returning *
+  await sql`/* insertGear */
+    insert into gear (
+      user_id, gear_id, name, sport, starting_distance_m, retire_after_m, is_default, retired, notes
+    ) values (
+      ${userId}, ${gear.id}, ${gear.name}, ${gear.sport}, ${gear.starting_distance_m}, ${gear.retire_after_m}, ${gear.is_default},
+      ${gear.retired}, ${gear.notes}
     )
-    select ${columns} from g cross join lateral ${covered}
   `
-  return row as GearRow
+  return await findGear(sql, userId, gear.id) as GearRow
 }
 
 /** Stores gear that was changed; undefined if another request changed or deleted it since it was read. */
@@ -87,7 +86,7 @@ export async function updateGear (sql: Sql, userId: string, next: GearRow): Prom
       where user_id = ${userId} and gear_id = ${next.id} and revision = ${next.own_revision}
       returning *
     )
-    select ${columns} from g cross join lateral ${covered}
+    select ${columns} from g cross join lateral ${covered(userId)}
   `
   return row
 }
@@ -108,19 +107,23 @@ export async function clearDefaultGear (
   `
 }
 
-/** Deletes gear as it was read, and clears it from its activities; undefined if it was changed in between. */
+/**
+ * Deletes gear as it was read, and clears it from its activities; undefined if it was changed in between. The gear is
+ * locked first: an activity that is being stored with it is waited for, and then cleared.
+ */
 export async function deleteGear (sql: Sql, userId: string, gear: GearRow): Promise<true | undefined> {
-  const rows = await sql`/* deleteGear */
-    with gone as (
-      delete from gear where user_id = ${userId} and gear_id = ${gear.id} and revision = ${gear.own_revision} returning gear_id
-    ),
-    cleared as (
-      update activities a
-      set gear_id = null, revision = a.revision + 1, updated_at = now()
-      from gone
-      where a.user_id = ${userId} and a.gear_id = gone.gear_id
-    )
-    select from gone
-  `
-  return rows.length === 1 ? true : undefined
+  return await transaction(sql, async (sql) => {
+    const rows = await sql`/* lockGear */
+      select 1 from gear where user_id = ${userId} and gear_id = ${gear.id} and revision = ${gear.own_revision} for update
+    `
+    if (rows.length === 0) return undefined
+    await sql`/* clearGear */
+      update activities set gear_id = null, revision = revision + 1, updated_at = now()
+      where user_id = ${userId} and gear_id = ${gear.id}
+    `
+    await sql`/* deleteGear */
+      delete from gear where user_id = ${userId} and gear_id = ${gear.id}
+    `
+    return true
+  })
 }

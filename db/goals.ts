@@ -51,20 +51,16 @@ export async function findGoal (sql: Sql, userId: string, goalId: string): Promi
 
 export type StoredGoal = Omit<GoalRow, 'created_at' | 'updated_at' | 'revision'>
 
-/** Undefined if the account no longer exists. */
+/** Undefined if the account no longer exists. To be called in a transaction. */
 export async function insertGoal (sql: Sql, userId: string, goal: StoredGoal): Promise<DatedGoalRow | undefined> {
-  const [row] = await sql<DatedGoalRow>`/* insertGoal */
-    with g as (
-      insert into goals (user_id, goal_id, name, metric, period, target, sport, from_date, to_date)
-      values (
-        ${userId}, ${goal.id}, ${goal.name}, ${goal.metric}, ${goal.period}, ${goal.target}, ${goal.sport},
-        ${goal.from}::date, ${goal.to}::date
-      )
-      returning *
+  await sql`/* insertGoal */
+    insert into goals (user_id, goal_id, name, metric, period, target, sport, from_date, to_date)
+    values (
+      ${userId}, ${goal.id}, ${goal.name}, ${goal.metric}, ${goal.period}, ${goal.target}, ${goal.sport},
+      ${goal.from}::date, ${goal.to}::date
     )
-    select ${columns} from g join users u on u.user_id = g.user_id
   `
-  return row
+  return await findGoal(sql, userId, goal.id)
 }
 
 /** Stores a goal that was changed; undefined if another request changed or deleted it since it was read. */

@@ -7,6 +7,8 @@ import type { Failure } from './failure.ts'
 import { findTarget, grantOf, refuseTarget } from './migration-target.ts'
 import type { MigrationTarget } from './migration-target.ts'
 import { pending } from './migrate.ts'
+import { clusterProblem, findCluster, tablesProblem } from './spread.ts'
+import type { SpreadProblem } from './spread.ts'
 
 /** The state of a database as a client sees it: for `npm run check`, which gets an answer whatever that state is. */
 export type Inspection = Unreachable | Reachable
@@ -39,6 +41,15 @@ export interface Reachable {
   encoding: string
   database: string
   migrations: Migrations
+  /** The Citus cluster that the database belongs to, where there is one. */
+  cluster: ClusterState | undefined
+}
+
+export interface ClusterState {
+  workers: number
+  /** Whether the table `users` is spread over the workers. */
+  isSpread: boolean
+  problem: SpreadProblem | undefined
 }
 
 /** The migrations to be applied, or why they cannot be determined. */
@@ -113,7 +124,19 @@ async function lookAt (sql: postgres.Sql, url: string): Promise<Reachable> {
     latency_ms: Math.round(median * 100) / 100,
     encoding: target.encoding,
     database: target.database,
-    migrations: await lookAtMigrations(sql, target, url)
+    migrations: await lookAtMigrations(sql, target, url),
+    cluster: await lookAtCluster(sql)
+  }
+}
+
+async function lookAtCluster (sql: postgres.Sql): Promise<ClusterState | undefined> {
+  const cluster = await findCluster((strings, ...values) => sql<object[]>(strings, ...values))
+  if (cluster === undefined) return undefined
+  const isSpread = cluster.tables.some(({ name, isSpread }) => name === 'users' && isSpread)
+  return {
+    workers: cluster.workers,
+    isSpread,
+    problem: clusterProblem(cluster) ?? (isSpread ? tablesProblem(cluster) : undefined)
   }
 }
 

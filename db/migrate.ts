@@ -11,6 +11,8 @@ import {
   findTarget, foreignTable, grantOf, refuseReadOnly, refuseTarget, refuseUnprivileged, type MigrationTarget
 } from './migration-target.ts'
 
+import { isSpread, listTables, MadeTables, spreadTables } from './spread.ts'
+
 export { MigrationError } from './failure.ts'
 
 /** One step of the schema: `0007-best-efforts.sql` is version 7, named `best-efforts`. */
@@ -114,7 +116,15 @@ export async function migrate (
     refuseTarget(target)
     await take(session, waitMs, log, onStep)
     try {
-      return { applied: await apply(session, target, migrations, { log, lockMs, attempts, onStep }) }
+      return {
+        applied: await apply(session, target, migrations, {
+          log,
+          lockMs,
+          attempts,
+          onStep,
+          spreads: await isSpread(session.sql)
+        })
+      }
     } finally {
       // A session that was lost has freed its lock already.
       await session.sql`/* unlockMigrations */ select pg_advisory_unlock(${LOCK[0]}::int, ${LOCK[1]}::int)`.catch(
@@ -194,7 +204,10 @@ async function take (
 
 interface Applied { version: number, name: string, checksum: string }
 
-type Applying = Required<Pick<MigrateOptions, 'log' | 'lockMs' | 'attempts' | 'onStep'>>
+interface Applying extends Required<Pick<MigrateOptions, 'log' | 'lockMs' | 'attempts' | 'onStep'>> {
+  /** Whether the tables are spread over a cluster, so that what is made is spread as well. */
+  spreads: boolean
+}
 
 async function apply (
   session: Session,
@@ -259,12 +272,12 @@ async function applyOne (
   session: Session,
   target: MigrationTarget,
   migration: Migration,
-  { log, lockMs, attempts }: Applying
+  { log, lockMs, attempts, spreads }: Applying
 ): Promise<void> {
   const began = performance.now()
   for (let attempt = 1; ; attempt++) {
     try {
-      await (migration.alone ? runAlone(session, migration, lockMs) : runWhole(session, migration, lockMs))
+      await (migration.alone ? runAlone : runWhole)(session, migration, lockMs, spreads)
       log.info('migration applied', { migration: label(migration), duration_ms: Math.round(performance.now() - began) })
       return
     } catch (error) {
@@ -301,13 +314,14 @@ function failed (migration: Migration, target: MigrationTarget, error: unknown):
 }
 
 /** Applies and records the migration in one transaction. */
-async function runWhole ({ sql, run }: Session, migration: Migration, lockMs: number): Promise<void> {
+async function runWhole (session: Session, migration: Migration, lockMs: number, spreads: boolean): Promise<void> {
+  const { sql, run } = session
   const transaction = () => sql<{ id: string }>`/* findTransaction */ select pg_current_xact_id()::text as id`
   await run('begin')
   try {
     await sql`/* boundMigration */ select set_config('lock_timeout', ${String(lockMs)}, true)`
     const [before] = await transaction()
-    await run(migration.sql)
+    await runStatements(session, migration, spreads, async () => await spreadMade(session))
     const [after] = await transaction()
     if (after?.id !== before?.id) { throw new MigrationError('it ends its transaction itself, so part of it may have been applied') }
     await note(sql, migration)
@@ -322,11 +336,42 @@ async function runWhole ({ sql, run }: Session, migration: Migration, lockMs: nu
  * Runs the statements one by one, outside a transaction, and records the migration when all are done. After a failure
  * the statements before it stay done, so they must be repeatable.
  */
-async function runAlone ({ sql, run }: Session, migration: Migration, lockMs: number): Promise<void> {
+async function runAlone (session: Session, migration: Migration, lockMs: number, spreads: boolean): Promise<void> {
+  const { sql, run } = session
   await sql`/* boundMigration */ select set_config('lock_timeout', ${String(lockMs)}, false)`
-  // Sent together, they would form one transaction.
-  for (const statement of split(migration.sql)) await run(statement)
+  await runStatements(session, migration, spreads, async () => {
+    await run('begin')
+    try {
+      await spreadMade(session)
+      await run('commit')
+    } catch (error) {
+      await run('rollback').catch(() => {})
+      throw error
+    }
+  })
   await note(sql, migration)
+}
+
+/**
+ * Runs the statements one by one: sent together they would form one transaction, and a cluster refuses several in one
+ * text. Over a cluster, tables are spread as soon as they are made.
+ */
+async function runStatements (
+  { run }: Session,
+  { sql: text }: Migration,
+  spreads: boolean,
+  spread: () => Promise<void>
+): Promise<void> {
+  const made = new MadeTables()
+  for (const statement of split(text)) {
+    if (spreads && made.isBefore(statement)) await spread()
+    await run(statement)
+  }
+  if (spreads) await spread()
+}
+
+async function spreadMade ({ sql, run }: Session): Promise<void> {
+  await spreadTables(sql, run, await listTables(sql))
 }
 
 async function note (sql: Session['sql'], { version, name, checksum }: Migration): Promise<void> {

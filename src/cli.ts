@@ -3,10 +3,12 @@ import { EXIT, UsageError } from './commands/command.ts'
 import type { Command } from './commands/command.ts'
 import { explainWith } from './commands/explain.ts'
 import { migrate } from './commands/migrate.ts'
+import { spread } from './commands/spread.ts'
 import { ConfigError, describeProblems } from './config/config.ts'
 import { ERROR_CATALOGUE } from './error-catalogue.ts'
 
-const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, explain: explainWith(ERROR_CATALOGUE) }))
+const explain = explainWith(ERROR_CATALOGUE)
+const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, spread, explain }))
 
 const HELP = [
   'Usage: npm run VERB -- [ARGUMENTS]',

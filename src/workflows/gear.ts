@@ -18,7 +18,7 @@ export async function addGear (sql: Sql, userId: string, body: NewGear): Promise
     notes: body.notes ?? null
   }
   checkDefault(gear)
-  if (!gear.is_default) return await insertGear(sql, userId, gear)
+  if (!gear.is_default) return await transaction(sql, async (sql) => await insertGear(sql, userId, gear))
   return await asOnlyDefault(sql, userId, gear, (sql) => insertGear(sql, userId, gear))
 }
 

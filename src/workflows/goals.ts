@@ -1,7 +1,7 @@
 import {
   deleteGoal, findGoal, insertGoal, sumGoals, updateGoal, type DatedGoalRow, type StoredGoal
 } from '../../db/goals.ts'
-import type { Sql } from '../../db/sql.ts'
+import { transaction, type Sql } from '../../db/sql.ts'
 import type { Goal, GoalChange, NewGoal } from '../../schemas/goals.ts'
 import { daysBetween, daysOf, progressOf, type GoalPeriod } from '../domain/goals.ts'
 import { localDate } from '../domain/local-day.ts'
@@ -46,7 +46,7 @@ export async function addGoal (sql: Sql, userId: string, body: NewGoal): Promise
   const { name = null, metric, period, target, sport = 'running', from = null, to = null } = body
   const goal = { id: newId(), name, metric, period, target, sport, from, to }
   checkGoal(goal)
-  const row = await insertGoal(sql, userId, goal)
+  const row = await transaction(sql, async (sql) => await insertGoal(sql, userId, goal))
   if (row === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
   return await onlyOne(sql, userId, row)
 }

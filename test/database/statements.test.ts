@@ -27,8 +27,7 @@ const OF_THE_DATABASE = ['inspect.ts', 'migrate.ts', 'migration-target.ts', 'spr
 
 /** These are to be written anew before a database with them is spread over a cluster. */
 const NOT_YET = [
-  'findDayAndBody', 'findActivityToChange', 'insertActivity', 'updateActivity', 'listGear', 'findGear', 'insertGear',
-  'updateGear', 'insertGoal'
+  'findDayAndBody', 'findActivityToChange', 'insertActivity', 'updateActivity'
 ]
 
 function problemsIn (text: string): string[] {

@@ -1,3 +1,5 @@
+import { MadeTables } from '../../db/spread.ts'
+
 /** One statement of a migration. */
 interface Statement {
   /** Its text without comments and contents of strings, in lower case and with single spaces. */
@@ -29,6 +31,7 @@ const CONTRACT = /^--\s*contract:\s*\S/m
 export function lint (sqlText: string): string[] {
   const outside = /^-- no transaction\b/.test(sqlText)
   const made = new Set<string>()
+  const plainYet = new MadeTables()
   const proven = new Set<string>()
   const found: string[] = []
   for (const statement of statements(sqlText)) {
@@ -41,6 +44,8 @@ export function lint (sqlText: string): string[] {
     if (validated) proven.add(plain(validated[1]!))
     indexes(statement, outside, made, problem)
     alterations(statement, made, proven, problem)
+    plainYet.isBefore(text)
+    spreading(statement, plainYet, problem)
     if (/^(?:vacuum full|cluster)\b/.test(text)) problem('writes the table anew under an exclusive lock')
     const dropped = /^drop (table|view|materialized view|function|type|schema|sequence) (?:if exists )?([^ (]+)/.exec(
       text
@@ -51,6 +56,34 @@ export function lint (sqlText: string): string[] {
 }
 
 type Report = (text: string) => void
+
+/** Tables that are not spread over a cluster: they are on its coordinator alone. */
+const LOOK_UPS = ['emails', 'identities', 'revocations', 'schema_migrations']
+
+/**
+ * What Citus refuses of a table that is spread. A table is still plain while the statements after the one that made it
+ * are about it alone.
+ */
+function spreading ({ text }: Statement, plainYet: MadeTables, problem: Report): void {
+  if (/^create (?:or replace )?(?:constraint )?trigger\b/.test(text)) problem('makes a trigger, which no spread table may have')
+  if (/\bon (?:delete|update) set (?:null|default)\b/.test(text)) {
+    problem('clears columns by a foreign key, which no spread table may have: clear them in the statement that deletes')
+  }
+  const lookUp = /\breferences (?:public\.)?"?(\w+)/.exec(text)?.[1]
+  if (lookUp !== undefined && LOOK_UPS.includes(lookUp)) problem(`refers to ${lookUp}, which is on the coordinator alone`)
+  const altered = /^alter table (?:if exists )?(?:only )?(\S+) (.*)$/.exec(text)
+  if (!altered || LOOK_UPS.includes(plain(altered[1]!)) || plainYet.isPlain(altered[1]!)) return
+  const [table, actions] = [plain(altered[1]!), split(altered[2]!)]
+  if (actions.length > 1 && actions.some((action) => /^add (?:constraint|check|foreign key|unique|primary key|exclude)\b/.test(action))) {
+    problem(`adds a constraint to ${table} beside something else, which a spread table refuses: a statement for each`)
+  }
+  if (actions.some((action) => /^alter (?:column )?\S+ set storage\b/.test(action))) {
+    problem(`sets the storage of a column of ${table}, which a spread table refuses: do it right after the table is made`)
+  }
+  if (actions.some((action) => /^add (?:column )?(?!constraint|check|foreign|unique|primary|exclude).*\b(?:check \(|references\b)/.test(action))) {
+    problem(`adds a column to ${table} with a constraint, which a spread table refuses: add the constraint by its name after it`)
+  }
+}
 
 function indexes ({ text }: Statement, outside: boolean, made: Set<string>, problem: Report): void {
   const index =

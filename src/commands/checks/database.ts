@@ -1,5 +1,5 @@
 import { inspectDatabase } from '../../../db/inspect.ts'
-import type { Inspection, Reachable, Unreachable } from '../../../db/inspect.ts'
+import type { ClusterState, Inspection, Reachable, Unreachable } from '../../../db/inspect.ts'
 import type { Config } from '../../config/config.ts'
 import { isLocalDatabase } from '../../config/warnings.ts'
 import { failed, ok, warning } from './check.ts'
@@ -30,7 +30,8 @@ export async function checkDatabase ({ database, server, env }: Config): Promise
     checkWritable(found),
     checkEncryption(found, url, env),
     checkConnections(found, database.poolSize * server.workers),
-    checkMigrations(found, migrating?.reachable === true ? migrating : found, database.migrateOnStart)
+    checkMigrations(found, migrating?.reachable === true ? migrating : found, database.migrateOnStart),
+    ...(found.cluster === undefined ? [] : [checkCluster(found.cluster)])
   ]
 }
 
@@ -133,4 +134,11 @@ function checkMigrations ({ migrations }: Reachable, migrating: Reachable, migra
   return migrateOnStart
     ? warning('migrations', `${state}; the service does it at start`, 'Nothing, or beforehand: npm run migrate')
     : failed('migrations', `${state}, and MIGRATE_ON_START=false`, 'Run: npm run migrate')
+}
+
+function checkCluster ({ workers, isSpread, problem }: ClusterState): Check {
+  if (problem !== undefined) return failed('database_cluster', problem.problem, problem.remedy)
+  return isSpread
+    ? ok('database_cluster', `the tables of runners are spread over ${workers} workers`)
+    : warning('database_cluster', 'the tables are not spread over the workers of the cluster', 'Run: npm run spread')
 }
