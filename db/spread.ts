@@ -1,7 +1,3 @@
-import { connectDirectly } from './driver/direct.ts'
-import { parseAddress } from './driver/address.ts'
-import { MigrationError } from './failure.ts'
-
 /** Anything that runs SQL: postgres.js, or the service's own `Sql`. */
 export type Query = (strings: TemplateStringsArray, ...values: string[]) => PromiseLike<object[]>
 
@@ -181,69 +177,6 @@ async function listForwardKeys (sql: Query, tables: string[]): Promise<ForeignKe
       and array_position(given.names, p.relname::text) > array_position(given.names, c.relname::text)
     order by f.conname
   ` as ForeignKey[]
-}
-
-/** The foreign keys that Citus refuses: an account's id would be cleared with the rest. */
-async function listClearingKeys (sql: Query): Promise<string[]> {
-  const rows = await sql`/* listClearingKeys */
-    select conname::text as name from pg_constraint
-    where contype = 'f' and confdeltype in ('n', 'd') and connamespace = current_schema()::regnamespace
-    order by conname
-  ` as Array<{ name: string }>
-  return rows.map(({ name }) => name)
-}
-
-/** How long a connection may take to be made. */
-const CONNECT_MS = 10_000
-
-/**
- * Spreads the tables of runners over the workers of a Citus cluster, in one transaction; those that are spread already
- * stay as they are. Answers which were spread.
- * @throws MigrationError where the database is no cluster, or none that the tables can be spread over
- */
-export async function spread (url: string): Promise<string[]> {
-  const driver = await connectDirectly(parseAddress(url), CONNECT_MS, { onnotice: () => {} })
-  try {
-    return await driver.begin(async (sql) => {
-      const query: Query = (strings, ...values) => sql<object[]>(strings, ...values)
-      // It moves every row, however long that takes.
-      await query`/* unboundSpread */ select set_config('statement_timeout', '0', true)`
-      const cluster = await findCluster(query)
-      if (cluster === undefined) throw refusal(NO_CLUSTER)
-      const found = clusterProblem(cluster) ?? schemaProblem(cluster, await listClearingKeys(query))
-      if (found !== undefined) throw refusal(found)
-      return await spreadTables(query, async (text) => await sql.unsafe(text), cluster.tables)
-    }) as string[]
-  } finally {
-    await driver.end({ timeout: 2 })
-  }
-}
-
-const NO_CLUSTER: SpreadProblem = {
-  problem: 'the database is not part of a Citus cluster',
-  remedy: 'Install Citus on every node, add it to shared_preload_libraries, and run on each: create extension citus;'
-}
-
-function schemaProblem ({ tables }: Cluster, clearing: string[]): SpreadProblem | undefined {
-  if (!tables.some(({ name }) => name === 'users')) {
-    return { problem: 'the database has no table users yet', remedy: 'Run: npm run migrate' }
-  }
-  if (clearing.length > 0) {
-    return {
-      problem: `foreign keys clear columns where a row is deleted, which no spread table may have: ${clearing.join(', ')}`,
-      remedy: 'Run npm run migrate; where that changes nothing, this version cannot be spread yet.'
-    }
-  }
-  const apart = tables.filter(({ isSpread, isColocated }) => isSpread && !isColocated).map(({ name }) => name)
-  if (apart.length === 0) return undefined
-  return {
-    problem: `spread, but not with users: ${apart.join(', ')}`,
-    remedy: `Run for each, and then npm run spread: select undistribute_table('${apart[0]}');`
-  }
-}
-
-function refusal ({ problem, remedy }: SpreadProblem): MigrationError {
-  return new MigrationError(`The tables are not spread: ${problem}.`, { reason: problem, remedy })
 }
 
 /** Whether `users` is spread, and the tables that are made have to be, too. */

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { failureOf } from '../../db/failure.ts'
-import { spread as spreadOver } from '../../db/spread.ts'
+import { spread as spreadOver } from '../../db/spread-database.ts'
 import { readConfig } from '../config/read.ts'
 import { EXIT, printable } from './command.ts'
 import type { Command } from './command.ts'

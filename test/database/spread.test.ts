@@ -4,7 +4,7 @@ import postgres from 'postgres'
 import t from 'tap'
 import { inspectDatabase, type Reachable } from '../../db/inspect.ts'
 import { migrate, MigrationError } from '../../db/migrate.ts'
-import { spread } from '../../db/spread.ts'
+import { spread } from '../../db/spread-database.ts'
 import { createDatabase } from '../harness/database.ts'
 import { installFakeCitus } from '../harness/fake-citus.ts'
 import { listener } from '../harness/listener.ts'
@@ -51,6 +51,10 @@ t.test('what stands in the way is refused, with what to do about it', async (t) 
     ['update pg_dist_node set isactive = groupid = 0', 'update pg_dist_node set isactive = true', {
       reason: /no workers/,
       remedy: /citus_add_node/
+    }],
+    ['update schema_migrations set version = -2 where version = 2', 'update schema_migrations set version = 2 where version = -2', {
+      reason: /migrations are not applied yet: 0002-plans/,
+      remedy: /npm run migrate/
     }],
     ["update pg_dist_node set timezone = 'Europe/Berlin' where nodeid = 3", "update pg_dist_node set timezone = 'UTC'", {
       reason: /node 3 keeps the time zone Europe\/Berlin/,

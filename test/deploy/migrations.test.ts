@@ -169,8 +169,8 @@ t.test('a long table lock and the removal of a part in use are reported, once ea
 t.test('every migration of the service can run while the previous version serves', async (t) => {
   const names = readdirSync('db/migrations').filter((name) => name.endsWith('.sql'))
   t.ok(names.length > 0)
-  // Those that are applied before anything can be spread, and one whose foreign key a later one has replaced.
-  const before = (name: string) => name < '0006' || name === '0008-gear-and-goals.sql'
+  // Older ones are applied before anything is spread: npm run spread refuses while migrations are pending.
+  const before = (name: string) => name < '0009'
   for (const name of names) {
     const found = lint(readFileSync(`db/migrations/${name}`, 'utf8'))
     t.same(found.filter((problem) => !before(name) || !/spread table/.test(problem)), [], name)
