@@ -26,8 +26,9 @@ export interface TrailPoint {
   timeS: number
   /** The row of the columns; null: there is no record of this moment. */
   row: number | null
-  /** The last row until then that has a position, or else the first of all. */
-  place: number
+  /** Where there is no position, between the positions before and after; NaN where there is none at all. */
+  latitudeDeg: number
+  longitudeDeg: number
   /** Since the start, in a pause that of the record before; NaN where it is unknown. */
   distanceM: number
   /** Whether a pause ended here. */
@@ -43,20 +44,20 @@ export function figuresOf ({ recording, sport, subSport }: Exportable): Activity
  * The points of a recording for formats that state no times but those of points: its start and its end are points, and
  * so are the start and the end of each pause; records within a pause are left out.
  */
-export function * trailOf ({ columns, pauses }: Recording, elapsedS: number): Generator<TrailPoint> {
-  const { timeS, latitudeDeg, distanceM } = columns
+export function * trailOf (recording: Recording, elapsedS: number): Generator<TrailPoint> {
+  const { timeS, distanceM } = recording.columns
+  const pauses = [...recording.pauses, ...silentPauses(recording, elapsedS)]
   const marks = marksOf(pauses, elapsedS)
-  let place = latitudeDeg.findIndex((value) => !Number.isNaN(value))
+  const placeAt = placesOf(recording.columns, pauses)
   let distance = Number.NaN
   let resumes = false
   let next = 0
   let writtenS = Number.NaN
   const pointAt = (time: number, row: number | null): TrailPoint => {
-    if (row !== null) {
-      if (!Number.isNaN(latitudeDeg[row]!)) place = row
-      if (!Number.isNaN(distanceM[row]!)) distance = distanceM[row]!
+    if (row !== null && !Number.isNaN(distanceM[row]!)) distance = distanceM[row]!
+    const point = {
+      timeS: time, row, ...placeAt(time), distanceM: row === null ? distance : distanceM[row]!, resumes
     }
-    const point = { timeS: time, row, place, distanceM: row === null ? distance : distanceM[row]!, resumes }
     resumes = false
     writtenS = time
     return point
@@ -73,6 +74,68 @@ export function * trailOf ({ columns, pauses }: Recording, elapsedS: number): Ge
   }
 }
 
+/** The positions by time, between those known as if the runner stood in pauses; asked for in order of time. */
+function placesOf (
+  { timeS, latitudeDeg, longitudeDeg }: Recording['columns'],
+  pauses: Recording['pauses']
+): (time: number) => { latitudeDeg: number, longitudeDeg: number } {
+  const nextFrom = (row: number): number => {
+    let next = row
+    while (next < timeS.length && Number.isNaN(latitudeDeg[next]!)) next++
+    return next
+  }
+  let after = nextFrom(0)
+  let before = after
+  return (time) => {
+    while (after < timeS.length && timeS[after]! <= time) {
+      before = after
+      after = nextFrom(after + 1)
+    }
+    const [one, two] = [before, Math.min(after, timeS.length)]
+    const share = two < timeS.length && time > timeS[one]!
+      ? runningBetween(pauses, timeS[one]!, time) / runningBetween(pauses, timeS[one]!, timeS[two]!)
+      : 0
+    // Where the line between them would go around the globe, there is none.
+    if (!(share > 0) || Math.abs(longitudeDeg[two]! - longitudeDeg[one]!) > 180) {
+      return { latitudeDeg: latitudeDeg[one] ?? Number.NaN, longitudeDeg: longitudeDeg[one] ?? Number.NaN }
+    }
+    return {
+      latitudeDeg: latitudeDeg[one]! + share * (latitudeDeg[two]! - latitudeDeg[one]!),
+      longitudeDeg: longitudeDeg[one]! + share * (longitudeDeg[two]! - longitudeDeg[one]!)
+    }
+  }
+}
+
+function runningBetween (pauses: Recording['pauses'], fromS: number, toS: number): number {
+  return toS - fromS - pausedS(pauses, fromS, toS)
+}
+
+/** A stretch without a record is a pause only if it is as long as this, and twice as long as is usual. */
+const SHORTEST_SILENCE_S = 5
+
+/**
+ * The pauses that a device does not state, but its timer does: the longest stretches without a record, as long as it
+ * stood.
+ */
+function silentPauses ({ columns: { timeS }, pauses, device }: Recording, elapsedS: number): Recording['pauses'] {
+  let missingS = device.timer_s === null ? 0 : elapsedS - pausedS(pauses, 0, elapsedS) - device.timer_s
+  if (missingS < 1 || timeS.length < 3) return []
+  const steps = timeS.map((time, i) => i === 0 ? 0 : time - timeS[i - 1]!)
+  const usualS = steps.toSorted()[steps.length >> 1]!
+  const silent: Recording['pauses'] = []
+  const longest = [...steps.keys()]
+    .filter((row) => steps[row]! >= Math.max(SHORTEST_SILENCE_S, 2 * usualS))
+    .sort((a, b) => steps[b]! - steps[a]!)
+  for (const row of longest) {
+    const stoodS = Math.min(missingS, steps[row]! - usualS)
+    const endS = timeS[row]! - usualS / 2
+    if (stoodS < 1 || pausedS(pauses, timeS[row - 1]!, timeS[row]!) > 0) continue
+    silent.push({ startS: endS - stoodS, endS })
+    missingS -= stoodS
+  }
+  return silent
+}
+
 interface Mark {
   timeS: number
   isStop: boolean
@@ -82,7 +145,7 @@ interface Mark {
 /** The moments that must be points, in order. */
 function marksOf (pauses: Recording['pauses'], elapsedS: number): Mark[] {
   const marks: Mark[] = [{ timeS: 0, isStop: false, isEnd: false }]
-  for (const { startS, endS } of pauses) {
+  for (const { startS, endS } of pauses.toSorted((a, b) => a.startS - b.startS)) {
     if (startS >= elapsedS) break
     marks.push({ timeS: startS, isStop: true, isEnd: false })
     marks.push({ timeS: Math.min(endS, elapsedS), isStop: false, isEnd: true })
@@ -96,15 +159,16 @@ export function writtenLaps ({ recording, ...more }: Exportable): WrittenLap[] {
   const { columns, laps, pauses, device } = recording
   const figures = figuresOf({ recording, ...more })
   const { distance_m, elapsed_s: elapsedS, average_heart_rate_bpm, max_heart_rate_bpm } = figures
-  if (laps.length === 0) {
+  // One lap is the whole, whatever the device says of it.
+  if (laps.length <= 1 && !endsEarly(laps[0], elapsedS)) {
     return [{
       startS: 0,
       endS: elapsedS,
       timerS: Math.min(elapsedS, device.timer_s ?? elapsedS - pausedS(pauses, 0, elapsedS)),
       distanceM: distance_m ?? 0,
-      elevationGainM: device.elevation_gain_m,
-      averageHeartRateBpm: average_heart_rate_bpm,
-      maxHeartRateBpm: max_heart_rate_bpm
+      elevationGainM: laps[0]?.elevationGainM ?? device.elevation_gain_m,
+      averageHeartRateBpm: laps[0]?.averageHeartRateBpm ?? average_heart_rate_bpm,
+      maxHeartRateBpm: laps[0]?.maxHeartRateBpm ?? max_heart_rate_bpm
     }]
   }
   const last = laps.length - 1
@@ -125,6 +189,12 @@ export function writtenLaps ({ recording, ...more }: Exportable): WrittenLap[] {
     }
   })
   return [...written, ...remainder(laps, written, distance_m, elapsedS)]
+}
+
+/** Whether a lap ends before the recording. */
+function endsEarly (lap: Recording['laps'][number] | undefined, elapsedS: number): boolean {
+  if (lap === undefined) return false
+  return lap.startS + (lap.elapsedS ?? lap.timerS ?? elapsedS) < elapsedS - TIMER_ROUNDING_S
 }
 
 /** Pauses are told in whole seconds, and the timer in milliseconds. */

@@ -15,7 +15,8 @@ const LARGEST_CORRECTION = 0.05
 /**
  * A recording as GPX 1.1, in pieces: a track with a segment for each stretch between pauses. Heart rate, cadence and
  * speed are in Garmin's extension, the distance in Cluetrust's, as the device measured another one than lies between
- * the positions. A moment without a position has the one before, as GPX has no point without.
+ * the positions. A moment without a position is put between those before and after, as GPX has no point
+ * without.
  * @throws AppError CONFLICT where no position was recorded
  */
 export function * writeGpx (exportable: Exportable): Generator<string> {
@@ -44,7 +45,7 @@ export function * writeGpx (exportable: Exportable): Generator<string> {
 
 function pointOf (
   { recording }: Exportable,
-  { timeS, row, place, distanceM }: TrailPoint,
+  { timeS, row, latitudeDeg, longitudeDeg, distanceM }: TrailPoint,
   scale: number,
   legs: number
 ): string {
@@ -57,9 +58,7 @@ function pointOf (
   const extensions = (row === null ? '' : xmlNumber('power', columns.powerW[row], 0)) +
     (garmin === '' ? '' : `<gpxtpx:TrackPointExtension>${garmin}</gpxtpx:TrackPointExtension>`) +
     xmlNumber('gpxdata:distance', distanceM * scale, 2)
-  const latitude = Number(columns.latitudeDeg[place]!.toFixed(8))
-  const longitude = Number(columns.longitudeDeg[place]!.toFixed(8))
-  return `<trkpt lat="${latitude}" lon="${longitude}">` +
+  return `<trkpt lat="${Number(latitudeDeg.toFixed(8))}" lon="${Number(longitudeDeg.toFixed(8))}">` +
     (row === null ? '' : xmlNumber('ele', columns.altitudeM[row], 2)) +
     `<time>${xmlMoment(startTime, timeS)}</time>` +
     (extensions === '' ? '' : `<extensions>${extensions}</extensions>`) + '</trkpt>\n'
