@@ -157,6 +157,9 @@ export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]>
   await sql`/* releaseAddress */
     delete from emails where user_id = ${userId}
   `
+  await sql`/* forgetRecomputations */
+    delete from recomputations where user_id = ${userId}
+  `
   await sql`/* deleteUser */
     delete from users where user_id = ${userId}
   `

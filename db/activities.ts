@@ -50,7 +50,7 @@ const columns = fragment`
   case when a.elevation_source is not null
     then jsonb_build_object('threshold_m', a.elevation_threshold_m, 'source', a.elevation_source)
   end as elevation,
-  null as crop,
+  case when a.crop_from_s is not null then jsonb_build_object('from_s', a.crop_from_s, 'to_s', a.crop_to_s) end as crop,
   a.load, a.load_model, a.perceived_effort, a.is_race, a.gear_id, a.notes, null as workout_id, null as match,
   jsonb_build_object(
     'format', a.format, 'device', a.device_name, 'file_name', r.file_name, 'size_bytes', r.size_bytes, 'sha256', encode(r.sha256, 'hex')

@@ -1,6 +1,6 @@
 import { fragment, identifier, type Fragment, type Sql } from './sql.ts'
 
-type KeyType = 'uuid' | 'integer' | 'text' | 'date' | 'bytea'
+type KeyType = 'uuid' | 'integer' | 'float8' | 'text' | 'date' | 'bytea'
 
 /** A table whose rows are all exported. */
 export interface ExportedTable {
@@ -19,6 +19,8 @@ export const EXPORTED_TABLES: ExportedTable[] = [
   { table: 'activities', key: [['activity_id', 'uuid']] },
   { table: 'gear', key: [['gear_id', 'uuid']] },
   { table: 'goals', key: [['goal_id', 'uuid']] },
+  { table: 'activity_figures', key: [['activity_id', 'uuid']] },
+  { table: 'best_efforts', key: [['activity_id', 'uuid'], ['distance_m', 'float8']] },
   { table: 'physiology', key: [['physiology_id', 'uuid']] },
   { table: 'recordings', key: [['recording_id', 'uuid']] },
   { table: 'api_keys', key: [['key_id', 'uuid']], hidden: ['secret_hash'] },
@@ -31,6 +33,8 @@ export const NOT_EXPORTED: Record<string, string> = {
   users: 'is user.json',
   emails: 'the address is in user.json',
   recording_chunks: 'the originals, in their folder',
+  activity_streams: 'computed of the originals, which are in their folder',
+  recomputations: 'work of the service, gone when it is done',
   refresh_tokens: 'hashes of secrets',
   calendar_feeds: 'the hash of a secret',
   cancelled_workouts: 'deleted by the runner, kept for calendars that subscribed',
@@ -40,6 +44,7 @@ export const NOT_EXPORTED: Record<string, string> = {
 const TYPES: Record<KeyType, Fragment> = {
   uuid: fragment`uuid`,
   integer: fragment`integer`,
+  float8: fragment`float8`,
   text: fragment`text`,
   date: fragment`date`,
   bytea: fragment`bytea`

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { deletePhysiology, findPhysiology, insertPhysiology, listPhysiology } from '../db/physiology.ts'
+import { findPhysiology, listPhysiology } from '../db/physiology.ts'
+import { RECOMPUTE_FIGURES } from '../src/workflows/recompute-due.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { NewPhysiology, Physiology, PhysiologyPage, PhysiologyParams, PhysiologyQuery } from '../schemas/physiology.ts'
@@ -8,7 +9,7 @@ import { AppError, invalid, notFound } from '../src/errors.ts'
 import { answering, created, noContent } from '../src/http/answer.ts'
 import { cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { requireMatch, validators } from '../src/http/etag.ts'
-import { newId } from '../src/ids.ts'
+import { addSettings, removeSettings } from '../src/workflows/physiology.ts'
 
 /** The list that the cursors belong to. */
 const LIST = 'physiology'
@@ -16,6 +17,11 @@ const DAY = /^\d{4}-\d\d-\d\d$/
 
 /** A runner's physiology: settings, each valid from a day on. */
 export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  // Committed by now: the job finds it.
+  app.addHook('onResponse', async ({ method }, { statusCode }) => {
+    if (statusCode < 300 && (method === 'POST' || method === 'DELETE')) app.jobs.run(RECOMPUTE_FIGURES)
+  })
+
   app.get('/', {
     schema: {
       operationId: 'listPhysiology',
@@ -40,8 +46,8 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Create physiology settings',
         description:
           'Sets values that apply from a day on. The figures of an activity are computed with the values that ' +
-          'apply on its day: each value is taken from the latest settings, up to that day, that include it. There ' +
-          'is one set of settings per day; a second is 409.',
+          'apply on its day: each value is taken from the latest settings, up to that day, that include it. The ' +
+          'loads of activities that exist already follow within seconds. There is one set of settings per day; a second is 409.',
         tags: ['Accounts'],
         body: NewPhysiology,
         response: { 201: Physiology, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
@@ -50,7 +56,7 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     app.once(async (sql, { user, body }) => {
       const problem = contradiction(body)
       if (problem !== undefined) throw invalid(problem.field, problem.message)
-      const made = await insertPhysiology(sql, user.id, newId(), body)
+      const made = await addSettings(sql, user.id, body)
       if (made === undefined) { throw new AppError('CONFLICT', 'Settings for this day already exist: delete them first') }
       return created(made, validators(revised(made)))
     })
@@ -60,7 +66,7 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'deletePhysiology',
       summary: 'Delete physiology settings',
-      description: 'Deletes these settings. Activities that are imported later use the settings before them.',
+      description: 'Deletes these settings. Activities of their day and later use the settings before them, and their load follows.',
       tags: ['Accounts'],
       params: PhysiologyParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
@@ -70,7 +76,7 @@ export const physiologyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const settings = await findPhysiology(sql, user.id, physiology_id)
     if (settings === undefined) throw notFound('settings')
     requireMatch(request, revised(settings))
-    if (!await deletePhysiology(sql, user.id, physiology_id)) throw notFound('settings')
+    if (!await removeSettings(sql, user.id, settings)) throw notFound('settings')
     return noContent()
   }))
 }

@@ -1,5 +1,6 @@
 import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Database } from '../db/database.ts'
+import { recomputeFigures } from '../jobs/recompute-figures.ts'
 import { sweepIdempotencyKeys } from '../jobs/sweep-idempotency-keys.ts'
 import { sweepRefreshTokens } from '../jobs/sweep-refresh-tokens.ts'
 import { sweepRevocations } from '../jobs/sweep-revocations.ts'
@@ -31,18 +32,22 @@ import { activityExportRoutes } from '../routes/activity-exports.ts'
 import { analyticsRoutes } from '../routes/analytics.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { calculatorRoutes } from '../routes/calculators.ts'
+import { cropRoutes } from '../routes/crop.ts'
 import { exportRoutes } from '../routes/export.ts'
 import { gearRoutes } from '../routes/gear.ts'
 import { goalRoutes } from '../routes/goals.ts'
 import { importRoutes } from '../routes/imports.ts'
+import { lapRoutes } from '../routes/laps.ts'
 import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
 import { planRoutes } from '../routes/plans.ts'
 import { sessionRoutes } from '../routes/sessions.ts'
+import { streamRoutes, type StreamOptions } from '../routes/streams.ts'
 import { planWorkoutRoutes, workoutRoutes } from '../routes/workouts.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
 import type { Config } from './config/config.ts'
+import { AppError } from './errors.ts'
 import type { Availability } from './health/availability.ts'
 import type { HealthCheck } from './health/monitor.ts'
 import { proxyMatcher } from './http/network.ts'
@@ -70,6 +75,7 @@ export interface Parts {
   metrics: Metrics
   decode: Decode
   convert: Convert
+  sample: StreamOptions['sample']
   spool: Spool
   accessTokens: AccessTokens
   passwords: Passwords
@@ -125,7 +131,14 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   })
   await app.register(deadlines, config.server)
   await app.register(database, { database: parts.database })
-  await app.register(jobs, { jobs: SWEEPS.map((sweep) => sweep(parts.database.sql)) })
+  const closing = new AbortController()
+  app.addHook('preClose', async () => { closing.abort(new AppError('SERVICE_UNAVAILABLE', 'The service is shutting down')) })
+  await app.register(jobs, {
+    jobs: [
+      ...SWEEPS.map((sweep) => sweep(parts.database.sql)),
+      recomputeFigures(parts.database.sql, { spool: parts.spool, decode: parts.decode, signal: closing.signal })
+    ]
+  })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
   await app.register(health, { ...config.health, checks: parts.checks })
   await app.register(rateLimit, config.rateLimit)
@@ -165,6 +178,9 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(activityRoutes, { prefix: '/activities' })
       await signedIn.register(activityExportRoutes, { prefix: '/activities', spool: parts.spool, convert: parts.convert })
       await signedIn.register(analyticsRoutes, { prefix: '/analytics' })
+      await signedIn.register(streamRoutes, { prefix: '/activities', sample: parts.sample })
+      await signedIn.register(lapRoutes, { prefix: '/activities' })
+      await signedIn.register(cropRoutes, { prefix: '/activities', decode: parts.decode, spool: parts.spool })
       await signedIn.register(gearRoutes, { prefix: '/gear' })
       await signedIn.register(goalRoutes, { prefix: '/goals' })
       await signedIn.register(importRoutes, {

@@ -13,6 +13,7 @@ import { Metrics } from '../metrics/metrics.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import { openSpool } from '../uploads/spool.ts'
 import { DecodingPool } from '../workers/decoding.ts'
+import { SamplingPool } from '../workers/sampling.ts'
 import type { Decode } from '../workflows/imports.ts'
 import { exchangeFigures, type Orders } from './cluster.ts'
 import { drain } from './drain.ts'
@@ -55,6 +56,8 @@ export async function serve (
   const spool = await openSpool({ directory: join(config.dataDir, 'spool') })
   const decoding = new DecodingPool()
   closers.push(() => decoding.close())
+  const sampling = new SamplingPool()
+  closers.push(() => sampling.close())
   const availability = new Availability()
   availability.onChange((state, reason) =>
     logger.info(`the service is ${state.replace('_', ' ')}`, reason === undefined ? {} : { reason })
@@ -76,7 +79,7 @@ export async function serve (
     jobs: { problem: () => app.jobs.problem() },
     clients: { problem: () => app.connections.problem() }
   })
-  const plainDecode: Decode = (file, signal) => decoding.decode(file, { signal })
+  const plainDecode: Decode = (file, signal, again) => decoding.decode(file, { signal, again })
   const decode = tracing?.decode(plainDecode) ?? plainDecode
   const app = await buildApp({
     config,
@@ -89,6 +92,7 @@ export async function serve (
     spool,
     decode,
     convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
+    sample: (packed, wanted) => sampling.sample(packed, wanted),
     accessTokens: new AccessTokens(secrets),
     passwords: new Passwords(config.auth.passwords)
   })

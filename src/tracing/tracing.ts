@@ -39,9 +39,9 @@ export interface Tracing {
   /** Creates other spans than those of requests. */
   readonly tracer: Tracer
   /** The same function with a span around each call. */
-  decode<File extends { readonly sizeBytes: number }, Answer>(
-    decode: (file: File, signal: AbortSignal) => Promise<Answer>
-  ): (file: File, signal: AbortSignal) => Promise<Answer>
+  decode<File extends { readonly sizeBytes: number }, Wanted, Answer>(
+    decode: (file: File, signal: AbortSignal, wanted?: Wanted) => Promise<Answer>
+  ): (file: File, signal: AbortSignal, wanted?: Wanted) => Promise<Answer>
   /** Adds a span for an import that ends now and took `seconds`. */
   imported(format: string, outcome: string, seconds: number): void
   /** Sends the remaining spans. */
@@ -90,12 +90,12 @@ export function startTracing ({ endpoint, serviceName, version, ratio, log }: Tr
   return {
     plugin: instrumentation.plugin() as FastifyPluginCallback,
     tracer,
-    decode: (decode) => async (file, signal) =>
+    decode: (decode) => async (file, signal, wanted) =>
       await spanning(
         tracer,
         'decode recording',
         { 'recording.size_bytes': file.sizeBytes },
-        async () => await decode(file, signal)
+        async () => await decode(file, signal, wanted)
       ),
     imported (format, outcome, seconds) {
       const span = tracer.startSpan('import recording', {

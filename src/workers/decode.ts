@@ -7,11 +7,10 @@ import type { ErrorCode } from '../errors.ts'
 import { decode, formatOf } from '../domain/files/decode.ts'
 import type { FileFormat } from '../domain/files/decode.ts'
 import type { Recording } from '../domain/recording.ts'
-import { heartRateTimes, type HeartRateTimes } from '../domain/training/load.ts'
-import { activeTimeS } from '../domain/training/moving.ts'
-import { gradedSpeedOf } from '../domain/training/pace.ts'
-import { figuresOf } from '../domain/training/summary.ts'
-import type { ActivitySummary } from '../domain/training/summary.ts'
+import { packStreams } from '../domain/streams/pack.ts'
+import { sampleRows, takeRows } from '../domain/streams/sample.ts'
+import type { Streams } from '../domain/streams/fields.ts'
+import { activityFiguresOf, type Edits, type RecordingFigures } from '../domain/training/figures.ts'
 import type { Warning } from '../domain/warnings.ts'
 import type { LentFile, Part } from '../uploads/spool.ts'
 import { DiskError, readSpooled, writeParts } from './spooled.ts'
@@ -20,14 +19,19 @@ import { DiskError, readSpooled, writeParts } from './spooled.ts'
  * The figures of a recorded activity. Its columns, up to 72 MB, stay on the thread: every byte that the main one is
  * given makes it collect garbage sooner. What is large goes into the spooled file.
  */
-export interface DecodedActivity {
-  summary: ActivitySummary
+export interface DecodedActivity extends RecordingFigures {
   deviceName: string | null
-  /** With the timer running; null where there are no records. */
-  activeS: number | null
-  /** Normalized graded speed in m/s, null where there is no distance. */
-  gradedSpeedMPerS: number | null
-  heartRateTimes: HeartRateTimes
+  /** Its place among all activities in the file, from 0. */
+  index: number
+  /** How many records its streams have. */
+  records: number
+}
+
+/** One of the activities in a file, computed again; the original, which is stored already, is not packed. */
+export interface Again extends Edits {
+  /** Its place in the file; null where it is not known: the recording that starts nearest to `startTime` is taken. */
+  index: number | null
+  startTime: string
 }
 
 /** A file read. */
@@ -37,12 +41,17 @@ export interface Decoded {
   activities: DecodedActivity[]
   /** What was wrong with the file, of all its recordings. */
   warnings: Warning[]
-  /** What is to be stored, in the spooled file: `original`, the chunks of the file itself, packed. */
+  /**
+   * What is to be stored, in the spooled file: `original`, the chunks of the file itself, packed; then `streams`, the
+   * packed columns of each activity, in the order of the activities.
+   */
   parts: Part[]
 }
 
-/** The file to decode. */
-export type DecodeTask = LentFile
+/** The file to decode, and what of it is wanted. */
+export interface DecodeTask extends LentFile {
+  again?: Again | undefined
+}
 
 /** What crosses back, with the file: errors lose their class and fields between threads, so they go as a record. */
 export type Reply<Result> = Pick<LentFile, 'handle'> & (
@@ -74,7 +83,7 @@ if (!isMainThread && process.platform === 'linux') {
  * What is wrong with the file is an answer; a bug is thrown.
  */
 export default async function decodeTask (task: DecodeTask): Promise<unknown> {
-  return await withFile(task, decodeBytes)
+  return await withFile(task, (bytes, file) => decodeBytes(bytes, file, task.again))
 }
 
 /** Runs work on the bytes of a file that belongs to this thread meanwhile, and goes back with the answer. */
@@ -93,38 +102,48 @@ export async function withFile<Result> (
   }
 }
 
-export function decodeBytes (bytes: Uint8Array, file: LentFile): Decoded {
-  const read = decode(bytes, { nowMs: Date.now() }).map(activityOf)
+export function decodeBytes (bytes: Uint8Array, file: LentFile, again?: Again): Decoded {
+  const recordings = decode(bytes, { nowMs: Date.now() })
+  const chosen = again === undefined ? recordings.map((_, index) => index) : [indexOf(recordings, again)]
+  const computed = chosen.map((index) => ({ index, ...activityFiguresOf(recordings[index]!, again) }))
   return {
     format: formatOf(bytes)!,
-    activities: read.map(({ activity }) => activity),
-    warnings: distinct(read.flatMap(({ warnings }) => warnings)),
-    parts: writeParts(file, originalOf(bytes))
+    activities: computed.map(({ index, figures, streams }) => ({
+      ...figures,
+      index,
+      deviceName: recordings[index]!.deviceName,
+      records: Math.min(streams.records, MOST_RECORDS)
+    })),
+    warnings: distinct(computed.flatMap(({ index, warnings }) => [...recordings[index]!.warnings, ...warnings])),
+    parts: writeParts(file, piecesOf(again === undefined ? bytes : undefined, computed.map(({ streams }) => streams)))
   }
 }
 
-function * originalOf (bytes: Uint8Array): Generator<{ name: string, bytes: Uint8Array }> {
-  for (const chunk of packChunks(bytes)) yield { name: 'original', bytes: chunk }
+function indexOf (recordings: readonly Recording[], { index, startTime }: Again): number {
+  if (index !== null && index < recordings.length) return index
+  const distances = recordings.map((recording) => Math.abs(recording.startTime - Date.parse(startTime)))
+  return distances.indexOf(Math.min(...distances))
+}
+
+/**
+ * More records are thinned out before they are stored, keeping their shape: 55 hours of one a second. Packed they take
+ * less than 2 MB, which a statement carries without holding the event loop.
+ */
+const MOST_RECORDS = 200_000
+
+function * piecesOf (
+  original: Uint8Array | undefined,
+  recordings: readonly Streams[]
+): Generator<{ name: string, bytes: Uint8Array }> {
+  for (const chunk of original === undefined ? [] : packChunks(original)) yield { name: 'original', bytes: chunk }
+  for (const streams of recordings) {
+    const kept = streams.records > MOST_RECORDS ? takeRows(streams, sampleRows(streams, MOST_RECORDS)) : streams
+    yield { name: 'streams', bytes: packStreams(kept) }
+  }
 }
 
 function failedBy (code: Failed['code'], { message }: Error, cause: unknown): Failed {
   return { code, message, cause: cause instanceof Error ? cause.stack : undefined }
-}
-
-function activityOf (recording: Recording): { activity: DecodedActivity, warnings: Warning[] } {
-  const { columns, pauses, deviceName } = recording
-  const activeS = activeTimeS(columns.timeS, pauses)
-  const { summary, warnings } = figuresOf(recording)
-  return {
-    activity: {
-      summary,
-      deviceName,
-      activeS: activeS.at(-1) ?? null,
-      gradedSpeedMPerS: gradedSpeedOf(columns, pauses),
-      heartRateTimes: heartRateTimes(activeS, columns.heartRateBpm)
-    },
-    warnings: [...recording.warnings, ...warnings]
-  }
 }
 
 /** Each warning once: several recordings of a file may have the same. */

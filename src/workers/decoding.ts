@@ -4,10 +4,10 @@ import { Piscina } from 'piscina'
 import { AppError } from '../errors.ts'
 import { StorageError, type LentFile, type Part, type SpooledFile } from '../uploads/spool.ts'
 import type { ConvertTask, Conversion } from './convert.ts'
-import type { Decoded, DecodeTask, Reply } from './decode.ts'
+import type { Again, Decoded, DecodeTask, Reply } from './decode.ts'
 
 export type { Conversion } from './convert.ts'
-export type { Decoded, DecodedActivity } from './decode.ts'
+export type { Again, Decoded, DecodedActivity } from './decode.ts'
 
 const CONVERTER = fileURLToPath(new URL('./convert.js', import.meta.url))
 
@@ -87,12 +87,16 @@ export class DecodingPool {
   }
 
   /**
-   * The activities in a file, which contains their parts by then. Closing it is still the caller's.
+   * The activities in a file, which contains their parts by then; `again`: one of them. Closing it is still the
+   * caller's.
    * @throws UNREADABLE_FILE for what cannot be decoded, in time and memory too; SERVICE_UNAVAILABLE where the wait was
    *   too long, the disk failed or the pool is closed; the signal's reason when it aborts; INTERNAL_ERROR for a bug
    */
-  async decode (file: SpooledFile, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Decoded> {
-    return await this.#queued<Decoded>(file, signal, (lent) => this.#run(lent, signal))
+  async decode (
+    file: SpooledFile,
+    { signal, again }: { signal?: AbortSignal | undefined, again?: Again | undefined } = {}
+  ): Promise<Decoded> {
+    return await this.#queued<Decoded>(file, signal, (lent) => this.#run({ ...lent, again }, signal))
   }
 
   /**

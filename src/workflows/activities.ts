@@ -132,7 +132,7 @@ export async function removeActivity (sql: Sql, userId: string, activity: Activi
   })
 }
 
-function currentLoad (
+export function currentLoad (
   figures: ActivityFigures,
   recorded: RecordedExertion | null,
   day: string,

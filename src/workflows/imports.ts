@@ -17,12 +17,16 @@ import { loadOf, trainingImpulse } from '../domain/training/load.ts'
 import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { Decoded, DecodedActivity } from '../workers/decoding.ts'
+import type { Again, Decoded, DecodedActivity } from '../workers/decoding.ts'
 import type { Upload } from '../uploads/receive.ts'
 import type { Part, SpooledFile } from '../uploads/spool.ts'
+import { insertFigures, storedFigures } from './stored-figures.ts'
 
-/** Reads a recording on another thread, which puts into the file what is to be stored of it. */
-export type Decode = (file: SpooledFile, signal: AbortSignal) => Promise<Decoded>
+/**
+ * Reads a recording on another thread, which puts into the file what is to be stored of it; with `again`, one activity
+ * of it.
+ */
+export type Decode = (file: SpooledFile, signal: AbortSignal, again?: Again) => Promise<Decoded>
 
 /** Notes how an import ended and how many seconds it took. */
 export type ObserveImport = (format: string, outcome: ImportOutcome, seconds: number) => void
@@ -145,7 +149,7 @@ async function storeImport (
     if (!allowDuplicate) await refuseDuplicates(sql, userId, activities)
     await insertRecording(sql, userId, recording)
     await insertChunks(sql, userId, recording, chunksOf(file, parts))
-    await insertActivities(sql, userId, user.timezone, activities, recording)
+    await insertActivities(sql, userId, user.timezone, read.decoded, recording, file)
     const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
     return {
       isNew: true,
@@ -164,19 +168,23 @@ async function insertActivities (
   sql: Sql,
   userId: string,
   timezone: string,
-  activities: DecodedActivity[],
-  recording: Original
+  { activities, parts }: Decoded,
+  recording: Original,
+  file: SpooledFile
 ): Promise<void> {
   const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), timezone))
   const settings = await listPhysiologyUntil(sql, userId, days.toSorted().at(-1) as string)
   for (const [index, activity] of activities.entries()) {
     const day = days[index] as string
+    const id = newId()
     await insertActivity(sql, userId, {
       ...toStore(activity, recording),
+      id,
       timezone,
       local_date: day,
       ...recordedLoad(activity, settingsOn(day, settings))
     })
+    await insertFigures(sql, userId, id, await storedFigures(file, parts, index, activity))
   }
 }
 
@@ -229,10 +237,9 @@ function recordedLoad (activity: DecodedActivity, settings: BodySettings) {
 function toStore (
   { summary, deviceName, activeS, gradedSpeedMPerS, heartRateTimes }: DecodedActivity,
   { recording_id, format }: Original
-): Omit<NewActivity, 'timezone' | 'local_date' | 'load' | 'load_model'> {
+): Omit<NewActivity, 'id' | 'timezone' | 'local_date' | 'load' | 'load_model'> {
   return {
     ...summary,
-    id: newId(),
     perceived_effort: null,
     is_race: false,
     notes: null,

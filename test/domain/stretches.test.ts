@@ -86,6 +86,7 @@ t.test('a stop is in the split in which it was made', async (t) => {
   const run = [...Array.from({ length: 300 }, () => [1, 4] as const), [60, 0] as const,
     ...Array.from({ length: 200 }, () => [1, 4] as const)]
   const columns = columnsOf(run)
+  columns.altitudeM.fill(100)
   const splits = splitsOf(course(columns, { moving_s: 500 }), 'km')
   t.same(splits.map(({ elapsed_s, moving_s }) => [elapsed_s, moving_s]), [[250, 250], [310, 250]])
 })

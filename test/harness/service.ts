@@ -17,6 +17,7 @@ import { Availability } from '../../src/health/availability.ts'
 import { createLogger } from '../../src/log/logger.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
 import { DecodingPool } from '../../src/workers/decoding.ts'
+import { SamplingPool } from '../../src/workers/sampling.ts'
 import { createDatabase } from './database.ts'
 import { spawnNode } from './plain-node.ts'
 import { problemsIn } from './log-check.ts'
@@ -106,6 +107,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
   const database = connect({ ...config.database, url: databaseUrl, log: logger, observe: metrics })
   const spool = parts.spool ?? (await openTestSpool(t)).spool
   const decoding = new DecodingPool()
+  const sampling = new SamplingPool()
   const availability = new Availability()
   const checks = [{ name: 'database', critical: true, look: async () => { await database.ping() } }]
   const accessTokens = new AccessTokens(config.auth.secrets ?? ['a secret of the tests that is long enough'])
@@ -115,8 +117,9 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
     availability,
     database,
     metrics,
-    decode: (file, signal) => decoding.decode(file, { signal }),
+    decode: (file, signal, again) => decoding.decode(file, { signal, again }),
     convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
+    sample: (packed, wanted) => sampling.sample(packed, wanted),
     checks,
     accessTokens,
     passwords: new Passwords(TEST_COST),
@@ -126,6 +129,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
   t.teardown(async () => {
     await app.close()
     await decoding.close()
+    await sampling.close()
     refuse(problemsIn(lines))
   })
   boot?.(app)

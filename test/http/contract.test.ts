@@ -95,6 +95,7 @@ const OPERATION_IDS = [
   'createPhysiology',
   'createPlan',
   'createWorkout',
+  'cropActivity',
   'deleteAccount',
   'deleteActivity',
   'deleteApiKey',
@@ -108,6 +109,8 @@ const OPERATION_IDS = [
   'exportActivity',
   'getAccount',
   'getActivity',
+  'getActivityStreams',
+  'getActivityZones',
   'getGear',
   'getGoal',
   'getHealth',
@@ -121,6 +124,9 @@ const OPERATION_IDS = [
   'getWorkout',
   'importActivity',
   'listActivities',
+  'listActivityBestEfforts',
+  'listActivityLaps',
+  'listActivitySplits',
   'listApiKeys',
   'listGear',
   'listGoals',
@@ -132,6 +138,7 @@ const OPERATION_IDS = [
   'putWorkouts',
   'refreshSession',
   'registerAccount',
+  'uncropActivity',
   'updateAccount',
   'updateActivity',
   'updateGear',
@@ -280,7 +287,7 @@ t.test('an existing resource is answered as documented: 200 with an ETag, then 3
       path !== '/api/v1/me' &&
       [...path.matchAll(/\{(\w+)\}/g)].every(([, name]) => (name as string) in ids)
   )
-  // A workout is deleted before its plan, which takes it along.
+  // A workout is deleted before its plan, which takes it along, and a crop before its activity.
   const later = (a: Described, b: Described): number => order.indexOf(a.method) - order.indexOf(b.method) ||
     (a.method === 'delete' ? b.path.localeCompare(a.path) : 0)
   for (const described of theirs.sort(later)) {

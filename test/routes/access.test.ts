@@ -67,6 +67,7 @@ const CALLS: Record<string, Call> = {
   'POST /api/v1/activities': { payload: { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 } },
   'PATCH /api/v1/activities/{activity_id}': { payload: { name: 'Morning run' } },
   'GET /api/v1/activities/{activity_id}/export': { query: 'format=gpx' },
+  'PUT /api/v1/activities/{activity_id}/crop': { payload: { from_s: 0, to_s: 30 } },
   'POST /api/v1/gear': { payload: { name: 'Shoes' } },
   'PATCH /api/v1/gear/{gear_id}': { payload: { name: 'Old shoes' } },
   'POST /api/v1/goals': { payload: GOAL },

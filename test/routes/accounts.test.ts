@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { identifier } from '../../db/sql.ts'
 import { Passwords } from '../../src/auth/passwords.ts'
+import { example } from '../harness/imports.ts'
 import { PASSWORD, inject, startService, type Runner } from '../harness/service.ts'
 
 const service = await startService(t)
@@ -249,6 +250,9 @@ t.test('a deleted account is refused at an instance that has not read its revoca
 
 /** A row in each table a route does not fill yet, as well as what routes make. */
 async function fill ({ id, call }: Runner): Promise<void> {
+  await call('POST', '/activities/import', example('easy-run.fit'), { 'content-type': 'application/octet-stream' })
+  await call('POST', '/gear', { name: 'Shoes', sport: 'running' })
+  await call('POST', '/goals', { metric: 'distance', period: 'week', target: 40_000 })
   await call('POST', '/plans', { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' })
   await call('POST', '/api-keys', { name: 'Watch', scopes: ['read'] }, { 'idempotency-key': randomUUID() })
   await call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })
@@ -261,6 +265,7 @@ async function fill ({ id, call }: Runner): Promise<void> {
     insert into activities (user_id, activity_id, sport, start_time, timezone, local_date, format, recording_id)
     values (${id}, ${randomUUID()}, 'running', now(), 'UTC', '2026-01-05', 'fit', ${recording})
   `
+  await database.sql`/* test */ insert into recomputations (user_id, from_day, due_at) values (${id}, '2026-01-05', now() + interval '1 hour') on conflict (user_id) where activity_id is null do update set due_at = excluded.due_at`
   await database.sql`/* test */ insert into identities (issuer, subject, user_id) values ('https://issuer.example', ${id}, ${id})`
 }
 

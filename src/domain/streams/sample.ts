@@ -1,4 +1,4 @@
-import { GAP, type StreamField, type Streams } from './fields.ts'
+import { GAP, STREAM_FIELDS, type StreamColumns, type StreamField, type Streams } from './fields.ts'
 
 /** The streams whose extremes are kept. */
 const EXTREMES = ['altitude_m', 'heart_rate_bpm', 'speed_m_per_s'] as const satisfies readonly StreamField[]
@@ -32,6 +32,16 @@ export function sampleRows ({ records, columns }: Streams, points: number): Uint
     .flatMap((field) => curveOf(columns[field]))
   for (const row of largestTriangles(time, curves, points - kept.size)) kept.add(row)
   return Uint32Array.from(kept).sort()
+}
+
+/** The streams of these rows alone. */
+export function takeRows ({ columns }: Streams, rows: Uint32Array): Streams {
+  const taken: StreamColumns = {}
+  for (const field of STREAM_FIELDS) {
+    const column = columns[field]
+    if (column !== undefined) taken[field] = Int32Array.from(rows, (row) => column[row]!)
+  }
+  return { records: rows.length, columns: taken }
 }
 
 function extremesOf (column: Int32Array | undefined): number[] {

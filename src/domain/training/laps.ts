@@ -16,7 +16,8 @@ export function lapsOf (laps: readonly Lap[], course: Course): Section[] {
     const untilNext = (laps[i + 1]?.startS ?? totals.elapsed_s) - lap.startS
     const elapsedS = Math.max(0, lap.elapsedS ?? lap.timerS ?? untilNext)
     const records = measured(course, lap.startS, lap.startS + elapsedS)
-    const movingS = hasDistance ? Math.min(records.movingS, lap.timerS ?? elapsedS) : lap.timerS ?? elapsedS
+    const hasRecords = course.movingS.timeS.length > 1
+    const movingS = hasRecords ? Math.min(records.movingS, lap.timerS ?? elapsedS) : lap.timerS ?? elapsedS
     return {
       index: i + 1,
       start_s: rounded(lap.startS, 2)!,

@@ -1,7 +1,7 @@
 import type { Columns, Pause } from '../recording.ts'
 import { curveOf, valueAt, type Curve } from './curve.ts'
 import { smoothAltitude } from './elevation.ts'
-import { activeTimeS, SHORTEST_STOP_S, STANDING_M_PER_S } from './moving.ts'
+import { activeTimeS, standingStretches } from './moving.ts'
 
 /** A lap or a split, as the API shows it. */
 export interface Section {
@@ -30,7 +30,7 @@ export interface Course {
   totals: Totals
   /** Metres since the start, in proportion to the believed total. No moments where there is no distance. */
   distanceM: Curve
-  /** Seconds in motion since the start, as the distance tells it. */
+  /** Seconds in motion since the start. */
   movingS: Curve
   /** Metres climbed since the start, every rise of the smoothed altitude counted. */
   climbedM: Curve
@@ -50,7 +50,7 @@ export function courseOf (columns: Columns, pauses: readonly Pause[], totals: To
   return {
     totals,
     distanceM: curveOf(timeS, scaledTo(columns.distanceM, totals.distance_m)),
-    movingS: movingCurve(columns, activeS),
+    movingS: movingCurve(columns, pauses),
     climbedM: climbCurve(columns),
     beats,
     beatsS
@@ -66,42 +66,21 @@ export function scaledTo (distanceM: Float64Array, totalM: number | null): Float
   return Float64Array.from(distanceM, (value) => value * scale)
 }
 
-/** Moving time by the distances alone: without stops of at least 10 s below 0.5 m/s. */
-function movingCurve ({ timeS, distanceM }: Columns, activeS: Float64Array): Curve {
-  const moving = new Float64Array(timeS.length).fill(Number.NaN)
-  let total = 0
-  let last = -1
-  /** Since when the runner has been standing, as a place. */
-  let stop = -1
-  for (let i = 0; i < timeS.length; i++) {
-    if (Number.isNaN(distanceM[i]!)) continue
-    if (last >= 0) {
-      const stepS = activeS[i]! - activeS[last]!
-      const stands = distanceM[i]! - distanceM[last]! < STANDING_M_PER_S * stepS
-      if (stands && stop < 0) stop = last
-      if (!stands && stop >= 0) {
-        total = ended(stop, last)
-        stop = -1
-      }
-      if (!stands) total += stepS
-    }
-    moving[i] = total
-    last = i
-  }
-  if (stop >= 0) ended(stop, last)
-  return curveOf(timeS, moving)
+/** Moving time: neither pauses nor stretches of standing. */
+function movingCurve (columns: Columns, pauses: readonly Pause[]): Curve {
+  const stops = merged([...pauses, ...standingStretches(columns) ?? []])
+  return curveOf(columns.timeS, activeTimeS(columns.timeS, stops))
+}
 
-  /** A stop that was too short to be one counts as movement after all; answers the moving time at its end. */
-  function ended (from: number, to: number): number {
-    const isStop = activeS[to]! - activeS[from]! >= SHORTEST_STOP_S
-    const start = moving[from]!
-    if (!isStop) {
-      for (let i = from + 1; i <= to; i++) {
-        if (!Number.isNaN(distanceM[i]!)) moving[i] = start + activeS[i]! - activeS[from]!
-      }
-    }
-    return moving[to]!
+/** The same stretches in order, those that overlap as one. */
+function merged (stretches: readonly Pause[]): Pause[] {
+  const apart: Pause[] = []
+  for (const { startS, endS } of stretches.toSorted((a, b) => a.startS - b.startS)) {
+    const last = apart.at(-1)
+    if (last !== undefined && startS <= last.endS) last.endS = Math.max(last.endS, endS)
+    else apart.push({ startS, endS })
   }
+  return apart
 }
 
 function climbCurve ({ timeS, altitudeM }: Columns): Curve {

@@ -2,6 +2,7 @@ import type { BodySettings } from '../physiology.ts'
 import type { Sport } from '../sports.ts'
 import { METRES_PER_KM, rounded } from '../units.ts'
 import type { Curve } from './curve.ts'
+import { STANDING_M_PER_S } from './moving.ts'
 
 /** Shares of the maximum heart rate, or of the heart-rate reserve, at which the five zones begin. */
 const SHARES = [0.5, 0.6, 0.7, 0.8, 0.9]
@@ -91,8 +92,6 @@ const HIGHEST_SPEED = 40
 const WINDOW_S = 10
 /** Distances further apart than this, in seconds, have a gap between them. */
 const LONGEST_GAP_S = 60
-/** Slower than this, in m/s, is standing and no pace. */
-const STANDING_M_PER_S = 0.5
 
 /** The time at each speed in m/s, by the distance over the running timer; standing is left out. */
 export function speedTimes ({ timeS: activeS, values: distanceM }: Curve): Array<[number, number]> {

@@ -1,0 +1,9 @@
+/**
+ * Raise a number with the formula that it stands for: what an earlier version made is computed again in the background.
+ */
+export const FORMULA_VERSIONS = {
+  /** Everything that is computed of a recording: the activity's figures, streams, laps, splits, best efforts. */
+  recording: 1,
+  /** The load, of what was computed of the recording and of the settings of the day. */
+  load: 1
+} as const
