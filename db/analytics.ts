@@ -89,7 +89,7 @@ export async function listPlanned (
     where w.user_id = ${userId} and w.date between ${from}::date and ${to}::date
       and p.status not in ('draft', 'archived')
       and not exists (
-        select from workout_activities m where m.user_id = w.user_id and m.workout_id = w.workout_id
+        select from workout_activities m where m.user_id = ${userId} and m.workout_id = w.workout_id
       )
     order by w.date, w.workout_id
     limit ${limit}

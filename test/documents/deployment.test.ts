@@ -100,6 +100,14 @@ t.test(
   }
 )
 
+t.test('docs/CAPACITY.md is made of what was measured last', async (t) => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/write-capacity-docs.mjs', '--check'], {
+    cwd: ROOT,
+    encoding: 'utf8'
+  })
+  t.equal(status, 0, stderr)
+})
+
 t.test('every link of the guide has a target', async (t) => {
   const anchors = new Set(
     [...guide.matchAll(/^## (.*)$/gm)].map(
