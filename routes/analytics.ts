@@ -3,12 +3,14 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
 import { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../schemas/analytics.ts'
 import { errors } from '../schemas/error.ts'
+import { FitnessAnswer, RecordsAnswer, RecordsQuery } from '../schemas/records.ts'
 import type { Period } from '../src/domain/training/periods.ts'
 import { prefers } from '../src/http/accept.ts'
 import { CHART_POLICY } from '../src/views/charts/frame.ts'
 import { loadChart } from '../src/views/charts/load-chart.ts'
 import { volumeChart } from '../src/views/charts/volume-chart.ts'
 import { load, volume, type Volume } from '../src/workflows/analytics.ts'
+import { fitness, records } from '../src/workflows/records.ts'
 
 const SVG = 'image/svg+xml'
 const Chart = Type.String({ description: 'A static picture' })
@@ -79,6 +81,31 @@ export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const { days, today } = await load(sql, user.id, query)
     return sendChart(reply, loadChart(days, today))
   })
+
+  app.get('/records', {
+    schema: {
+      operationId: 'getRecords',
+      summary: 'Get my best efforts by distance',
+      description:
+        'The fastest stretches of my runs over each distance: the best, the ten fastest, and those that were the ' +
+        'fastest when they were run. What is cropped away, and what is no run, does not count.',
+      tags,
+      querystring: RecordsQuery,
+      response: { 200: RecordsAnswer, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query }) => await records(sql, user.id, query.period))
+
+  app.get('/fitness', {
+    schema: {
+      operationId: 'getFitness',
+      summary: 'Get my fitness',
+      description:
+        'VDOT of the best effort of the last 90 days, a race before all others, with predicted race times, training ' +
+        'paces and critical speed. A figure that cannot be computed is null, and `reason` says why.',
+      tags,
+      response: { 200: FitnessAnswer, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user }) => await fitness(sql, user.id))
 }
 
 function volumeChartOf ({ items, by, units }: Volume): string {

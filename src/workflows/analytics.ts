@@ -1,4 +1,4 @@
-import { findCalendar, listPlanned, sumDays, sumLoads, type Calendar } from '../../db/analytics.ts'
+import { listPlanned, sumDays, sumLoads } from '../../db/analytics.ts'
 import { listPhysiologyUntil } from '../../db/physiology.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../../schemas/analytics.ts'
@@ -10,7 +10,8 @@ import { LOAD_MODELS } from '../domain/training/load-model.ts'
 import { dayAfter, laterPeriod, periodsAtMost, periodStart, type Period } from '../domain/training/periods.ts'
 import { volumeOf } from '../domain/training/volume.ts'
 import { totalsOf } from '../domain/workouts/totals.ts'
-import { AppError, unfit } from '../errors.ts'
+import { unfit, type AppError } from '../errors.ts'
+import { calendarOf } from './calendar.ts'
 
 /** The most days, or periods, that one answer has. */
 export const MOST_DAYS = 1100
@@ -34,7 +35,7 @@ export interface Load extends LoadAnswer {
  * @throws AppError REQUEST_VALIDATION_ERROR for a range that is reversed, or has too many periods
  */
 export async function volume (sql: Sql, userId: string, query: VolumeQuery, now = Date.now()): Promise<Volume> {
-  const { first_weekday: firstWeekday, timezone, units } = await calendarOf(sql, userId)
+  const { firstWeekday, timezone, units } = await calendarOf(sql, userId)
   const by = query.by as Period
   const to = query.to ?? localDate(now, timezone)
   const from = query.from ?? laterPeriod(periodStart(to, by, firstWeekday), by, 1 - USUAL_PERIODS)
@@ -46,7 +47,7 @@ export async function volume (sql: Sql, userId: string, query: VolumeQuery, now 
     from,
     to,
     items: volumeOf(days, { from, to, by, firstWeekday }),
-    units: units === 'imperial' ? 'imperial' : 'metric'
+    units
   }
 }
 
@@ -56,13 +57,12 @@ export async function volume (sql: Sql, userId: string, query: VolumeQuery, now 
  * @throws AppError REQUEST_VALIDATION_ERROR for a range that is reversed, or has too many days
  */
 export async function load (sql: Sql, userId: string, query: LoadQuery, now = Date.now()): Promise<Load> {
-  const { timezone, first_day } = await calendarOf(sql, userId)
+  const { timezone, firstDay: first } = await calendarOf(sql, userId)
   const today = localDate(now, timezone)
   const to = query.to ?? (query.forecast ? dayAfter(today, USUAL_DAYS) : today)
   const from = query.from ?? dayAfter(to < today ? to : today, 1 - USUAL_DAYS)
   if (from > to) throw reversed()
   if (daysBetween(from, to) >= MOST_DAYS) throw tooLong(`${MOST_DAYS} days`)
-  const first = first_day ?? undefined
   const done = await sumLoads(sql, userId, firstRemembered(from, first), to)
   const planned = query.forecast && to >= today ? await plannedLoads(sql, userId, today, to) : new Map<string, number>()
   const days = loadDays(from, to, {
@@ -84,12 +84,6 @@ async function plannedLoads (sql: Sql, userId: string, from: string, to: string)
     if (load !== null) loads.set(workout.date, (loads.get(workout.date) ?? 0) + load)
   }
   return loads
-}
-
-async function calendarOf (sql: Sql, userId: string): Promise<Calendar> {
-  const calendar = await findCalendar(sql, userId)
-  if (calendar === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
-  return calendar
 }
 
 function reversed (): AppError {

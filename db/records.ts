@@ -1,0 +1,98 @@
+import { fragment, type Sql } from './sql.ts'
+
+/** A best effort and the activity it was run in. */
+export interface EffortRow {
+  distance_m: number
+  elapsed_s: number
+  activity_id: string
+  date: string
+}
+
+/** A race that was run. */
+export interface RaceRow {
+  activity_id: string
+  distance_m: number
+  elapsed_s: number
+  date: string
+}
+
+/** Days, both included. */
+interface Days {
+  from: string
+  to: string
+}
+
+/** The fastest runs over each distance, `limit` of each, fastest first. */
+export async function listFastest (
+  sql: Sql,
+  userId: string,
+  distances: readonly number[],
+  limit: number
+): Promise<EffortRow[]> {
+  return await sql<EffortRow>`/* listFastest */
+    select d.distance_m, e.elapsed_s, e.activity_id, e.date
+    from unnest(${[...distances]}::float8[]) d (distance_m)
+    cross join lateral (
+      select b.elapsed_s, b.activity_id, a.local_date as date
+      from best_efforts b
+      join activities a on a.user_id = b.user_id and a.activity_id = b.activity_id
+      where b.user_id = ${userId} and b.distance_m = d.distance_m and a.sport = 'running'
+      order by b.elapsed_s, b.activity_id
+      limit ${limit}
+    ) e
+    order by d.distance_m, e.elapsed_s, e.activity_id
+  `
+}
+
+/** The fastest runs over each distance in some days, `limit` of each, fastest first. */
+export async function listFastestOf (
+  sql: Sql,
+  userId: string,
+  { from, to }: Days,
+  limit: number
+): Promise<EffortRow[]> {
+  return await sql<EffortRow>`/* listFastestOf */
+    select distance_m, elapsed_s, activity_id, date
+    from (
+      select ${efforts}, row_number() over (partition by b.distance_m order by b.elapsed_s, b.activity_id) as place
+      from ${effortsOfRuns}
+      where a.user_id = ${userId} and a.sport = 'running' and a.local_date between ${from}::date and ${to}::date
+    ) placed
+    where place <= ${limit}
+    order by distance_m, place
+  `
+}
+
+/** The runs that were the fastest over their distance when they were run, oldest first. */
+export async function listRecordHistory (sql: Sql, userId: string, days?: Days): Promise<EffortRow[]> {
+  return await sql<EffortRow>`/* listRecordHistory */
+    select distance_m, elapsed_s, activity_id, date
+    from (
+      select ${efforts}, a.start_time, min(b.elapsed_s) over (
+        partition by b.distance_m order by a.start_time, b.activity_id rows between unbounded preceding and 1 preceding
+      ) as before_s
+      from ${effortsOfRuns}
+      where a.user_id = ${userId} and a.sport = 'running'
+        ${days === undefined ? fragment`` : fragment`and a.local_date between ${days.from}::date and ${days.to}::date`}
+    ) run
+    where before_s is null or elapsed_s < before_s
+    order by distance_m, start_time, activity_id
+  `
+}
+
+/** Races of running in some days whose distance and time are known, newest first. */
+export async function listRaces (sql: Sql, userId: string, { from, to }: Days, limit: number): Promise<RaceRow[]> {
+  return await sql<RaceRow>`/* listRaces */
+    select activity_id, distance_m, elapsed_s, local_date as date
+    from activities
+    where user_id = ${userId} and sport = 'running' and is_race and distance_m > 0 and elapsed_s > 0
+      and local_date between ${from}::date and ${to}::date
+    order by local_date desc, activity_id desc
+    limit ${limit}
+  `
+}
+
+const efforts = fragment`b.distance_m, b.elapsed_s, b.activity_id, a.local_date as date`
+const effortsOfRuns = fragment`
+  activities a join best_efforts b on b.user_id = a.user_id and b.activity_id = a.activity_id
+`
