@@ -108,6 +108,7 @@ export async function serve (
     version: config.app.version
   })
   await preparation.run(stopped)
+  decoding.warm()
   await stopped
   // No load balancer sends requests yet to a process that was never ready.
   const drainDelayMs = availability.state === 'starting' ? 0 : server.drainDelayMs

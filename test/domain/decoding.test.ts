@@ -175,14 +175,27 @@ t.test('a disconnected client frees its thread or its place in the queue', async
   })
 })
 
-t.test('idle threads exit', async t => {
-  const pool = pooled(t, { idleMs: 50 })
-  const file = await spooled(t, fitRun())
-  await pool.decodeFile(file)
+t.test('a thread is started before the first file where that is asked for, and closing ends it', async t => {
+  const pool = new DecodingPool({ threads: 1 })
+  pool.warm()
   t.equal(pool.load.threads, 1)
-  const limit = Date.now() + 10_000
-  while (pool.load.threads > 0 && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20))
+  pool.warm()
+  t.equal(pool.load.threads, 1)
+  await pool.close()
+  pool.warm()
   t.equal(pool.load.threads, 0)
+})
+
+t.test('idle threads exit, but for the last one', async t => {
+  const pool = pooled(t, { threads: 2, idleMs: 50 })
+  const files = await Promise.all([spooled(t, fitRun()), spooled(t, fitRun())])
+  const decoded = Promise.all(files.map((file) => pool.decodeFile(file)))
+  while (pool.load.threads < 2 && pool.load.running > 0) await new Promise(setImmediate)
+  t.equal(pool.load.threads, 2)
+  await decoded
+  const limit = Date.now() + 10_000
+  while (pool.load.threads > 1 && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20))
+  t.equal(pool.load.threads, 1)
 })
 
 t.test('closing finishes running work, rejects queued work, and always ends', async t => {
