@@ -5,14 +5,16 @@ import { errors } from '../schemas/error.ts'
 import { created, ok } from '../src/http/answer.ts'
 import { earlyEndOf } from '../src/http/early-end.ts'
 import { MAX_RECORDING_BYTES, receiveUpload } from '../src/uploads/receive.ts'
-import type { Spool } from '../src/uploads/spool.ts'
+import type { Spool, SpooledFile } from '../src/uploads/spool.ts'
 import { importRecording, type Decode, type Import, type ObserveImport } from '../src/workflows/imports.ts'
 
 const RECORDINGS = [
   'application/octet-stream',
   'application/vnd.ant.fit',
   'application/gpx+xml',
-  'application/vnd.garmin.tcx+xml'
+  'application/vnd.garmin.tcx+xml',
+  'application/gzip',
+  'application/zip'
 ]
 
 export interface ImportOptions {
@@ -39,7 +41,8 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
         summary: 'Import an activity',
         description:
           'Imports one recording in FIT, GPX or TCX; the format is detected from the content. Send the file as the' +
-          ' body, plain or with `Content-Encoding: gzip`, or as the only file of a multipart form. If the same ' +
+          ' body, plain or with `Content-Encoding: gzip`, or as the only file of a multipart form. A recording in a `.gz`' +
+          ' or alone in a `.zip` is taken as itself. If the same ' +
           'file was imported before, the response is 200 with the existing activity. The same activity in a ' +
           'different file is 409, unless `allow_duplicate` is set.',
         tags: ['Activities'],
@@ -51,11 +54,16 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
     async (request, reply) => {
       const { user, log, query: { allow_duplicate: allowDuplicate } } = request
       const { signal, release } = earlyEndOf(request, reply)
-      const file = spool.file()
+      const files: SpooledFile[] = []
+      const newFile = (): SpooledFile => {
+        const file = spool.file()
+        files.push(file)
+        return file
+      }
       try {
         return await importRecording(
           { userId: user.id, allowDuplicate, signal, decode, observe, log },
-          () => receiveUpload(request, file, signal),
+          () => receiveUpload(request, newFile, signal),
           (upload, { prepare, work }) => app.idempotently(request, reply, {
             fingerprint: () => [upload.sha256, upload.fileName ?? ''],
             prepare,
@@ -64,7 +72,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
         )
       } finally {
         release()
-        await file.close()
+        for (const file of files) await file.close()
       }
     }
   )

@@ -1,40 +1,32 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
 import type { Multipart, MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import { AppError, unfit } from '../errors.ts'
 import { unlessAborted } from '../http/early-end.ts'
+import { unpacked } from './archives.ts'
+import { MAX_RECORDING_BYTES, spool, tooLarge, unzipped, type Upload } from './plain.ts'
 import type { SpooledFile } from './spool.ts'
 
-/** The largest recording that is taken, plain. */
-export const MAX_RECORDING_BYTES = 32 * 1024 * 1024
-/** So much is unzipped at a time. */
-const UNZIPPED_BYTES = 64 * 1024
-
-/** An upload that was received whole. */
-export interface Upload {
-  file: SpooledFile
-  /** Of the plain bytes. */
-  sha256: Buffer
-  fileName: string | null
-}
+export { MAX_RECORDING_BYTES, type Upload }
 
 /**
- * Receives the recording of a request into a file: its raw body, or the one file of a form.
+ * Receives the recording of a request into a file: its raw body, or the one file of a form. A recording in an archive
+ * is unpacked into another file. The caller closes all files that `newFile` made.
  * @throws AppError where the body is not one recording, is too large or does not fit the budget; the signal's reason
  *   when it aborts
  */
 export async function receiveUpload (
   request: FastifyRequest,
-  file: SpooledFile,
+  newFile: () => SpooledFile,
   signal: AbortSignal
 ): Promise<Upload> {
+  const file = newFile()
   const { sha256, fileName } = request.isMultipart()
     ? await receiveForm(request, file, signal)
     : await receiveBody(request, file, signal)
   if (file.sizeBytes === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
-  return { file, sha256, fileName }
+  const { fileName: name, ...upload } = await unpacked({ file, sha256, fileName }, newFile, signal)
+  return { ...upload, fileName: safeFileName(name ?? undefined) }
 }
 
 async function receiveBody (
@@ -47,7 +39,9 @@ async function receiveBody (
   if (!(body instanceof Readable)) {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A recording is sent as its bytes, or as a file in a form')
   }
-  const plain = saysGzip(headers['content-encoding']) ? unzipped(body, signal) : chunksOf(body)
+  const plain = saysGzip(headers['content-encoding'])
+    ? unzipped(body, signal, 'The Content-Encoding says gzip, but the bytes are not, or are cut off')
+    : chunksOf(body)
   return { sha256: await spool(plain, file, signal), fileName: null }
 }
 
@@ -78,32 +72,6 @@ async function nextFile (
   throw unfit(value.fieldname, 'body', 'is not a known field')
 }
 
-/**
- * Writes all of a stream into a file, never more of it than is allowed. It is hashed as it comes: all at once would
- * hold all other requests. The next chunk is read when the last one is written.
- * @returns SHA-256 of the bytes
- */
-async function spool (stream: AsyncIterable<Buffer>, file: SpooledFile, signal: AbortSignal): Promise<Buffer> {
-  const hash = createHash('sha256')
-  const chunks = stream[Symbol.asyncIterator]()
-  try {
-    for (;;) {
-      // A stream whose request was answered gives neither data nor an error.
-      const { done, value: chunk } = await unlessAborted(signal, chunks.next())
-      if (done === true) break
-      if (file.sizeBytes + chunk.length > MAX_RECORDING_BYTES) throw tooLarge()
-      hash.update(chunk)
-      await file.append(chunk)
-    }
-    if (file.sizeBytes > 0) await file.finish()
-  } catch (error) {
-    // Not awaited: it would wait for the chunk that does not come.
-    chunks.return?.().catch(() => {})
-    throw error
-  }
-  return hash.digest()
-}
-
 /** A request that is destroyed takes its connection with it, and the answer that says why. */
 function chunksOf (stream: Readable): AsyncIterable<Buffer> {
   return stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
@@ -123,26 +91,6 @@ function saysGzip (encoding = 'identity'): boolean {
   }
 }
 
-async function * unzipped (stream: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip({ chunkSize: UNZIPPED_BYTES })
-  const stop = () => gunzip.destroy(signal.reason as Error)
-  signal.addEventListener('abort', stop, { once: true })
-  stream.on('error', (error) => gunzip.destroy(error))
-  try {
-    yield * stream.pipe(gunzip) as AsyncIterable<Buffer>
-  } catch (error) {
-    if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) {
-      throw new AppError('UNREADABLE_FILE', 'The Content-Encoding says gzip, but the bytes are not, or are cut off', {
-        cause: error
-      })
-    }
-    throw error
-  } finally {
-    signal.removeEventListener('abort', stop)
-    stream.unpipe(gunzip)
-  }
-}
-
 /**
  * A name to show and to offer for download: no folders, no control characters, 255 characters at most; null where
  * nothing is left.
@@ -156,10 +104,6 @@ function safeFileName (name: string | undefined): string | null {
 
 function severalFiles (): AppError {
   return unfit('file', 'body', 'must be one, and there are several: import one at a time')
-}
-
-function tooLarge (): AppError {
-  return new AppError('PAYLOAD_TOO_LARGE', 'A recording is 32 MiB at the most')
 }
 
 /**
