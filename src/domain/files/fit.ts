@@ -9,7 +9,7 @@ import type { FitFile } from './fit-frames.ts'
 import { recordingOf } from './assemble.ts'
 import type { FileLap } from './laps.ts'
 import { PointBuffer } from './points.ts'
-import { counted, tidyText, unreadable } from './unreadable.ts'
+import { counted, heightSourceOfText, tidyText, unreadable } from './unreadable.ts'
 
 const { FILE_ID, SPORT, SESSION, LAP, RECORD, EVENT, DEVICE_INFO } = Profile.MesgNum as Record<string, number>
 
@@ -255,8 +255,10 @@ function frameOf (
 }
 
 /** Watches list their own sensors: one with GPS and without a barometer takes its heights from GPS. */
-function heightSourceOf ({ sensors }: Contents): HeightSource {
-  return sensors.has('barometer') ? 'barometer' : sensors.has('gps') ? 'gps' : 'unknown'
+function heightSourceOf (contents: Contents): HeightSource {
+  const { sensors } = contents
+  if (sensors.has('barometer')) return 'barometer'
+  return sensors.has('gps') ? 'gps' : heightSourceOfText(deviceNameOf(contents))
 }
 
 function lapOf (lap: Message): FileLap {

@@ -28,9 +28,9 @@ export function tidyText (text: unknown): string | null {
 
 /**
  * What measured the heights, as the name of the device or program tells: Strava adds "with barometer" where there is
- * one, and telephones take them from GPS.
+ * one, some watches are named so, and telephones take them from GPS.
  */
 export function heightSourceOfText (name: string | null): HeightSource {
   if (name === null) return 'unknown'
-  return /with barometer/i.test(name) ? 'barometer' : /\b(android|iphone|ios)\b/i.test(name) ? 'gps' : 'unknown'
+  return /\bbaro(meter)?\b/i.test(name) ? 'barometer' : /\b(android|iphone|ios)\b/i.test(name) ? 'gps' : 'unknown'
 }

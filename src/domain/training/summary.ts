@@ -1,4 +1,4 @@
-import type { Recording } from '../recording.ts'
+import type { DeviceMeans, Recording } from '../recording.ts'
 import { hasSteps } from '../sports.ts'
 import { paceOf, rounded } from '../units.ts'
 import type { Warning } from '../warnings.ts'
@@ -11,6 +11,11 @@ import { gradeAdjustedDistanceM } from './pace.ts'
 import { lastOf, totalsOf } from './totals.ts'
 
 export type { ActivitySummary }
+
+/** The lowest and highest heart rate that a device can have measured. */
+const HEART_RATE_BPM = [20, 250] as const
+/** Nobody takes more steps a minute. */
+const MOST_STEPS_SPM = 240
 
 /** The figures of a recording, and what was wrong with their sources. */
 export interface Figures {
@@ -34,7 +39,8 @@ export function summaryOf (recording: Recording): ActivitySummary {
  * - A figure that cannot be is null: see `lastLook`.
  */
 export function figuresOf (recording: Recording): Figures {
-  const { sport, columns, pauses, device, deviceMeans } = recording
+  const { sport, columns, pauses, device } = recording
+  const deviceMeans = believableMeans(recording.deviceMeans)
   const activeS = activeTimeS(columns.timeS, pauses)
   const { distanceM, elapsedS, movingS, warnings } = totalsOf(recording)
   const source = recording.heightSource ?? 'unknown'
@@ -77,6 +83,17 @@ export function figuresOf (recording: Recording): Figures {
     },
     laps_count: recording.laps.length
   }, warnings)
+}
+
+/** The means of the device without those that no body has. */
+function believableMeans ({ averageHeartRateBpm, maxHeartRateBpm, averageCadenceSpm }: DeviceMeans): DeviceMeans {
+  const within = (value: number | null, [lowest, highest]: readonly [number, number]): number | null =>
+    value !== null && value >= lowest && value <= highest ? value : null
+  return {
+    averageHeartRateBpm: within(averageHeartRateBpm, HEART_RATE_BPM),
+    maxHeartRateBpm: within(maxHeartRateBpm, HEART_RATE_BPM),
+    averageCadenceSpm: within(averageCadenceSpm, [0, MOST_STEPS_SPM])
+  }
 }
 
 /**
