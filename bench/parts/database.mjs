@@ -16,12 +16,12 @@ const quiet = {
 }
 
 /** An embedded Postgres with the service's settings, in a folder that goes when it stops, migrated and empty. */
-export async function openDatabase ({ cores = CORES.database } = {}) {
+export async function openDatabase ({ cores = CORES.database, migrated = true } = {}) {
   const dataDir = mkdtempSync(join(tmpdir(), 'running-trainer-bench-'))
   chmodSync(dataDir, 0o755)
   const embedded = await startEmbedded({ dataDir, log: quiet })
   moveTo(cores, embedded.pid)
-  await migrate(embedded.url, { log: quiet })
+  if (migrated) await migrate(embedded.url, { log: quiet })
   const sql = postgres(embedded.url, { max: 1, onnotice: () => {} })
   return {
     url: embedded.url,
