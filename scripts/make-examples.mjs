@@ -1,4 +1,4 @@
-// Writes examples/: three small synthetic recordings for README, the tests, and for trying the service.
+// Writes examples/: small synthetic recordings for README, the tests, and for trying the service.
 //   node scripts/make-examples.mjs [folder]
 // The output is deterministic.
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -92,6 +92,61 @@ function easyRun () {
   return close()
 }
 
+/** Over a hill of 120 m and back, recorded by a watch, with a lap each kilometre. */
+function hillRun () {
+  const start = Date.UTC(2024, 3, 6, 6)
+  const duration = 1980
+  const points = run({
+    duration,
+    step: 3,
+    lat: 47.2692,
+    lon: 11.4041,
+    lap: 5000,
+    hill: 120,
+    speed: (t) => 2.6 - 0.5 * Math.sin(2 * Math.PI * t / duration),
+    heartRate: (t) => 150 + 18 * Math.sin(2 * Math.PI * (t - 60) / duration) - 45 * Math.exp(-t / 90)
+  })
+  const last = points.at(-1)
+  const moment = (t) => new Date(start + t * 1000)
+  const { write, record, close } = fitWriter()
+  write('FILE_ID', {
+    type: 'activity',
+    manufacturer: 'development',
+    product: 1,
+    productName: 'Example Watch',
+    serialNumber: 1,
+    timeCreated: moment(0)
+  })
+  for (const point of points) record(moment(point.t), point)
+  const part = (from, to) => {
+    const inPart = points.filter(({ t }) => t >= from.t && t <= to.t)
+    const rises = inPart.slice(1).map(({ altitude }, i) => Math.max(0, altitude - inPart[i].altitude))
+    const climbed = rises.reduce((sum, rise) => sum + rise, 0)
+    return {
+      timestamp: moment(to.t),
+      startTime: moment(from.t),
+      totalElapsedTime: to.t - from.t,
+      totalTimerTime: to.t - from.t,
+      totalDistance: to.distance - from.distance,
+      totalAscent: Math.round(climbed),
+      avgHeartRate: Math.round(inPart.reduce((sum, { heartRate }) => sum + heartRate, 0) / inPart.length),
+      maxHeartRate: Math.max(...inPart.map(({ heartRate }) => heartRate))
+    }
+  }
+  const marks = [1, 2, 3, 4, 5].flatMap((km) => points.find(({ distance }) => distance >= km * 1000) ?? [])
+  const bounds = [points[0], ...marks.filter(({ t }) => t < last.t), last]
+  bounds.slice(1).forEach((to, i) => write('LAP', { messageIndex: i, ...part(bounds[i], to) }))
+  write('SESSION', {
+    messageIndex: 0,
+    ...part(points[0], last),
+    sport: 'running',
+    subSport: 'trail',
+    firstLapIndex: 0,
+    numLaps: bounds.length - 1
+  })
+  return close()
+}
+
 /** Twenty minutes through a park, exported by a phone: positions, altitudes and heart rates only. */
 function parkRun () {
   const start = Date.UTC(2024, 3, 13, 7)
@@ -178,5 +233,6 @@ function iso (start, t) {
 const folder = process.argv[2] ?? new URL('../examples', import.meta.url).pathname
 mkdirSync(folder, { recursive: true })
 writeFileSync(`${folder}/easy-run.fit`, easyRun())
+writeFileSync(`${folder}/hill-run.fit`, hillRun())
 writeFileSync(`${folder}/park-run.gpx`, parkRun())
 writeFileSync(`${folder}/track-session.tcx`, trackSession())

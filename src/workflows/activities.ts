@@ -3,12 +3,14 @@ import {
   deleteActivity, findActivityToChange, findDayAndBody, insertActivity, updateActivity,
   type ActivityRow, type ChangeableActivity
 } from '../../db/activities.ts'
+import { queueActivity } from '../../db/recomputations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import type { ActivityChange, ManualActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn, type DatedSettings } from '../domain/physiology.ts'
 import { PLAUSIBLE_SPEED_M_PER_S, type Sport } from '../domain/sports.ts'
 import { exertionOf, type ActivityFigures, type RecordedExertion } from '../domain/training/exertion.ts'
+import { FORMULA_VERSIONS } from '../domain/training/formula-versions.ts'
 import { loadOf, type LoadModel } from '../domain/training/load.ts'
 import { recordTimeS } from '../domain/training/world-records.ts'
 import { paceOf, rounded } from '../domain/units.ts'
@@ -118,7 +120,13 @@ export async function changeActivity (
     const figures = { ...next, sport: next.sport as Sport }
     Object.assign(next, currentLoad(figures, next.exertion, next.local_date, next.settings))
   }
-  return await updateActivity(sql, userId, next)
+  if (next.sport === activity.sport || activity.source.format === 'manual') return await updateActivity(sql, userId, next)
+  return await transaction(sql, async (sql) => {
+    const changed = await updateActivity(sql, userId, next)
+    // Best efforts, moving time and what is possible depend on the sport: its recording is computed again.
+    if (changed !== undefined) await queueActivity(sql, userId, changed, FORMULA_VERSIONS.recording)
+    return changed
+  })
 }
 
 /**

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Answer, Runner } from './service.ts'
 
 /** The recordings beside the project's documentation. */
-export const EXAMPLES = ['easy-run.fit', 'park-run.gpx', 'track-session.tcx']
+export const EXAMPLES = ['easy-run.fit', 'hill-run.fit', 'park-run.gpx', 'track-session.tcx']
 
 export function example (name: string): Buffer {
   return readFileSync(join('examples', name))

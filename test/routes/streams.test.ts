@@ -305,6 +305,21 @@ t.test('loads follow new and deleted settings, of recordings and of what was ent
   t.same(await loads(), [[null, null], [33, 'rtss']])
 })
 
+t.test('best efforts follow a change of the sport', async (t) => {
+  const ann = await runner()
+  const { id } = await imported(ann, run(600))
+  const efforts = async () => {
+    await app.jobs.run(RECOMPUTE_FIGURES)
+    return (await ann.call('GET', `/activities/${id}/best-efforts`)).body.items.length
+  }
+  t.equal(await efforts(), 4)
+  await ann.call('PATCH', `/activities/${id}`, { sport: 'hiking' })
+  t.equal(await efforts(), 0)
+  await ann.call('PATCH', `/activities/${id}`, { sport: 'running', name: 'Home' })
+  t.equal(await efforts(), 4)
+  t.match((await ann.call('GET', `/activities/${id}`)).body, { sport: 'running', name: 'Home', distance_m: 1797 })
+})
+
 t.test('a list of activities reads neither streams nor figures', async (t) => {
   const ann = await runner()
   const plans: unknown[] = []
