@@ -176,3 +176,14 @@ export async function lockUser (sql: Sql, userId: string): Promise<{ timezone: s
   `
   return row
 }
+
+/** What the days and weeks of a runner depend on; undefined if the account no longer exists. */
+export async function findCalendar (
+  sql: Sql,
+  userId: string
+): Promise<{ timezone: string, first_weekday: number } | undefined> {
+  const [row] = await sql<{ timezone: string, first_weekday: number }>`/* findCalendar */
+    select timezone, first_weekday from users where user_id = ${userId}
+  `
+  return row
+}

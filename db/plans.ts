@@ -1,7 +1,13 @@
-import type { NewPlan, Plan, PlanChange } from '../schemas/plans.ts'
+import type { NewPlan, Plan, PlanChange, PlanDetail } from '../schemas/plans.ts'
+import type { Outline } from '../src/domain/plans/outline.ts'
 import { fragment, json, type Sql } from './sql.ts'
 
-export interface PlanRow extends Plan {
+export interface PlanRow extends PlanDetail {
+  revision: number
+}
+
+/** A plan in a list: without its phases and weeks. */
+export interface ListedPlanRow extends Plan {
   revision: number
 }
 
@@ -18,6 +24,7 @@ const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 const columns = fragment`
   plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
 `
+const detailed = fragment`${columns}, outline->'phases' as phases, outline->'weeks' as weeks`
 
 /**
  * Newest first, one more than `limit` if there is more. There are two constant statements: assembling a statement per
@@ -29,13 +36,13 @@ export async function listPlans (
   userId: string,
   { status, from, to, limit }: PlanFilter,
   after = LAST_ID
-): Promise<PlanRow[]> {
+): Promise<ListedPlanRow[]> {
   if (status === undefined && from === undefined && to === undefined) {
-    return await sql<PlanRow>`/* listPlans */
+    return await sql<ListedPlanRow>`/* listPlans */
       select ${columns} from plans where user_id = ${userId} and plan_id < ${after} order by plan_id desc limit ${limit + 1}
     `
   }
-  return await sql<PlanRow>`/* listPlans */
+  return await sql<ListedPlanRow>`/* listPlans */
     select ${columns}
     from plans
     where user_id = ${userId} and plan_id < ${after}
@@ -49,19 +56,26 @@ export async function listPlans (
 
 export async function findPlan (sql: Sql, userId: string, planId: string): Promise<PlanRow | undefined> {
   const [plan] = await sql<PlanRow>`/* findPlan */
-    select ${columns} from plans where user_id = ${userId} and plan_id = ${planId}
+    select ${detailed} from plans where user_id = ${userId} and plan_id = ${planId}
   `
   return plan
 }
 
-export async function insertPlan (sql: Sql, userId: string, planId: string, plan: NewPlan): Promise<PlanRow> {
+/** `outline`: of a plan that was not made by hand. */
+export async function insertPlan (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  plan: NewPlan,
+  outline: Outline | null = null
+): Promise<PlanRow> {
   const [row] = await sql<PlanRow>`/* insertPlan */
-    insert into plans (user_id, plan_id, name, goal, status, start_date, end_date, race, notes)
+    insert into plans (user_id, plan_id, name, goal, status, start_date, end_date, race, notes, outline)
     values (
       ${userId}, ${planId}, ${plan.name}, ${plan.goal ?? null}, ${plan.status ?? 'draft'},
-      ${plan.start_date}::date, ${plan.end_date}::date, ${json(plan.race ?? null)}, ${plan.notes ?? null}
+      ${plan.start_date}::date, ${plan.end_date}::date, ${json(plan.race ?? null)}, ${plan.notes ?? null}, ${json(outline)}
     )
-    returning ${columns}
+    returning ${detailed}
   `
   return row as PlanRow
 }
@@ -88,7 +102,7 @@ export async function updatePlan (
         where w.user_id = ${userId} and w.plan_id = ${plan.id}
           and (w.date < ${next.start_date}::date or w.date > ${next.end_date}::date)
       )
-    returning ${columns}
+    returning ${detailed}
   `
   return row
 }

@@ -3,12 +3,15 @@ import { deletePlan, findPlan, insertPlan, listPlans, type PlanRow } from '../db
 import type { Sql } from '../db/sql.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
-import { NewPlan, Plan, PlanChange, PlanPage, PlanParams, PlanQuery } from '../schemas/plans.ts'
+import {
+  GeneratedPlan, NewPlan, PlanChange, PlanDetail, PlanPage, PlanParams, PlanQuery, PlanRequestBody
+} from '../schemas/plans.ts'
 import { notFound } from '../src/errors.ts'
 import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { representation, validators, writeOptimistically } from '../src/http/etag.ts'
 import { newId } from '../src/ids.ts'
+import { addGeneratedPlan } from '../src/workflows/plan-generation.ts'
 import { changePlan, checkPlan } from '../src/workflows/plans.ts'
 
 /** The list that the cursors belong to. */
@@ -25,12 +28,29 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
         'repeat the request safely.',
       tags: ['Plans'],
       body: NewPlan,
-      response: { 201: Plan, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+      response: { 201: PlanDetail, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
     }
   }, app.once(async (sql, { user, body, log }) => {
     checkPlan(body)
     const plan = await insertPlan(sql, user.id, newId(), body)
     log.info({ plan_id: plan.id }, 'plan created')
+    return created(plan, { location: `/api/v1/plans/${plan.id}`, ...validators(plan) })
+  }))
+
+  app.post('/generate', {
+    schema: {
+      operationId: 'generatePlan',
+      summary: 'Generate a plan for a race',
+      description:
+        'Makes an active plan with dated workouts from a race, a recent result, the current weekly distance and the ' +
+        'number of runs a week; docs/PLANS.md has its rules. What cannot be trained for safely is refused with the reason.',
+      tags: ['Plans'],
+      body: PlanRequestBody,
+      response: { 201: GeneratedPlan, ...errors(400, 401, 403, 409, 413, 415, 422, 429) }
+    }
+  }, app.once(async (sql, { user, body, log }) => {
+    const plan = await addGeneratedPlan(sql, user.id, body)
+    log.info({ plan_id: plan.id, workouts: plan.workouts_count }, 'plan generated')
     return created(plan, { location: `/api/v1/plans/${plan.id}`, ...validators(plan) })
   }))
 
@@ -56,7 +76,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'One plan. Send its `ETag` as `If-None-Match` to get 304 while the plan is unchanged.',
       tags: ['Plans'],
       params: PlanParams,
-      response: { 200: Plan, ...errors(401, 404, 422, 429) }
+      response: { 200: PlanDetail, ...errors(401, 404, 422, 429) }
     }
   }, answering(async (request) => {
     const { sql, user, params: { plan_id } } = request
@@ -73,7 +93,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['Plans'],
       params: PlanParams,
       body: PlanChange,
-      response: { 200: Plan, ...errors(400, 401, 403, 404, 412, 413, 415, 422, 429) }
+      response: { 200: PlanDetail, ...errors(400, 401, 403, 404, 412, 413, 415, 422, 429) }
     }
   }, answering(async (request) => {
     const { sql, user, params: { plan_id }, body } = request

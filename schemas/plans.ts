@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { PHASES, type PhaseName } from '../src/domain/plans/outline.ts'
 import { Day, Id, Moment, PageQuery, nullable, page, text } from './common.ts'
 
 export const PlanStatus = Type.String({ enum: ['draft', 'active', 'completed', 'archived'] })
@@ -31,6 +32,58 @@ export const Plan = Type.Object({
   updated_at: Moment
 }, { title: 'Plan' })
 export type Plan = Static<typeof Plan>
+
+export const PlanPhase = Type.Object({
+  name: Type.Unsafe<PhaseName>({ type: 'string', enum: [...PHASES] }),
+  start_date: Day,
+  end_date: Day
+})
+
+export const PlanWeek = Type.Object({
+  start_date: Day,
+  distance_m: Type.Number({ description: 'Metres, without the race' }),
+  long_run_distance_m: Type.Number({ description: 'Metres; 0 in a week without a long run' }),
+  quality_sessions: Type.Integer({ minimum: 0 }),
+  focus: Type.String({ description: 'What the week is for' })
+})
+
+/** A plan with the shape that it was generated with, or that of its template. */
+export const PlanDetail = Type.Object({
+  ...Plan.properties,
+  phases: nullable(Type.Array(PlanPhase, { description: 'As it was generated; null: a plan made by hand' })),
+  weeks: nullable(Type.Array(PlanWeek, { description: 'As it was generated; null: a plan made by hand' }))
+}, { title: 'PlanDetail' })
+export type PlanDetail = Static<typeof PlanDetail>
+
+export const GeneratedPlan = Type.Object({
+  ...PlanDetail.properties,
+  workouts_count: Type.Integer({ minimum: 0 })
+}, { title: 'GeneratedPlan' })
+
+const weekday = Type.Integer({ minimum: 1, maximum: 7, description: 'ISO: 1 = Monday … 7 = Sunday' })
+
+export const PlanRequestBody = Type.Object({
+  race: PlanRace,
+  recent_result: Type.Object({ distance_m: distanceM, time_s: timeS }, {
+    additionalProperties: false, description: 'A race or time trial of the last weeks: the paces follow from it'
+  }),
+  start_date: Type.Optional(Type.String({ format: 'date', description: 'Today if it is not given' })),
+  current_weekly_distance_m: Type.Number({ minimum: 0, maximum: 500_000, description: 'Metres a week, as of late' }),
+  runs_per_week: Type.Integer({ minimum: 3, maximum: 7 }),
+  long_run_weekday: Type.Optional(weekday),
+  name: Type.Optional(text(200))
+}, {
+  additionalProperties: false,
+  examples: [{
+    race: { name: 'City half', date: '2099-04-26', distance_m: 21_097.5 },
+    recent_result: { distance_m: 10_000, time_s: 3000 },
+    start_date: '2099-01-05',
+    current_weekly_distance_m: 30_000,
+    runs_per_week: 4,
+    long_run_weekday: 7
+  }]
+})
+export type PlanRequestBody = Static<typeof PlanRequestBody>
 
 export const NewPlan = Type.Object({
   name: text(200),

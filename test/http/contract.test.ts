@@ -107,6 +107,7 @@ const OPERATION_IDS = [
   'downloadActivityFile',
   'exportAccount',
   'exportActivity',
+  'generatePlan',
   'getAccount',
   'getActivity',
   'getActivityStreams',

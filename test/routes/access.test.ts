@@ -26,6 +26,13 @@ const GPX = `<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/
     `<trkpt lat="${48 + i * 0.0001}" lon="2"><ele>35</ele><time>2026-01-05T07:00:${String(i).padStart(2, '0')}Z</time></trkpt>`
 ).join('')}</trkseg></trk></gpx>`
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
+const GENERATED = {
+  race: { date: '2099-04-26', distance_m: 21_097.5 },
+  recent_result: { distance_m: 10_000, time_s: 3000 },
+  start_date: '2099-01-05',
+  current_weekly_distance_m: 30_000,
+  runs_per_week: 4
+}
 const WORKOUT = { date: '2026-01-06', kind: 'easy', name: 'Easy run', planned_distance_m: 8000 }
 const PHYSIOLOGY = { valid_from: '2026-01-05', max_heart_rate_bpm: 190 }
 const GOAL = { metric: 'distance', period: 'week', target: 50_000 }
@@ -60,6 +67,7 @@ const CALLS: Record<string, Call> = {
   'POST /api/v1/me/physiology': { payload: PHYSIOLOGY },
   'POST /api/v1/api-keys': { payload: { name: 'Key', scopes: ['read'] } },
   'POST /api/v1/plans': { payload: PLAN },
+  'POST /api/v1/plans/generate': { payload: GENERATED },
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },
   'POST /api/v1/plans/{plan_id}/workouts': { payload: WORKOUT },
   'PUT /api/v1/plans/{plan_id}/workouts': { payload: { workouts: [{ ...WORKOUT, external_id: 'w-1' }] } },

@@ -1,0 +1,216 @@
+import type { Kind, WorkoutStep } from '../workouts/steps.ts'
+import { addDays, daysBetween, weekdayOf } from './days.ts'
+import type { PhaseName, PlanWeek } from './outline.ts'
+import type { Form, PlanRequest } from './request.ts'
+import {
+  easySession, hardSession, longSession, purposesOf, raceSession, recoverySession, type Session
+} from './sessions.ts'
+import { UNIT_M, isMarathon, longShare, type WeekVolume } from './volume.ts'
+
+/** A workout of a plan before it has an id. */
+export interface PlannedWorkout {
+  date: string
+  kind: Kind
+  name: string
+  description: string
+  steps: WorkoutStep[]
+  distanceM: number
+}
+
+/** Nothing hard so many days before the race. */
+const QUIET_DAYS = 2
+/** A second hard run is for runners who run so much: three of these and the long run would leave no easy running. */
+const SECOND_FROM_UNITS = 300
+/**
+ * Days after the long run that are run on, by the runs of a week: the day after it is free or for recovery; the hard
+ * days, 2 and 5 days after it, never follow on each other or on the long run.
+ */
+const DAYS_AFTER_LONG: Record<number, readonly number[]> = {
+  3: [0, 2, 5],
+  4: [0, 2, 3, 5],
+  5: [0, 2, 3, 5, 6],
+  6: [0, 2, 3, 4, 5, 6],
+  7: [0, 1, 2, 3, 4, 5, 6]
+}
+const HARD_AFTER_LONG = [2, 5] as const
+
+/** A run to be planned on a day. `share`: its part of what the long run leaves. */
+interface Slot {
+  date: string
+  role: 'long' | 'hard' | 'recovery' | 'easy'
+  share: number
+}
+
+/** Fills a week with runs. */
+export function planWeek (
+  request: PlanRequest,
+  form: Form,
+  week: WeekVolume,
+  index: number
+): { workouts: PlannedWorkout[], week: PlanWeek } {
+  const slots = slotsOf(request, week)
+  const units = unitsOf(request, week, slots)
+  const workouts: PlannedWorkout[] = []
+  let hard = 0
+  for (const [place, slot] of slots.entries()) {
+    const length = units[place]!
+    if (length < 1) continue
+    const session = sessionOf(request, form, week, slot, length, { index, place, hard })
+    if (isHard(session)) hard++
+    workouts.push({ date: slot.date, ...session, distanceM: length * UNIT_M })
+  }
+  if (week.isRaceWeek) {
+    const { date, distanceM } = request.race
+    workouts.push({ date, ...raceSession(form, distanceM, null), distanceM })
+  }
+  return { workouts, week: summaryOf(request, week, workouts) }
+}
+
+function slotsOf (request: PlanRequest, week: WeekVolume): Slot[] {
+  if (week.isRaceWeek) return raceWeekSlots(request, week)
+  return week.isFull ? fullWeekSlots(request, week) : partWeekSlots(request, week)
+}
+
+function isHard ({ kind }: { kind: Kind }): boolean {
+  return kind === 'tempo' || kind === 'interval' || kind === 'repetition' || kind === 'hills'
+}
+
+function isQuiet ({ race }: PlanRequest, date: string): boolean {
+  return daysBetween(date, race.date) <= QUIET_DAYS
+}
+
+function afterLong ({ longRunWeekday }: PlanRequest, date: string): number {
+  return (weekdayOf(date) - longRunWeekday + 7) % 7
+}
+
+function daysOf ({ firstDay, lastDay }: WeekVolume): string[] {
+  return Array.from({ length: daysBetween(firstDay, lastDay) + 1 }, (_, day) => addDays(firstDay, day))
+}
+
+function isUsual (request: PlanRequest, date: string): boolean {
+  return DAYS_AFTER_LONG[request.runsPerWeek]!.includes(afterLong(request, date))
+}
+
+function isHardDay (request: PlanRequest, date: string): boolean {
+  return (HARD_AFTER_LONG as readonly number[]).includes(afterLong(request, date))
+}
+
+function fullWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
+  const hardDays = hardDaysOf(request, week)
+  return daysOf(week).filter((date) => isUsual(request, date)).map((date) => {
+    const after = afterLong(request, date)
+    if (isQuiet(request, date)) return { date, role: 'easy', share: 0.9 }
+    if (after === 0) return { date, role: 'long', share: 0 }
+    if (hardDays.has(date)) return { date, role: 'hard', share: 1.15 }
+    if (after === 1) return { date, role: 'recovery', share: 0.8 }
+    return { date, role: 'easy', share: after === 6 ? 0.85 : 1 }
+  })
+}
+
+/** The hard days of a week: one in recovery and before the race, and for runners who do not run enough for two. */
+function hardDaysOf (request: PlanRequest, week: WeekVolume): Set<string> {
+  const possible = daysOf(week).filter((date) => isHardDay(request, date) && !isQuiet(request, date))
+  const isSingle = week.isRecovery || week.phase === 'taper' || week.phase === 'base' ||
+    week.units < SECOND_FROM_UNITS || request.runsPerWeek < 4
+  return new Set(isSingle ? possible.slice(0, 1) : possible)
+}
+
+/** As many runs as fit the part of the week, all of them easy, spread over its days. */
+function partWeekSlots ({ runsPerWeek }: PlanRequest, week: WeekVolume): Slot[] {
+  const days = daysOf(week)
+  const count = Math.ceil(runsPerWeek * days.length / 7)
+  return Array.from({ length: count }, (_, i) => (
+    { date: days[Math.floor((i + 0.5) * days.length / count)]!, role: 'easy', share: 1 }
+  ))
+}
+
+/** Before the race one hard run, if there is time to recover from it, and easy ones; with the race as many as usual. */
+function raceWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
+  const days = daysOf(week).slice(0, -1)
+  const others = request.runsPerWeek - 1
+  const count = week.isFull ? others : Math.min(days.length, Math.round(others * days.length / 6))
+  const usual = days.filter((date) => isUsual(request, date))
+  const rest = days.filter((date) => !isUsual(request, date))
+  const chosen = new Set([...usual, ...rest].slice(0, count))
+  const hard = hardDaysOf(request, week)
+  return days.filter((date) => chosen.has(date))
+    .map((date) => ({ date, role: hard.has(date) ? 'hard' : 'easy', share: isQuiet(request, date) ? 0.7 : 1 }))
+}
+
+/** Units for each slot: the long run its share, the others what it leaves, by theirs; rounding goes to the first. */
+function unitsOf (request: PlanRequest, week: WeekVolume, slots: Slot[]): number[] {
+  const hasLong = slots.some(({ role }) => role === 'long')
+  const long = hasLong ? Math.min(Math.floor(longShare(request) * week.units), week.longestUnits) : 0
+  const left = week.units - long
+  const shares = slots.reduce((sum, { share }) => sum + share, 0)
+  const units = slots.map(({ role, share }) => role === 'long' ? long : Math.floor(left * share / shares))
+  let over = week.units - units.reduce((sum, one) => sum + one, 0)
+  for (const [place, { role }] of slots.entries()) {
+    if (over === 0) break
+    if (role === 'long') continue
+    units[place]!++
+    over--
+  }
+  return units
+}
+
+interface Place {
+  index: number
+  place: number
+  /** Hard runs of the week so far. */
+  hard: number
+}
+
+function sessionOf (
+  request: PlanRequest,
+  form: Form,
+  week: WeekVolume,
+  { role, date }: Slot,
+  units: number,
+  { index, place, hard }: Place
+): Session {
+  if (role === 'long') return longSession(form, units, index, racePaceShare(request, week, date))
+  if (role === 'recovery') return recoverySession(form, units)
+  if (role === 'hard') {
+    const purposes = purposesOf(week.phase, request.race.distanceM)
+    // A week with one hard run takes the first and the second purpose in turn.
+    const purpose = purposes[(hard + (hardDaysOf(request, week).size > 1 ? 0 : index)) % 2]!
+    const session = hardSession(purpose, form, units, week.units, Math.floor(index / 2) + index)
+    if (session !== undefined) return session
+  }
+  return easySession(form, units, index + place)
+}
+
+/** How much of a long run is at the pace of the race: more the closer it is, none for races up to 10 km. */
+function racePaceShare (request: PlanRequest, { phase, isRecovery }: WeekVolume, date: string): number {
+  if (phase !== 'peak' || isRecovery || request.race.distanceM <= 15_000) return 0
+  const weeks = daysBetween(date, request.race.date) / 7
+  return (isMarathon(request) ? 0.4 : 0.3) / Math.max(1, weeks / 4)
+}
+
+const FOCUS: Record<PhaseName, string> = {
+  base: 'Endurance and strength: easy running, and hills or short fast repetitions for economy',
+  build: 'Threshold and speed: the hard runs get longer at paces that can be held',
+  peak: 'The race: the hard runs come close to its pace',
+  taper: 'Rest before the race: less distance, some of the pace kept'
+}
+
+function focusOf (request: PlanRequest, week: WeekVolume): string {
+  if (week.isRaceWeek) return 'The race: rested legs, and nothing new'
+  if (week.isRecovery) return 'Recovery: a fifth less, so that the weeks before can take effect'
+  if (!week.isFull) return 'Getting started: easy running up to the first full week'
+  return week.phase === 'peak' && racePaceShare(request, week, week.firstDay) > 0
+    ? 'The race: long runs with a part at its pace, and hard runs close to it'
+    : FOCUS[week.phase]
+}
+
+function summaryOf (request: PlanRequest, week: WeekVolume, workouts: PlannedWorkout[]): PlanWeek {
+  const runs = workouts.filter(({ kind }) => kind !== 'race')
+  return {
+    start_date: week.startDate,
+    distance_m: runs.reduce((sum, { distanceM }) => sum + distanceM, 0),
+    long_run_distance_m: workouts.find(({ kind }) => kind === 'long')?.distanceM ?? 0,
+    quality_sessions: workouts.filter(isHard).length,
+    focus: focusOf(request, week)
+  }
+}

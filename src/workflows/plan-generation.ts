@@ -1,0 +1,99 @@
+import { findCalendar } from '../../db/accounts.ts'
+import { insertPlan, type PlanRow } from '../../db/plans.ts'
+import { transaction, type Sql } from '../../db/sql.ts'
+import { upsertWorkouts, type StoredWorkout } from '../../db/workouts.ts'
+import type { NewPlan, PlanRequestBody } from '../../schemas/plans.ts'
+import { localDate } from '../domain/local-day.ts'
+import { generatePlan, type GeneratedPlan } from '../domain/plans/generate.ts'
+import type { Outline } from '../domain/plans/outline.ts'
+import { NotFeasible, type PlanRequest } from '../domain/plans/request.ts'
+import type { PlannedWorkout } from '../domain/plans/weeks.ts'
+import { HALF_MARATHON_M, MARATHON_M, METRES_PER_KM } from '../domain/units.ts'
+import { AppError } from '../errors.ts'
+import { newId } from '../ids.ts'
+
+/** A plan with its workouts, as it was stored. */
+export interface StoredPlan extends PlanRow {
+  workouts_count: number
+}
+
+/** The long run is on Sunday unless the runner says otherwise. */
+const SUNDAY = 7
+
+/**
+ * Generates a plan for a race and stores it with its workouts. It is active: the runner asked for a plan to run by.
+ * @throws AppError PLAN_NOT_FEASIBLE with the reason where no plan can be made
+ */
+export async function addGeneratedPlan (sql: Sql, userId: string, body: PlanRequestBody): Promise<StoredPlan> {
+  const calendar = await findCalendar(sql, userId)
+  if (calendar === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
+  const today = localDate(Date.now(), calendar.timezone)
+  const request = requestOf(body, today, calendar.first_weekday)
+  const { outline, workouts } = feasible(request, today)
+  return await storePlan(sql, userId, {
+    name: body.name ?? `${raceName(request.race.distanceM)}, ${request.race.date}`,
+    status: 'active',
+    start_date: request.startDate,
+    end_date: request.race.date,
+    race: body.race
+  }, outline, workouts)
+}
+
+function requestOf (body: PlanRequestBody, today: string, firstWeekday: number): PlanRequest {
+  const { race, recent_result: result } = body
+  return {
+    race: { date: race.date, distanceM: race.distance_m, targetTimeS: race.target_time_s ?? null },
+    result: { distanceM: result.distance_m, timeS: result.time_s },
+    startDate: body.start_date ?? today,
+    currentWeeklyM: body.current_weekly_distance_m,
+    runsPerWeek: body.runs_per_week,
+    longRunWeekday: body.long_run_weekday ?? SUNDAY,
+    firstWeekday
+  }
+}
+
+function feasible (request: PlanRequest, today: string): GeneratedPlan {
+  try {
+    if (request.race.date < today) throw new NotFeasible('race.date', 'The race is over: it was before today')
+    return generatePlan(request)
+  } catch (error) {
+    if (!(error instanceof NotFeasible)) throw error
+    throw new AppError('PLAN_NOT_FEASIBLE', error.message, { details: { field: error.field } })
+  }
+}
+
+/** Stores a plan with its workouts, all or nothing. */
+export async function storePlan (
+  sql: Sql,
+  userId: string,
+  plan: NewPlan,
+  outline: Outline,
+  workouts: PlannedWorkout[]
+): Promise<StoredPlan> {
+  return await transaction(sql, async (sql) => {
+    const row = await insertPlan(sql, userId, newId(), plan, outline)
+    await upsertWorkouts(sql, userId, row.id, workouts.map(storedOf))
+    return { ...row, workouts_count: workouts.length }
+  })
+}
+
+/** The distance of the workout follows from its steps. */
+function storedOf ({ date, kind, name, description, steps }: PlannedWorkout): StoredWorkout {
+  return {
+    id: newId(),
+    date,
+    kind,
+    name,
+    description,
+    steps,
+    planned_distance_m: null,
+    planned_duration_s: null,
+    external_id: null
+  }
+}
+
+function raceName (distanceM: number): string {
+  if (Math.abs(distanceM - MARATHON_M) < 100) return 'Marathon'
+  if (Math.abs(distanceM - HALF_MARATHON_M) < 100) return 'Half marathon'
+  return `${Number((distanceM / METRES_PER_KM).toFixed(1))} km race`
+}

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import t from 'tap'
+import { addDays, daysBetween, weekStart, weekdayOf } from '../../src/domain/plans/days.ts'
+import { generatePlan, type GeneratedPlan } from '../../src/domain/plans/generate.ts'
+import { NotFeasible, type PlanRequest } from '../../src/domain/plans/request.ts'
+import { trainingPaces } from '../../src/domain/training/training-paces.ts'
+import { raceTimeS, vdotOf } from '../../src/domain/training/vdot.ts'
+import { recordTimeS } from '../../src/domain/training/world-records.ts'
+import { stepProblem, stepsWithCount } from '../../src/domain/workouts/steps.ts'
+import { brokenRules, type PlanFacts } from '../harness/plan-rules.ts'
+
+const HALF_M = 21_097.5
+const MARATHON_M = 42_195
+const REQUEST: PlanRequest = {
+  race: { date: '2026-04-26', distanceM: HALF_M, targetTimeS: null },
+  result: { distanceM: 10_000, timeS: 3000 },
+  startDate: '2026-01-05',
+  currentWeeklyM: 30_000,
+  runsPerWeek: 4,
+  longRunWeekday: 7,
+  firstWeekday: 1
+}
+
+function factsOf (request: PlanRequest): PlanFacts {
+  const paces = trainingPaces(vdotOf(request.result.distanceM, request.result.timeS))
+  return {
+    startDate: request.startDate,
+    raceDate: request.race.date,
+    raceM: request.race.distanceM,
+    currentWeeklyM: request.currentWeeklyM,
+    runsPerWeek: request.runsPerWeek,
+    firstWeekday: request.firstWeekday,
+    paces: {
+      easyFast: paces.easy.fast_s_per_km,
+      easySlow: paces.easy.slow_s_per_km,
+      threshold: paces.threshold,
+      interval: paces.interval,
+      repetition: paces.repetition
+    }
+  }
+}
+
+const distances = fc.oneof(
+  fc.constantFrom(1500, 5000, 10_000, 15_000, HALF_M, 25_000, MARATHON_M),
+  fc.double({ min: 800, max: 45_000, noNaN: true })
+)
+/** Requests of every kind, most of which a plan can be made of: the race is up to a year away. */
+const requests: fc.Arbitrary<PlanRequest> = fc
+  .record({
+    raceM: distances,
+    days: fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 20, max: 250 }) }, fc.integer({ min: -5, max: 400 })),
+    startDate: fc.integer({ min: 0, max: 3000 }).map((days) => addDays('2024-01-01', days)),
+    vdot: fc.oneof(fc.double({ min: 25, max: 70, noNaN: true }), fc.double({ min: 10, max: 90, noNaN: true })),
+    resultM: distances,
+    currentWeeklyM: fc.oneof(
+      fc.double({ min: 15_000, max: 90_000, noNaN: true }),
+      fc.double({ min: 0, max: 250_000, noNaN: true }),
+      fc.integer({ min: 0, max: 20_000 })
+    ),
+    runsPerWeek: fc.integer({ min: 3, max: 7 }),
+    longRunWeekday: fc.integer({ min: 1, max: 7 }),
+    firstWeekday: fc.integer({ min: 1, max: 7 }),
+    improvement: fc.option(fc.double({ min: 0.8, max: 1.3, noNaN: true }), { nil: null })
+  })
+  .map(({ raceM, days, startDate, vdot, resultM, improvement, ...rest }) => ({
+    race: {
+      date: addDays(startDate, days),
+      distanceM: raceM,
+      targetTimeS: improvement === null ? null : raceTimeS(vdot * improvement, raceM)
+    },
+    result: { distanceM: resultM, timeS: raceTimeS(vdot, resultM) },
+    startDate,
+    ...rest
+  }))
+
+function attempt (request: PlanRequest): GeneratedPlan | NotFeasible {
+  try {
+    return generatePlan(request)
+  } catch (error) {
+    if (error instanceof NotFeasible) return error
+    throw error
+  }
+}
+
+t.test('every plan keeps every rule, for every request that is accepted', async (t) => {
+  let accepted = 0
+  let refused = 0
+  fc.assert(fc.property(requests, (request) => {
+    const plan = attempt(request)
+    if (plan instanceof NotFeasible) {
+      refused++
+      assert.match(plan.message, /^[A-Z].{20,}/)
+      return
+    }
+    accepted++
+    assert.deepEqual(brokenRules(plan.workouts, factsOf(request)), [])
+    for (const { steps } of plan.workouts) assert.equal(stepProblem(steps), undefined)
+  }), { numRuns: 10_000 })
+  t.ok(accepted > 2000, `${accepted} accepted`)
+  t.ok(refused > 500, `${refused} refused`)
+})
+
+t.test('the outline says what the workouts are', async () => {
+  fc.assert(fc.property(requests, (request) => {
+    const plan = attempt(request)
+    if (plan instanceof NotFeasible) return
+    const { outline: { weeks, phases }, workouts } = plan
+    for (const week of weeks) {
+      const own = workouts.filter(({ date, kind }) =>
+        weekStart(date, request.firstWeekday) === week.start_date && kind !== 'race')
+      assert.equal(week.distance_m, own.reduce((sum, { distanceM }) => sum + distanceM, 0))
+      assert.equal(week.long_run_distance_m, own.find(({ kind }) => kind === 'long')?.distanceM ?? 0)
+      const hard = own.filter(({ kind }) => ['tempo', 'interval', 'repetition', 'hills'].includes(kind))
+      assert.equal(week.quality_sessions, hard.length)
+    }
+    assert.equal(weeks.reduce((sum, { distance_m }) => sum + distance_m, 0) + request.race.distanceM,
+      workouts.reduce((sum, { distanceM }) => sum + distanceM, 0))
+    assert.equal(phases[0]!.start_date, request.startDate)
+    assert.equal(phases.at(-1)!.end_date, request.race.date)
+    assert.equal(phases.at(-1)!.name, 'taper')
+    for (let i = 1; i < phases.length; i++) assert.equal(daysBetween(phases[i - 1]!.end_date, phases[i]!.start_date), 1)
+    const order = ['base', 'build', 'peak', 'taper']
+    const names = phases.map(({ name }) => order.indexOf(name))
+    assert.deepEqual(names, [...new Set(names)].sort((a, b) => a - b))
+  }), { numRuns: 1000 })
+})
+
+t.test('a coach finds purpose, variety, smooth growth and rest between hard days', async () => {
+  fc.assert(fc.property(requests, (request) => {
+    const plan = attempt(request)
+    if (plan instanceof NotFeasible) return
+    const { outline: { weeks }, workouts } = plan
+    const of = (start: string) => workouts.filter(({ date }) => weekStart(date, request.firstWeekday) === start)
+    for (const [index, week] of weeks.entries()) {
+      assert.match(week.focus, /^[A-Z].{15,}/)
+      const alike = (start: string): string =>
+        of(start).map(({ date, kind, name }) => `${weekdayOf(date)} ${kind} ${name}`).join('; ')
+      if (index > 0) assert.notEqual(alike(week.start_date), alike(weeks[index - 1]!.start_date))
+    }
+    const demanding = workouts.filter(({ kind }) => !['easy', 'recovery'].includes(kind)).map(({ date }) => date)
+    for (let i = 1; i < demanding.length; i++) {
+      assert.ok(daysBetween(demanding[i - 1]!, demanding[i]!) > 1, `${demanding[i - 1]} and ${demanding[i]}`)
+    }
+    let longest = 0
+    for (const { long_run_distance_m: long } of weeks) {
+      if (longest > 0) assert.ok(long <= longest * 1.1 + 200, `${longest} m to ${long} m`)
+      longest = Math.max(longest, long)
+    }
+  }), { numRuns: 2000 })
+})
+
+t.test('work at the pace of the race comes nearer the race', async (t) => {
+  for (const distanceM of [5000, 10_000, HALF_M, MARATHON_M]) {
+    const request = { ...REQUEST, race: { ...REQUEST.race, distanceM }, currentWeeklyM: 50_000, runsPerWeek: 5 }
+    const { workouts, form } = generatePlan(request)
+    const middle = addDays(request.startDate, daysBetween(request.startDate, request.race.date) / 2)
+    let [early, late] = [0, 0]
+    for (const { date, kind, steps } of workouts) {
+      if (kind === 'race') continue
+      for (const [{ end, target, intensity }, count] of stepsWithCount(steps)) {
+        const pace = target?.low === undefined ? 0 : (target.low + target.high!) / 2
+        if (intensity !== 'active' || Math.abs(pace - form.racePaceSPerKm) > form.racePaceSPerKm * 0.04) continue
+        if (date < middle) early += end.value! * count
+        else late += end.value! * count
+      }
+    }
+    t.ok(late > early * 1.5, `${distanceM} m: ${early} m, then ${late} m`)
+  }
+})
+
+t.test('what cannot be done safely is refused with the field and the reason', async (t) => {
+  const cases: Array<[change: Partial<PlanRequest>, field: string, reason: RegExp]> = [
+    [{ race: { date: '2026-01-15', distanceM: MARATHON_M, targetTimeS: null } }, 'race.date', /full weeks/],
+    [{ race: { ...REQUEST.race, distanceM: MARATHON_M }, currentWeeklyM: 10_000 }, 'current_weekly_distance_m', /km/],
+    [{ race: { ...REQUEST.race, date: '2026-01-04' } }, 'race.date', /after/],
+    [{ race: { ...REQUEST.race, date: '2026-01-05' } }, 'race.date', /after/],
+    [{ race: { ...REQUEST.race, date: '2027-02-01' } }, 'race.date', /a year/],
+    [{ race: { ...REQUEST.race, targetTimeS: recordTimeS(HALF_M) - 1 } }, 'race.target_time_s', /world record/],
+    [{ race: { ...REQUEST.race, targetTimeS: 4800 } }, 'race.target_time_s', /out of reach/],
+    [{ race: { ...REQUEST.race, distanceM: 100_000 } }, 'race.distance_m', /marathon/],
+    [{ race: { ...REQUEST.race, distanceM: 100 } }, 'race.distance_m', /1 km/],
+    [{ result: { distanceM: 5000, timeS: 700 } }, 'recent_result.time_s', /world record/],
+    [{ result: { distanceM: 400, timeS: 60 } }, 'recent_result.time_s', /minutes/],
+    [{ result: { distanceM: 5000, timeS: 5000 } }, 'recent_result.time_s', /walking/],
+    [{ currentWeeklyM: 0 }, 'current_weekly_distance_m', /too short/],
+    [{ currentWeeklyM: 8000, runsPerWeek: 7 }, 'current_weekly_distance_m', /fewer runs/]
+  ]
+  for (const [change, field, reason] of cases) {
+    const plan = attempt({ ...REQUEST, ...change })
+    if (!(plan instanceof NotFeasible)) {
+      t.fail(`accepted: ${JSON.stringify(change)}`)
+      continue
+    }
+    t.equal(plan.field, field)
+    t.match(plan.message, reason)
+  }
+})
+
+t.test('requests of ordinary runners are accepted', async (t) => {
+  const cases: Array<[raceM: number, weeks: number, currentKm: number, runs: number, result: [number, number]]> = [
+    [5000, 8, 12, 3, [5000, 1800]],
+    [5000, 5, 20, 3, [5000, 1500]],
+    [10_000, 8, 20, 3, [5000, 1500]],
+    [10_000, 10, 40, 5, [10_000, 2400]],
+    [HALF_M, 12, 25, 4, [10_000, 3300]],
+    [HALF_M, 16, 30, 4, [10_000, 3000]],
+    [MARATHON_M, 16, 40, 4, [HALF_M, 6600]],
+    [MARATHON_M, 18, 30, 4, [10_000, 3000]],
+    [MARATHON_M, 20, 80, 7, [MARATHON_M, 10_800]]
+  ]
+  for (const [distanceM, weeks, km, runsPerWeek, [resultM, timeS]] of cases) {
+    const plan = attempt({
+      ...REQUEST,
+      race: { date: addDays('2026-01-05', weeks * 7 - 1), distanceM, targetTimeS: null },
+      currentWeeklyM: km * 1000,
+      runsPerWeek,
+      result: { distanceM: resultM, timeS }
+    })
+    t.notOk(plan instanceof NotFeasible, `${distanceM} m in ${weeks} weeks: ${plan instanceof NotFeasible ? plan.message : ''}`)
+  }
+})
+
+t.test('days and weeks of the calendar', async (t) => {
+  t.equal(weekdayOf('2026-01-05'), 1)
+  t.equal(weekdayOf('2026-01-04'), 7)
+  t.equal(weekdayOf('1969-12-28'), 7)
+  t.equal(addDays('2024-02-28', 2), '2024-03-01')
+  t.equal(daysBetween('2026-03-28', '2026-03-30'), 2)
+  t.equal(weekStart('2026-01-07', 1), '2026-01-05')
+  t.equal(weekStart('2026-01-07', 7), '2026-01-04')
+})
