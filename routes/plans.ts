@@ -4,7 +4,8 @@ import type { Sql } from '../db/sql.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import {
-  GeneratedPlan, NewPlan, PlanChange, PlanDetail, PlanPage, PlanParams, PlanQuery, PlanRequestBody
+  GeneratedPlan, NewPlan, PlanChange, PlanDetail, PlanPage, PlanParams, PlanQuery, PlanRequestBody, PlanTemplateList,
+  TemplateChoice
 } from '../schemas/plans.ts'
 import { notFound } from '../src/errors.ts'
 import { answering, created, noContent, ok } from '../src/http/answer.ts'
@@ -12,6 +13,7 @@ import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { representation, validators, writeOptimistically } from '../src/http/etag.ts'
 import { newId } from '../src/ids.ts'
 import { addGeneratedPlan } from '../src/workflows/plan-generation.ts'
+import { addPlanFromTemplate, listTemplates } from '../src/workflows/plan-templates.ts'
 import { changePlan, checkPlan } from '../src/workflows/plans.ts'
 
 /** The list that the cursors belong to. */
@@ -51,6 +53,23 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, app.once(async (sql, { user, body, log }) => {
     const plan = await addGeneratedPlan(sql, user.id, body)
     log.info({ plan_id: plan.id, workouts: plan.workouts_count }, 'plan generated')
+    return created(plan, { location: `/api/v1/plans/${plan.id}`, ...validators(plan) })
+  }))
+
+  app.post('/from-template', {
+    schema: {
+      operationId: 'createPlanFromTemplate',
+      summary: 'Make a plan from a template',
+      description:
+        'Makes an active plan of a template, dated from `start_date` or back from `race_date`. Its workouts are copies: ' +
+        'they may be changed, and do not change with the template.',
+      tags: ['Plans'],
+      body: TemplateChoice,
+      response: { 201: GeneratedPlan, ...errors(400, 401, 403, 404, 409, 413, 415, 422, 429) }
+    }
+  }, app.once(async (sql, { user, body, log }) => {
+    const plan = await addPlanFromTemplate(sql, user.id, body)
+    log.info({ plan_id: plan.id, workouts: plan.workouts_count }, 'plan made from a template')
     return created(plan, { location: `/api/v1/plans/${plan.id}`, ...validators(plan) })
   }))
 
@@ -119,6 +138,19 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     await writeOptimistically(request, () => existing(sql, user.id, plan_id), (plan) => deletePlan(sql, user.id, plan))
     return noContent()
   }))
+}
+
+/** Plans to choose from. */
+export const planTemplateRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/', {
+    schema: {
+      operationId: 'listPlanTemplates',
+      summary: 'List the plan templates',
+      description: 'Plans without dates, from 5 km to the marathon, for beginners and advanced runners.',
+      tags: ['Plans'],
+      response: { 200: PlanTemplateList, ...errors(401, 422, 429) }
+    }
+  }, async () => ({ items: listTemplates(), next_cursor: null }))
 }
 
 async function existing (sql: Sql, userId: string, planId: string): Promise<PlanRow> {

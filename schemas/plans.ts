@@ -117,3 +117,29 @@ export type PlanQuery = Static<typeof PlanQuery>
 
 export const PlanParams = Type.Object({ plan_id: Id })
 export const PlanPage = page(Plan)
+
+export const PlanTemplate = Type.Object({
+  id: Type.String({ description: 'The `template_id` of a plan made from it' }),
+  name: Type.String(),
+  description: Type.String(),
+  level: Type.String({ enum: ['beginner', 'advanced'] }),
+  distance_m: Type.Number({ description: 'Metres, of the race' }),
+  runs_per_week: Type.Integer({ minimum: 1 }),
+  weeks_count: Type.Integer({ minimum: 1 }),
+  first_week_distance_m: Type.Number({ description: 'Metres; run about so much a week before it starts' }),
+  peak_week_distance_m: Type.Number({ description: 'Metres' })
+}, { title: 'PlanTemplate' })
+export type PlanTemplate = Static<typeof PlanTemplate>
+
+export const PlanTemplateList = Type.Object({
+  items: Type.Array(PlanTemplate),
+  next_cursor: Type.Null({ description: 'Always null: there is one page' })
+}, { title: 'PlanTemplateList' })
+
+export const TemplateChoice = Type.Object({
+  template_id: text(100),
+  start_date: Type.Optional(Day),
+  race_date: Type.Optional(Day),
+  name: Type.Optional(text(200))
+}, { additionalProperties: false, examples: [{ template_id: 'half-beginner', start_date: '2099-01-05' }] })
+export type TemplateChoice = Static<typeof TemplateChoice>

@@ -40,7 +40,7 @@ import { importRoutes } from '../routes/imports.ts'
 import { lapRoutes } from '../routes/laps.ts'
 import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
-import { planRoutes } from '../routes/plans.ts'
+import { planRoutes, planTemplateRoutes } from '../routes/plans.ts'
 import { sessionRoutes } from '../routes/sessions.ts'
 import { streamRoutes, type StreamOptions } from '../routes/streams.ts'
 import { planWorkoutRoutes, workoutRoutes } from '../routes/workouts.ts'
@@ -173,6 +173,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
+      await signedIn.register(planTemplateRoutes, { prefix: '/plan-templates' })
       await signedIn.register(planWorkoutRoutes, { prefix: '/plans' })
       await signedIn.register(workoutRoutes, { prefix: '/workouts' })
       await signedIn.register(activityRoutes, { prefix: '/activities' })

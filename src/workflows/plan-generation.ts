@@ -1,21 +1,12 @@
 import { findCalendar } from '../../db/accounts.ts'
-import { insertPlan, type PlanRow } from '../../db/plans.ts'
-import { transaction, type Sql } from '../../db/sql.ts'
-import { upsertWorkouts, type StoredWorkout } from '../../db/workouts.ts'
-import type { NewPlan, PlanRequestBody } from '../../schemas/plans.ts'
+import type { Sql } from '../../db/sql.ts'
+import type { PlanRequestBody } from '../../schemas/plans.ts'
 import { localDate } from '../domain/local-day.ts'
 import { generatePlan, type GeneratedPlan } from '../domain/plans/generate.ts'
-import type { Outline } from '../domain/plans/outline.ts'
 import { NotFeasible, type PlanRequest } from '../domain/plans/request.ts'
-import type { PlannedWorkout } from '../domain/plans/weeks.ts'
 import { HALF_MARATHON_M, MARATHON_M, METRES_PER_KM } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
-import { newId } from '../ids.ts'
-
-/** A plan with its workouts, as it was stored. */
-export interface StoredPlan extends PlanRow {
-  workouts_count: number
-}
+import { storePlan, type StoredPlan } from './plan-storing.ts'
 
 /** The long run is on Sunday unless the runner says otherwise. */
 const SUNDAY = 7
@@ -59,36 +50,6 @@ function feasible (request: PlanRequest, today: string): GeneratedPlan {
   } catch (error) {
     if (!(error instanceof NotFeasible)) throw error
     throw new AppError('PLAN_NOT_FEASIBLE', error.message, { details: { field: error.field } })
-  }
-}
-
-/** Stores a plan with its workouts, all or nothing. */
-export async function storePlan (
-  sql: Sql,
-  userId: string,
-  plan: NewPlan,
-  outline: Outline,
-  workouts: PlannedWorkout[]
-): Promise<StoredPlan> {
-  return await transaction(sql, async (sql) => {
-    const row = await insertPlan(sql, userId, newId(), plan, outline)
-    await upsertWorkouts(sql, userId, row.id, workouts.map(storedOf))
-    return { ...row, workouts_count: workouts.length }
-  })
-}
-
-/** The distance of the workout follows from its steps. */
-function storedOf ({ date, kind, name, description, steps }: PlannedWorkout): StoredWorkout {
-  return {
-    id: newId(),
-    date,
-    kind,
-    name,
-    description,
-    steps,
-    planned_distance_m: null,
-    planned_duration_s: null,
-    external_id: null
   }
 }
 

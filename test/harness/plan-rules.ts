@@ -8,7 +8,7 @@ export interface PlanFacts {
   currentWeeklyM: number
   runsPerWeek: number
   firstWeekday: number
-  /** Null: the paces are not those of a runner. */
+  /** Null: the targets are zones. */
   paces: {
     easyFast: number
     easySlow: number
@@ -16,6 +16,8 @@ export interface PlanFacts {
     interval: number
     repetition: number
   } | null
+  /** The fast end of easy where there are no paces. */
+  easyFastSPerKm?: number
 }
 
 export interface CheckedWorkout {
@@ -123,8 +125,9 @@ export function brokenRules (workouts: CheckedWorkout[], facts: PlanFacts): stri
     if (others.length >= (facts.runsPerWeek <= 4 ? 3 : 4)) {
       rule(longestM <= share * distanceM + SLACK_M, `week ${index}: the longest run is ${longestM} of ${distanceM} m`)
     }
-    if (facts.paces !== null) {
-      const seconds = longestM / 1000 * facts.paces.easyFast
+    const easyFast = facts.paces?.easyFast ?? facts.easyFastSPerKm
+    if (easyFast !== undefined) {
+      const seconds = longestM / 1000 * easyFast
       rule(seconds <= (facts.raceM > 21_200 ? 180 : 150) * 60 + 1, `week ${index}: the longest run takes ${seconds} s`)
     }
     rule(runs.filter(({ kind }) => HARD.has(kind)).length <= 2, `week ${index}: at most two hard runs`)

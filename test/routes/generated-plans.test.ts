@@ -95,3 +95,36 @@ t.test('the same request with an Idempotency-Key makes one plan', async (t) => {
   t.same(again.body, first.body)
   t.equal((await ann.call('GET', '/plans')).body.items.length, 1)
 })
+
+t.test('a template becomes a plan, from a start or back from a race', async (t) => {
+  const ann = await runner()
+  const { status, body: { items } } = await ann.call('GET', '/plan-templates')
+  t.equal(status, 200)
+  t.ok(items.length >= 8)
+  for (const template of items) {
+    const { body: plan } = await ann.call('POST', '/plans/from-template', { template_id: template.id, start_date: '2027-01-06' })
+    t.match(plan, { status: 'active', name: template.name, start_date: '2027-01-06', race: { distance_m: template.distance_m } })
+    const workouts = await workoutsOf(ann, plan.id)
+    t.equal(workouts.length, plan.workouts_count)
+    t.match(workouts.at(-1), { kind: 'race', date: plan.race.date, planned_distance_m: Math.round(template.distance_m * 10) / 10 })
+  }
+  const { body: plan } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', race_date: '2027-06-05' })
+  t.match(plan, { end_date: '2027-06-05', start_date: '2027-04-12' })
+  const [first] = await workoutsOf(ann, plan.id)
+  await ann.call('PATCH', `/workouts/${first.id}`, { name: 'Mine' })
+  const { body: other } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', race_date: '2027-06-05' })
+  t.not((await workoutsOf(ann, other.id))[0].name, 'Mine', 'a workout is a copy')
+})
+
+t.test('a template must exist, and have one date', async (t) => {
+  const ann = await runner()
+  const cases: Array<[body: object, status: number]> = [
+    [{ template_id: 'none', start_date: '2027-01-04' }, 404],
+    [{ template_id: '5k-beginner' }, 400],
+    [{ template_id: '5k-beginner', start_date: '2027-01-04', race_date: '2027-06-05' }, 400],
+    [{ template_id: '5k-beginner', start_date: '2027-02-30' }, 422]
+  ]
+  for (const [body, status] of cases) {
+    t.equal((await ann.call('POST', '/plans/from-template', body)).status, status, JSON.stringify(body))
+  }
+})

@@ -40,7 +40,8 @@ export function generatePlan (request: PlanRequest): GeneratedPlan {
   }
 }
 
-function phasesOf (weeks: WeekVolume[]): Phase[] {
+/** The phases that the weeks are in, one after the other. */
+export function phasesOf (weeks: WeekVolume[]): Phase[] {
   const phases: Phase[] = []
   for (const { phase, firstDay, lastDay } of weeks) {
     const last = phases.at(-1)

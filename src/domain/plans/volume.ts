@@ -28,7 +28,7 @@ const MOST_GROWTH = 1.1
 /** What is aimed at: growth below the limit, so that a runner is not at it for weeks (Nielsen et al. 2014). */
 const USUAL_GROWTH = 1.08
 /** Every fourth week is one of recovery. */
-const RECOVERY_EVERY = 4
+export const RECOVERY_EVERY = 4
 const RECOVERY_SHARE = 0.8
 /** Shares of the highest week; the last is that of the race (Bosquet et al. 2007: 41–60 % less, over two weeks). */
 const TAPER = { short: [0.72, 0.5], marathon: [0.78, 0.66, 0.45] } as const
