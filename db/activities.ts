@@ -43,6 +43,15 @@ export interface ActivityFilter {
   limit: number
 }
 
+/** The workout that an activity belongs to, and why. */
+const linked = fragment`
+  (select m.workout_id from workout_activities m where m.user_id = a.user_id and m.activity_id = a.activity_id) as workout_id,
+  (
+    select jsonb_build_object('by', m.matched_by, 'reason', m.reason)
+    from workout_activities m where m.user_id = a.user_id and m.activity_id = a.activity_id
+  ) as match
+`
+
 const columns = fragment`
   a.activity_id as id, a.sport, a.sub_sport, a.name, a.start_time, a.timezone, a.local_date,
   a.distance_m, a.elapsed_s, a.moving_s, a.elevation_gain_m, a.elevation_loss_m,
@@ -51,7 +60,7 @@ const columns = fragment`
     then jsonb_build_object('threshold_m', a.elevation_threshold_m, 'source', a.elevation_source)
   end as elevation,
   case when a.crop_from_s is not null then jsonb_build_object('from_s', a.crop_from_s, 'to_s', a.crop_to_s) end as crop,
-  a.load, a.load_model, a.perceived_effort, a.is_race, a.gear_id, a.notes, null as workout_id, null as match,
+  a.load, a.load_model, a.perceived_effort, a.is_race, a.gear_id, a.notes, ${linked},
   jsonb_build_object(
     'format', a.format, 'device', a.device_name, 'file_name', r.file_name, 'size_bytes', r.size_bytes, 'sha256', encode(r.sha256, 'hex')
   ) as source,

@@ -16,6 +16,7 @@ export const EXPORTED_TABLES: ExportedTable[] = [
   { table: 'plans', key: [['plan_id', 'uuid']] },
   { table: 'workouts', key: [['workout_id', 'uuid']] },
   { table: 'workout_activities', key: [['workout_id', 'uuid']] },
+  { table: 'declined_activities', key: [['activity_id', 'uuid']] },
   { table: 'activities', key: [['activity_id', 'uuid']] },
   { table: 'gear', key: [['gear_id', 'uuid']] },
   { table: 'goals', key: [['goal_id', 'uuid']] },

@@ -60,6 +60,29 @@ export async function listWorkouts (
   `
 }
 
+/** The workouts of every plan on some days, by day. */
+export async function listWorkoutsOfDays (
+  sql: Sql,
+  userId: string,
+  from: string,
+  to: string,
+  limit: number
+): Promise<WorkoutRow[]> {
+  return await sql<WorkoutRow>`/* listWorkoutsOfDays */
+    select ${columns}
+    from workouts ${matched}
+    where w.user_id = ${userId} and w.date between ${from}::date and ${to}::date
+    order by w.date, w.workout_id
+    limit ${limit}
+  `
+}
+
+export async function listWorkoutsById (sql: Sql, userId: string, ids: string[]): Promise<WorkoutRow[]> {
+  return await sql<WorkoutRow>`/* listWorkoutsById */
+    select ${columns} from workouts ${matched} where w.user_id = ${userId} and w.workout_id = any(${ids}::uuid[])
+  `
+}
+
 export async function findWorkout (sql: Sql, userId: string, workoutId: string): Promise<WorkoutRow | undefined> {
   const [workout] = await sql<WorkoutRow>`/* findWorkout */
     select ${columns} from workouts ${matched} where w.user_id = ${userId} and w.workout_id = ${workoutId}

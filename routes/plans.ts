@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { deletePlan, findPlan, insertPlan, listPlans, type PlanRow } from '../db/plans.ts'
+import { findPlan, insertPlan, listPlans, type PlanRow } from '../db/plans.ts'
 import type { Sql } from '../db/sql.ts'
 import { NoContent } from '../schemas/common.ts'
+import { Compliance } from '../schemas/compliance.ts'
 import { errors } from '../schemas/error.ts'
 import {
   GeneratedPlan, NewPlan, PlanChange, PlanDetail, PlanPage, PlanParams, PlanQuery, PlanRequestBody, PlanTemplateList,
@@ -12,9 +13,10 @@ import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { representation, validators, writeOptimistically } from '../src/http/etag.ts'
 import { newId } from '../src/ids.ts'
+import { planCompliance } from '../src/workflows/compliance.ts'
 import { addGeneratedPlan } from '../src/workflows/plan-generation.ts'
 import { addPlanFromTemplate, listTemplates } from '../src/workflows/plan-templates.ts'
-import { changePlan, checkPlan } from '../src/workflows/plans.ts'
+import { changePlan, checkPlan, removePlan } from '../src/workflows/plans.ts'
 
 /** The list that the cursors belong to. */
 const LIST = 'plans'
@@ -128,16 +130,32 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'deletePlan',
       summary: 'Delete a plan',
-      description: 'Deletes the plan. With `If-Match`, only the given version is deleted.',
+      description: 'Deletes the plan with its workouts; activities stay. With `If-Match`, only the given version is deleted.',
       tags: ['Plans'],
       params: PlanParams,
       response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
     }
   }, answering(async (request) => {
     const { sql, user, params: { plan_id } } = request
-    await writeOptimistically(request, () => existing(sql, user.id, plan_id), (plan) => deletePlan(sql, user.id, plan))
+    await writeOptimistically(request, () => existing(sql, user.id, plan_id), (plan) => removePlan(sql, user.id, plan))
     return noContent()
   }))
+}
+
+/** How plans were followed. */
+export const complianceRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/:plan_id/compliance', {
+    schema: {
+      operationId: 'getPlanCompliance',
+      summary: 'Compare a plan with what was done',
+      description:
+        'By workout, by week and in all, up to the runner’s today. Ratios are done over planned; the band is that of the ' +
+        'duration where one was planned, else of the distance, else of the load. docs/PLANS.md has the rules.',
+      tags: ['Plans'],
+      params: PlanParams,
+      response: { 200: Compliance, ...errors(401, 404, 422, 429) }
+    }
+  }, async ({ sql, user, params: { plan_id } }) => await planCompliance(sql, user.id, plan_id))
 }
 
 /** Plans to choose from. */

@@ -5,12 +5,14 @@ import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { PlanParams } from '../schemas/plans.ts'
 import {
-  NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutPage, WorkoutParams, WorkoutQuery, WorkoutUpserts
+  ActivityLink, NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutPage, WorkoutParams, WorkoutQuery,
+  WorkoutUpserts
 } from '../schemas/workouts.ts'
 import { notFound } from '../src/errors.ts'
 import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { representation, validators, writeOptimistically } from '../src/http/etag.ts'
+import { representation, requireMatch, validators, writeOptimistically } from '../src/http/etag.ts'
+import { linkActivity, unlinkActivity } from '../src/workflows/matching.ts'
 import {
   addWorkout, changeWorkout, putWorkouts, readWorkout, removeWorkout, viewWorkouts
 } from '../src/workflows/workouts.ts'
@@ -128,6 +130,44 @@ export const workoutRoutes: FastifyPluginAsyncTypebox = async (app) => {
       () => readWorkout(sql, user.id, workout_id),
       (workout) => removeWorkout(sql, user.id, workout)
     )
+    return noContent()
+  }))
+
+  app.put('/:workout_id/activity', {
+    schema: {
+      operationId: 'linkActivity',
+      summary: 'Say which activity fulfilled a workout',
+      description: 'Links an activity to the workout. Rules never overrule it. An activity fulfils one workout at most.',
+      tags: ['Workouts'],
+      params: WorkoutParams,
+      body: ActivityLink,
+      response: { 200: Workout, ...errors(401, 403, 404, 409, 412, 413, 415, 422, 429) }
+    }
+  }, answering(async (request) => {
+    const { sql, user, params: { workout_id }, body: { activity_id } } = request
+    const workout = await readWorkout(sql, user.id, workout_id)
+    requireMatch(request, workout)
+    await linkActivity(sql, user.id, workout, activity_id)
+    const linked = await readWorkout(sql, user.id, workout_id)
+    return ok(linked, validators(linked))
+  }))
+
+  app.delete('/:workout_id/activity', {
+    schema: {
+      operationId: 'unlinkActivity',
+      summary: 'Say that no activity fulfilled a workout',
+      description:
+        'Takes the activity away from the workout, or says that there is none. Rules never overrule it: neither the ' +
+        'workout nor the activity is matched again but by hand.',
+      tags: ['Workouts'],
+      params: WorkoutParams,
+      response: { 204: NoContent, ...errors(401, 403, 404, 412, 422, 429) }
+    }
+  }, answering(async (request) => {
+    const { sql, user, params: { workout_id } } = request
+    const workout = await readWorkout(sql, user.id, workout_id)
+    requireMatch(request, workout)
+    await unlinkActivity(sql, user.id, workout)
     return noContent()
   }))
 }

@@ -165,3 +165,5 @@ export type WorkoutQuery = Static<typeof WorkoutQuery>
 
 export const WorkoutParams = Type.Object({ workout_id: Id })
 export const WorkoutPage = page(Workout)
+
+export const ActivityLink = Type.Object({ activity_id: Id }, { additionalProperties: false })

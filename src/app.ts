@@ -32,6 +32,7 @@ import { activityExportRoutes } from '../routes/activity-exports.ts'
 import { analyticsRoutes } from '../routes/analytics.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { calculatorRoutes } from '../routes/calculators.ts'
+import { calendarRoutes } from '../routes/calendar.ts'
 import { cropRoutes } from '../routes/crop.ts'
 import { exportRoutes } from '../routes/export.ts'
 import { gearRoutes } from '../routes/gear.ts'
@@ -40,7 +41,7 @@ import { importRoutes } from '../routes/imports.ts'
 import { lapRoutes } from '../routes/laps.ts'
 import { operationsRoutes } from '../routes/operations.ts'
 import { physiologyRoutes } from '../routes/physiology.ts'
-import { planRoutes, planTemplateRoutes } from '../routes/plans.ts'
+import { complianceRoutes, planRoutes, planTemplateRoutes } from '../routes/plans.ts'
 import { sessionRoutes } from '../routes/sessions.ts'
 import { streamRoutes, type StreamOptions } from '../routes/streams.ts'
 import { planWorkoutRoutes, workoutRoutes } from '../routes/workouts.ts'
@@ -173,6 +174,8 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
+      await signedIn.register(complianceRoutes, { prefix: '/plans' })
+      await signedIn.register(calendarRoutes, { prefix: '/calendar' })
       await signedIn.register(planTemplateRoutes, { prefix: '/plan-templates' })
       await signedIn.register(planWorkoutRoutes, { prefix: '/plans' })
       await signedIn.register(workoutRoutes, { prefix: '/workouts' })

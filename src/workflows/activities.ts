@@ -1,10 +1,9 @@
-import { lockUser } from '../../db/accounts.ts'
 import {
-  deleteActivity, findActivityToChange, findDayAndBody, insertActivity, updateActivity,
-  type ActivityRow, type ChangeableActivity
+  deleteActivity, findActivity, findActivityToChange, findDayAndBody, insertActivity, updateActivity,
+  type ActivityRow, type ChangeableActivity, type NewActivity
 } from '../../db/activities.ts'
 import { queueActivity } from '../../db/recomputations.ts'
-import { transaction, type Sql } from '../../db/sql.ts'
+import type { Sql } from '../../db/sql.ts'
 import type { ActivityChange, ManualActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn, type DatedSettings } from '../domain/physiology.ts'
@@ -16,6 +15,7 @@ import { recordTimeS } from '../domain/training/world-records.ts'
 import { paceOf, rounded } from '../domain/units.ts'
 import { AppError, invalid, notFound } from '../errors.ts'
 import { newId } from '../ids.ts'
+import { withMatching } from './matching.ts'
 
 /**
  * Stores an activity entered by hand.
@@ -28,7 +28,7 @@ export async function addActivity (sql: Sql, userId: string, body: ManualActivit
   if (owner === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
   const start = new Date(body.start_time)
   const local_date = localDate(start.getTime(), owner.timezone)
-  const activity = await insertActivity(sql, userId, {
+  const stored: NewActivity = {
     ...figures,
     id: newId(),
     sub_sport: body.sub_sport ?? null,
@@ -52,6 +52,11 @@ export async function addActivity (sql: Sql, userId: string, body: ManualActivit
     device: null,
     laps_count: 0,
     exertion: null
+  }
+  const activity = await withMatching(sql, userId, {
+    write: (sql) => insertActivity(sql, userId, stored),
+    daysOf: () => [local_date],
+    read: (sql, { id }) => findActivity(sql, userId, id)
   })
   if (activity === undefined) throw notFound('gear')
   return activity
@@ -120,12 +125,20 @@ export async function changeActivity (
     const figures = { ...next, sport: next.sport as Sport }
     Object.assign(next, currentLoad(figures, next.exertion, next.local_date, next.settings))
   }
-  if (next.sport === activity.sport || activity.source.format === 'manual') return await updateActivity(sql, userId, next)
-  return await transaction(sql, async (sql) => {
-    const changed = await updateActivity(sql, userId, next)
-    // Best efforts, moving time and what is possible depend on the sport: its recording is computed again.
-    if (changed !== undefined) await queueActivity(sql, userId, changed, FORMULA_VERSIONS.recording)
-    return changed
+  if (next.sport === activity.sport && next.local_date === activity.local_date) {
+    return await updateActivity(sql, userId, next)
+  }
+  return await withMatching(sql, userId, {
+    async write (sql) {
+      const changed = await updateActivity(sql, userId, next)
+      // Best efforts, moving time and what is possible depend on the sport: its recording is computed again.
+      if (changed !== undefined && next.sport !== activity.sport && activity.source.format !== 'manual') {
+        await queueActivity(sql, userId, changed, FORMULA_VERSIONS.recording)
+      }
+      return changed
+    },
+    daysOf: () => [activity.local_date, next.local_date],
+    read: (sql) => findActivity(sql, userId, activity.id)
   })
 }
 
@@ -134,9 +147,10 @@ export async function changeActivity (
  * it was changed in between.
  */
 export async function removeActivity (sql: Sql, userId: string, activity: ActivityRow): Promise<true | undefined> {
-  return await transaction(sql, async (sql) => {
-    await lockUser(sql, userId)
-    return await deleteActivity(sql, userId, activity)
+  return await withMatching(sql, userId, {
+    write: (sql) => deleteActivity(sql, userId, activity),
+    daysOf: () => [activity.local_date],
+    read: async () => true as const
   })
 }
 

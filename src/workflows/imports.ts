@@ -18,6 +18,7 @@ import { rounded } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Again, Decoded, DecodedActivity } from '../workers/decoding.ts'
+import { matchDays } from './matching.ts'
 import type { Upload } from '../uploads/receive.ts'
 import type { Part, SpooledFile } from '../uploads/spool.ts'
 import { insertFigures, storedFigures } from './stored-figures.ts'
@@ -150,6 +151,8 @@ async function storeImport (
     await insertRecording(sql, userId, recording)
     await insertChunks(sql, userId, recording, chunksOf(file, parts))
     await insertActivities(sql, userId, user.timezone, read.decoded, recording, file)
+    const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), user.timezone))
+    await matchDays(sql, userId, days)
     const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
     return {
       isNew: true,

@@ -1,3 +1,4 @@
+import { lockUser } from '../../db/accounts.ts'
 import { insertPlan, type PlanRow } from '../../db/plans.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { upsertWorkouts, type StoredWorkout } from '../../db/workouts.ts'
@@ -5,6 +6,7 @@ import type { NewPlan } from '../../schemas/plans.ts'
 import type { Outline } from '../domain/plans/outline.ts'
 import type { PlannedWorkout } from '../domain/plans/weeks.ts'
 import { newId } from '../ids.ts'
+import { matchDays } from './matching.ts'
 
 /** A plan with its workouts, as it was stored. */
 export interface StoredPlan extends PlanRow {
@@ -20,8 +22,10 @@ export async function storePlan (
   workouts: PlannedWorkout[]
 ): Promise<StoredPlan> {
   return await transaction(sql, async (sql) => {
+    await lockUser(sql, userId)
     const row = await insertPlan(sql, userId, newId(), plan, outline)
     await upsertWorkouts(sql, userId, row.id, workouts.map(storedOf))
+    await matchDays(sql, userId, [plan.start_date, plan.end_date])
     return { ...row, workouts_count: workouts.length }
   })
 }

@@ -1,7 +1,9 @@
-import { findWorkoutDays, updatePlan, type PlanRow } from '../../db/plans.ts'
+import { dropMatchesOfPlan } from '../../db/matches.ts'
+import { deletePlan, findWorkoutDays, updatePlan, type PlanRow } from '../../db/plans.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { NewPlan, PlanChange } from '../../schemas/plans.ts'
 import { invalid } from '../errors.ts'
+import { withMatching } from './matching.ts'
 
 /** Checks the rules of a plan that its schema cannot express. */
 export function checkPlan ({ start_date, end_date }: Pick<NewPlan, 'start_date' | 'end_date'>): void {
@@ -20,11 +22,40 @@ export async function changePlan (
 ): Promise<PlanRow | undefined> {
   const next = { ...plan, ...change }
   checkPlan(next)
-  const changed = await updatePlan(sql, userId, plan, change)
+  const changed = await updateMatched(sql, userId, plan, change)
   if (changed !== undefined) return changed
   const days = await findWorkoutDays(sql, userId, plan.id)
   if (days === undefined) return undefined
   if (days.first < next.start_date) throw invalid('start_date', `The plan has a workout on ${days.first}: move it first`)
   if (days.last > next.end_date) throw invalid('end_date', `The plan has a workout on ${days.last}: move it first`)
   return undefined
+}
+
+/** The workouts of a draft are matched with nothing: they are again, or no longer, where the status changes. */
+async function updateMatched (
+  sql: Sql,
+  userId: string,
+  plan: PlanRow,
+  change: PlanChange
+): Promise<PlanRow | undefined> {
+  const isDraft = change.status === undefined ? plan.status === 'draft' : change.status === 'draft'
+  if (isDraft === (plan.status === 'draft')) return await updatePlan(sql, userId, plan, change)
+  return await withMatching(sql, userId, {
+    write: async (sql) => {
+      const changed = await updatePlan(sql, userId, plan, change)
+      if (changed !== undefined && isDraft) await dropMatchesOfPlan(sql, userId, plan.id)
+      return changed
+    },
+    daysOf: ({ start_date, end_date }) => [start_date, end_date],
+    read: async (_sql, changed) => changed
+  })
+}
+
+/** Deletes a plan as it was read, with its workouts; undefined if it was changed in between. */
+export async function removePlan (sql: Sql, userId: string, plan: PlanRow): Promise<true | undefined> {
+  return await withMatching(sql, userId, {
+    write: (sql) => deletePlan(sql, userId, plan),
+    daysOf: () => [plan.start_date, plan.end_date],
+    read: async () => true as const
+  })
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { listPhysiologyUntil } from '../../db/physiology.ts'
-import { findPlan } from '../../db/plans.ts'
+import { findPlan, type PlanRow } from '../../db/plans.ts'
 import type { Sql } from '../../db/sql.ts'
 import {
-  deleteWorkout, findWorkout, insertWorkout, updateWorkout, upsertWorkouts, type StoredWorkout, type WorkoutRow
+  deleteWorkout, findWorkout, insertWorkout, listWorkoutsById, updateWorkout, upsertWorkouts, type StoredWorkout,
+  type WorkoutRow
 } from '../../db/workouts.ts'
 import type { NewWorkout, Workout, WorkoutChange, WorkoutUpserts } from '../../schemas/workouts.ts'
 import { settingsOn, type BodySettings, type DatedSettings } from '../domain/physiology.ts'
@@ -14,6 +15,7 @@ import { totalsOf } from '../domain/workouts/totals.ts'
 import { rounded } from '../domain/units.ts'
 import { AppError, invalid, notFound, unfit } from '../errors.ts'
 import { newId } from '../ids.ts'
+import { withMatching } from './matching.ts'
 
 /** A workout with what it means for the runner, and the row it comes from. */
 export interface WorkoutView extends Workout {
@@ -76,12 +78,15 @@ export async function addWorkout (
   planId: string,
   body: NewWorkout
 ): Promise<WorkoutView> {
-  const row = await insertWorkout(sql, userId, planId, storedOf(body, ''))
-  if (row === undefined) {
-    await requireDays(sql, userId, planId, [[body.date, 'date']])
-    throw new AppError('CONFLICT', 'The plan has a workout with this external_id')
-  }
-  return await viewWorkout(sql, userId, row)
+  const workout = storedOf(body, '')
+  const view = await withMatching(sql, userId, {
+    write: (sql) => insertWorkout(sql, userId, planId, workout),
+    daysOf: ({ date }) => [date],
+    read: (sql, { id }) => readWorkout(sql, userId, id)
+  })
+  if (view !== undefined) return view
+  await requireDays(sql, userId, planId, [[body.date, 'date']])
+  throw new AppError('CONFLICT', 'The plan has a workout with this external_id')
 }
 
 /**
@@ -100,8 +105,13 @@ export async function putWorkouts (
     places.set(external_id, index)
   }
   const stored = workouts.map((workout, index) => storedOf(workout, `workouts.${index}.`))
-  const rows = await upsertWorkouts(sql, userId, planId, stored)
-  if (rows.length === 0) {
+  const rows = await withMatching(sql, userId, {
+    write: (sql) => upsertInPlan(sql, userId, planId, stored),
+    // A workout that was moved leaves its former day, which may be any of the plan.
+    daysOf: ({ plan }) => [plan.start_date, plan.end_date],
+    read: (sql, { ids }) => listWorkoutsById(sql, userId, ids)
+  })
+  if (rows === undefined) {
     await requireDays(sql, userId, planId, workouts.map(({ date }, index) => [date, `workouts.${index}.date`]))
     throw new AppError('CONFLICT', 'The plan was changed in between: send the workouts again')
   }
@@ -109,6 +119,17 @@ export async function putWorkouts (
   for (const row of rows) items[places.get(row.external_id as string) as number] = row
   const created = items.filter(({ id }, index) => id === stored[index]?.id).length
   return { created, updated: items.length - created, items: await viewWorkouts(sql, userId, items) }
+}
+
+async function upsertInPlan (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  workouts: StoredWorkout[]
+): Promise<{ plan: PlanRow, ids: string[] } | undefined> {
+  const plan = await findPlan(sql, userId, planId)
+  const rows = plan === undefined ? [] : await upsertWorkouts(sql, userId, planId, workouts)
+  return plan === undefined || rows.length === 0 ? undefined : { plan, ids: rows.map(({ id }) => id) }
 }
 
 /**
@@ -125,13 +146,20 @@ export async function changeWorkout (
   const steps = stepsOf(change, '')
   const next: WorkoutRow = { ...row, ...fields, ...(steps === undefined ? {} : { steps }) }
   if (change.date !== undefined) await requireDays(sql, userId, row.plan_id, [[change.date, 'date']])
-  const changed = await updateWorkout(sql, userId, next)
-  return changed === undefined ? undefined : await viewWorkout(sql, userId, changed)
+  return await withMatching(sql, userId, {
+    write: (sql) => updateWorkout(sql, userId, next),
+    daysOf: ({ date }) => [row.date, date],
+    read: (sql, { id }) => readWorkout(sql, userId, id)
+  })
 }
 
 /** Deletes a workout as it was read; undefined if it was changed in between. */
 export async function removeWorkout (sql: Sql, userId: string, { row }: WorkoutView): Promise<true | undefined> {
-  return await deleteWorkout(sql, userId, row)
+  return await withMatching(sql, userId, {
+    write: (sql) => deleteWorkout(sql, userId, row),
+    daysOf: () => [row.date],
+    read: async () => true as const
+  })
 }
 
 /** `path`: of the workout in the body. */

@@ -273,10 +273,10 @@ t.test('a total that cannot be told is the given one, otherwise null', async (t)
     distanceM: null, durationS: 3600, load: null
   })
   t.same(totalsOf(planned({ kind: 'tempo', planned_duration_s: 3600 }), FIT), {
-    distanceM: 14_400, durationS: 3600, load: 100
+    distanceM: null, durationS: 3600, load: 100
   })
   t.same(totalsOf(planned({ kind: 'tempo', planned_distance_m: 14_400 }), FIT), {
-    distanceM: 14_400, durationS: 3600, load: 100
+    distanceM: 14_400, durationS: null, load: 100
   })
   t.same(totalsOf(planned({ planned_distance_m: 14_400, planned_duration_s: 7200 }), FIT), {
     distanceM: 14_400, durationS: 7200, load: 50

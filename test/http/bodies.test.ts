@@ -17,15 +17,17 @@ const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' 
 
 t.test('a DELETE without a body is accepted with any content type', async (t) => {
   const ann = await runner()
+  const workout = async (): Promise<string> => {
+    const plan = await ann.call('POST', '/plans', PLAN)
+    return (await ann.call('POST', `/plans/${plan.body.id}/workouts`, WORKOUT)).body.id
+  }
   const make: Record<string, () => Promise<string>> = {
     '/api/v1/plans/': async () => (await ann.call('POST', '/plans', PLAN)).body.id,
     '/api/v1/api-keys/': async () => (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.id,
     '/api/v1/me/physiology/': async () =>
       (await ann.call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })).body.id,
-    '/api/v1/workouts/': async () => {
-      const plan = await ann.call('POST', '/plans', PLAN)
-      return (await ann.call('POST', `/plans/${plan.body.id}/workouts`, WORKOUT)).body.id
-    },
+    '/api/v1/workouts/': workout,
+    '/api/v1/workouts/{workout_id}/activity': async () => `${await workout()}/activity`,
     '/api/v1/activities/': async () => (await ann.call('POST', '/activities', RUN)).body.id,
     '/api/v1/activities/{activity_id}/crop': async () => `${(await ann.call('POST', '/activities', RUN)).body.id}/crop`,
     '/api/v1/gear/': async () => (await ann.call('POST', '/gear', { name: 'Shoes' })).body.id,

@@ -113,6 +113,7 @@ const OPERATION_IDS = [
   'getActivity',
   'getActivityStreams',
   'getActivityZones',
+  'getCalendar',
   'getFitness',
   'getGear',
   'getGoal',
@@ -121,12 +122,14 @@ const OPERATION_IDS = [
   'getLoadChart',
   'getMetrics',
   'getPlan',
+  'getPlanCompliance',
   'getRecords',
   'getServiceInfo',
   'getVolume',
   'getVolumeChart',
   'getWorkout',
   'importActivity',
+  'linkActivity',
   'listActivities',
   'listActivityBestEfforts',
   'listActivityLaps',
@@ -144,6 +147,7 @@ const OPERATION_IDS = [
   'refreshSession',
   'registerAccount',
   'uncropActivity',
+  'unlinkActivity',
   'updateAccount',
   'updateActivity',
   'updateGear',
@@ -154,7 +158,7 @@ const OPERATION_IDS = [
 
 t.test('the document is OpenAPI 3.1, and every operation in it is named as a method and described', async (t) => {
   t.same(structureProblems(document), [])
-  t.same(operations.map(({ operation }) => operation.operationId).sort(), OPERATION_IDS.toSorted())
+  t.same(operations.map(({ operation }) => operation.operationId).sort(), OPERATION_IDS)
   for (const field of ['summary', 'description'] as const) {
     const texts = operations.map(({ operation }) => operation[field] as string)
     t.equal(new Set(texts).size, texts.length, `each ${field} is of one operation`)

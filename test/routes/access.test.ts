@@ -33,6 +33,9 @@ const GENERATED = {
   current_weekly_distance_m: 30_000,
   runs_per_week: 4
 }
+const RUN = { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 }
+/** What links a workout to an activity of the same runner. */
+const LINK = { activity_id: '' }
 const WORKOUT = { date: '2026-01-06', kind: 'easy', name: 'Easy run', planned_distance_m: 8000 }
 const PHYSIOLOGY = { valid_from: '2026-01-05', max_heart_rate_bpm: 190 }
 const GOAL = { metric: 'distance', period: 'week', target: 50_000 }
@@ -49,6 +52,7 @@ const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   plan_id: async ({ call }) => made(await call('POST', '/plans', PLAN)).id,
   workout_id: async ({ call }) => {
     const { id } = made(await call('POST', '/plans', PLAN))
+    LINK.activity_id = made(await call('POST', '/activities', RUN)).id
     return made(await call('POST', `/plans/${id}/workouts`, WORKOUT)).id
   },
   key_id: async ({ call }) => made(await call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).id,
@@ -72,6 +76,8 @@ const CALLS: Record<string, Call> = {
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },
   'POST /api/v1/plans/{plan_id}/workouts': { payload: WORKOUT },
   'PUT /api/v1/plans/{plan_id}/workouts': { payload: { workouts: [{ ...WORKOUT, external_id: 'w-1' }] } },
+  'PUT /api/v1/workouts/{workout_id}/activity': { payload: LINK },
+  'GET /api/v1/calendar': { query: 'from=2026-01-05&to=2026-01-11' },
   'PATCH /api/v1/workouts/{workout_id}': { payload: { name: 'Easier run' } },
   'POST /api/v1/activities': { payload: { sport: 'running', start_time: '2026-01-05T07:00:00Z', elapsed_s: 1800 } },
   'PATCH /api/v1/activities/{activity_id}': { payload: { name: 'Morning run' } },

@@ -90,11 +90,7 @@ function totalsOfFigures (
   const load = threshold === null || seconds === null || speed === null || kind === 'cross'
     ? null
     : runningStress(seconds, speed, threshold)
-  return {
-    distanceM: distanceM ?? (seconds === null || usual === null ? null : seconds * usual),
-    durationS: seconds,
-    load
-  }
+  return { distanceM, durationS, load }
 }
 
 /** The time, distance and heart rate of a step, as far as they can be told. */

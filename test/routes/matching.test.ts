@@ -1,0 +1,196 @@
+import { v7 as uuidv7 } from 'uuid'
+import t from 'tap'
+import { startService, type Runner } from '../harness/service.ts'
+
+const { runner } = await startService(t)
+
+function inDays (days: number): string {
+  return new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+}
+
+const PLAN = { name: 'Plan', start_date: inDays(-30), end_date: inDays(30), status: 'active' }
+
+async function planOf ({ call }: Runner, fields: object = {}): Promise<string> {
+  return (await call('POST', '/plans', { ...PLAN, ...fields })).body.id
+}
+
+async function workoutOn ({ call }: Runner, plan: string, day: number, fields: object = {}): Promise<string> {
+  const { status, body } = await call('POST', `/plans/${plan}/workouts`, {
+    date: inDays(day), kind: 'easy', name: 'Run', planned_duration_s: 1800, ...fields
+  })
+  if (status !== 201) throw new Error(JSON.stringify(body))
+  return body.id
+}
+
+async function runOn ({ call }: Runner, day: number, fields: object = {}): Promise<any> {
+  const { status, body } = await call('POST', '/activities', {
+    sport: 'running', start_time: `${inDays(day)}T07:00:00Z`, elapsed_s: 1800, distance_m: 5000, ...fields
+  })
+  if (status !== 201) throw new Error(JSON.stringify(body))
+  return body
+}
+
+async function linkOf ({ call }: Runner, workoutId: string): Promise<any> {
+  const { body: { activity_id, match } } = await call('GET', `/workouts/${workoutId}`)
+  return { activity_id, match }
+}
+
+/** As long after its start as the given seconds, one point a second at 2.8 m/s. */
+function gpx (day: number, seconds: number): string {
+  const start = Date.parse(`${inDays(day)}T07:00:00Z`)
+  const points = Array.from({ length: seconds + 1 }, (_, i) =>
+    `<trkpt lat="${48 + i * 2.5e-5}" lon="2"><time>${new Date(start + i * 1000).toISOString()}</time></trkpt>`)
+  return `<gpx version="1.1" creator="test" xmlns="http://www.topografix.com/GPX/1/1"><trk><type>running</type><trkseg>${points.join('')}</trkseg></trk></gpx>`
+}
+
+t.test('a run that is entered or imported finds its workout, and says why', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann)
+  const [first, second] = [await workoutOn(ann, plan, -3), await workoutOn(ann, plan, -1)]
+  const entered = await runOn(ann, -3)
+  t.match(entered, { workout_id: first, match: { by: 'rule', reason: 'On the planned day, 100 % of the planned duration' } })
+  t.match(await linkOf(ann, first), { activity_id: entered.id, match: { by: 'rule' } })
+  const { status, body } = await ann.call('POST', '/activities/import', gpx(-1, 900), { 'content-type': 'application/gpx+xml' })
+  t.equal(status, 201)
+  t.match(body.activity, { workout_id: second, match: { by: 'rule', reason: /^On the planned day, 50 %/ } })
+  const read = await ann.call('GET', `/activities/${entered.id}`)
+  t.equal(read.body.workout_id, first)
+})
+
+t.test('a workout that is added finds a run that was done', async (t) => {
+  const ann = await runner()
+  const done = await runOn(ann, -2)
+  const before = await ann.call('GET', `/activities/${done.id}`)
+  const plan = await planOf(ann)
+  const workout = await workoutOn(ann, plan, -2)
+  t.equal((await linkOf(ann, workout)).activity_id, done.id)
+  const after = await ann.call('GET', `/activities/${done.id}`)
+  t.equal(after.body.workout_id, workout)
+  t.not(after.headers.etag, before.headers.etag, 'the entity tag changes with the match')
+  await ann.call('PATCH', `/workouts/${workout}`, { date: inDays(-20) })
+  t.equal((await linkOf(ann, workout)).activity_id, null, 'a workout that is moved away is matched no longer')
+  t.equal((await ann.call('GET', `/activities/${done.id}`)).body.workout_id, null)
+  await ann.call('PUT', `/plans/${plan}/workouts`, {
+    workouts: [{ date: inDays(-1), kind: 'easy', name: 'Bulk', external_id: 'b' }]
+  })
+  t.equal((await ann.call('GET', `/activities/${done.id}`)).body.match.reason, 'A day early, of the same sport')
+})
+
+t.test('a run of a neighbouring day gives its workout up when the right one arrives, unless a person linked it', async (t) => {
+  for (const byHand of [false, true]) {
+    const ann = await runner()
+    const plan = await planOf(ann)
+    const workout = await workoutOn(ann, plan, -5)
+    const early = await runOn(ann, -6)
+    t.match(await linkOf(ann, workout), { activity_id: early.id, match: { by: 'rule', reason: /^A day early/ } })
+    if (byHand) {
+      const linked = await ann.call('PUT', `/workouts/${workout}/activity`, { activity_id: early.id })
+      t.match([linked.status, linked.body.match], [200, { by: 'person', reason: 'Linked by hand' }])
+    }
+    const right = await runOn(ann, -5)
+    t.equal((await linkOf(ann, workout)).activity_id, byHand ? early.id : right.id)
+    t.equal((await ann.call('GET', `/activities/${byHand ? right.id : early.id}`)).body.workout_id, null)
+  }
+})
+
+t.test('what a person decided is not overruled', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann)
+  const workout = await workoutOn(ann, plan, -5)
+  const done = await runOn(ann, -5)
+  t.equal((await ann.call('DELETE', `/workouts/${workout}/activity`)).status, 204)
+  t.match(await linkOf(ann, workout), { activity_id: null, match: { by: 'person', reason: 'Unlinked by hand' } })
+  const other = await workoutOn(ann, plan, -5)
+  await ann.call('PATCH', `/workouts/${workout}`, { planned_duration_s: 1799, date: inDays(-4) })
+  await runOn(ann, -4, { start_time: `${inDays(-4)}T18:00:00Z` })
+  t.equal((await linkOf(ann, workout)).activity_id, null)
+  t.not((await linkOf(ann, other)).activity_id, done.id, 'nor is the activity matched again')
+  t.equal((await ann.call('GET', `/activities/${done.id}`)).body.workout_id, null)
+
+  const again = await ann.call('PUT', `/workouts/${workout}/activity`, { activity_id: done.id })
+  t.match([again.status, again.body.activity_id], [200, done.id])
+  const elsewhere = await ann.call('PUT', `/workouts/${other}/activity`, { activity_id: done.id })
+  t.match([elsewhere.status, elsewhere.body.error_code, elsewhere.body.details], [409, 'CONFLICT', { workout_id: workout }])
+  t.equal((await ann.call('PUT', `/workouts/${workout}/activity`, { activity_id: uuidv7() })).status, 404)
+  await ann.call('DELETE', `/activities/${done.id}`)
+  t.match(await linkOf(ann, workout), { activity_id: /./ }, 'with the activity, the decision about it is gone')
+})
+
+t.test('links are their owner’s alone', async (t) => {
+  const [ann, bob] = [await runner(), await runner()]
+  const workout = await workoutOn(ann, await planOf(ann), -5)
+  const theirs = await runOn(bob, -5)
+  t.equal(theirs.workout_id, null)
+  t.equal((await ann.call('PUT', `/workouts/${workout}/activity`, { activity_id: theirs.id })).status, 404)
+  t.equal((await bob.call('PUT', `/workouts/${workout}/activity`, { activity_id: theirs.id })).status, 404)
+  t.equal((await bob.call('DELETE', `/workouts/${workout}/activity`)).status, 404)
+})
+
+t.test('the workouts of a draft are matched with nothing, until it is one no longer', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann, { status: 'draft' })
+  const workout = await workoutOn(ann, plan, -5)
+  const done = await runOn(ann, -5)
+  t.equal(done.workout_id, null)
+  await ann.call('PATCH', `/plans/${plan}`, { status: 'active' })
+  t.equal((await linkOf(ann, workout)).activity_id, done.id)
+  await ann.call('PATCH', `/plans/${plan}`, { status: 'archived' })
+  t.equal((await linkOf(ann, workout)).activity_id, done.id)
+  await ann.call('PATCH', `/plans/${plan}`, { status: 'draft' })
+  t.equal((await linkOf(ann, workout)).activity_id, null)
+})
+
+t.test('activities stay where a plan is deleted, and serve the next one', async (t) => {
+  const ann = await runner()
+  const [one, two] = [await planOf(ann), await planOf(ann)]
+  const near = await workoutOn(ann, one, -5)
+  const far = await workoutOn(ann, two, -5, { planned_duration_s: 5400 })
+  const done = await runOn(ann, -5)
+  t.equal(done.workout_id, near, 'of overlapping plans, the nearest in duration')
+  t.equal((await ann.call('DELETE', `/plans/${one}`)).status, 204)
+  const kept = await ann.call('GET', `/activities/${done.id}`)
+  t.match([kept.status, kept.body.workout_id], [200, far])
+  await ann.call('DELETE', `/workouts/${far}`)
+  t.equal((await ann.call('GET', `/activities/${done.id}`)).body.workout_id, null)
+})
+
+t.test('compliance counts what was planned, done, missed and not planned', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann)
+  const [on, early, missed, next] = [
+    await workoutOn(ann, plan, -10), await workoutOn(ann, plan, -6), await workoutOn(ann, plan, -3),
+    await workoutOn(ann, plan, 5)
+  ]
+  await runOn(ann, -10, { elapsed_s: 1500 })
+  await runOn(ann, -7)
+  const unplanned = await runOn(ann, -13)
+  const { status, body } = await ann.call('GET', `/plans/${plan}/compliance`)
+  t.equal(status, 200)
+  t.match(body.totals, { planned: 4, on_time: 1, shifted: 1, mean_shift_days: 1, missed: 1, unplanned: 1, upcoming: 1 })
+  t.equal(body.totals.done_distance_m, 15_000)
+  const of = (id: string): any => body.workouts.find(({ workout_id }: { workout_id: string }) => workout_id === id)
+  t.match(of(on), { status: 'on_time', shift_days: 0, ratio: { duration: 0.8333 }, band: 'green' })
+  t.match(of(early), { status: 'shifted', shift_days: -1, band: 'green' })
+  t.match(of(missed), { status: 'missed', activity_id: null, band: 'red' })
+  t.match(of(next), { status: 'upcoming', band: null })
+  t.equal(unplanned.workout_id, null)
+  for (const week of body.weeks) t.equal(new Date(week.start_date).getUTCDay(), 1)
+})
+
+t.test('the calendar has every day, with what is planned and done on it', async (t) => {
+  const ann = await runner()
+  await ann.call('PATCH', '/me', { timezone: 'Pacific/Auckland' })
+  const workout = await workoutOn(ann, await planOf(ann), -5)
+  const done = await runOn(ann, -6, { start_time: `${inDays(-6)}T18:00:00Z` })
+  t.equal(done.local_date, inDays(-5), 'the runner’s day, not that of UTC')
+  const { status, body } = await ann.call('GET', `/calendar?from=${inDays(-7)}&to=${inDays(-4)}`)
+  t.equal(status, 200)
+  t.same(body.days.map(({ date }: { date: string }) => date), [-7, -6, -5, -4].map(inDays))
+  t.match(body.days[2].workouts, [{ id: workout, activity_id: done.id }])
+  t.match(body.days[2].activities, [{ id: done.id, workout_id: workout }])
+  t.match(body.days[1], { workouts: [], activities: [] })
+  for (const [query, expected] of [
+    ['from=2026-01-01', 422], ['from=2026-01-02&to=2026-01-01', 400], ['from=2026-01-01&to=2027-01-02', 400],
+    ['from=2026-01-01&to=2027-01-01', 200], ['from=2026-01-01&to=x', 422]
+  ] as const) t.equal((await ann.call('GET', `/calendar?${query}`)).status, expected, query)
+})
