@@ -1,17 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { findPlan } from '../db/plans.ts'
 import { listWorkouts } from '../db/workouts.ts'
-import { NoContent } from '../schemas/common.ts'
+import { NoContent, NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { PlanParams } from '../schemas/plans.ts'
 import {
-  ActivityLink, NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutPage, WorkoutParams, WorkoutQuery,
-  WorkoutUpserts
+  ActivityLink, NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutFileQuery, WorkoutPage, WorkoutParams,
+  WorkoutQuery, WorkoutUpserts
 } from '../schemas/workouts.ts'
 import { notFound } from '../src/errors.ts'
 import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
-import { representation, requireMatch, validators, writeOptimistically } from '../src/http/etag.ts'
+import { isNotModified, representation, requireMatch, validators, writeOptimistically } from '../src/http/etag.ts'
+import { writeWorkoutFit } from '../src/domain/workouts/write-fit.ts'
+import { readWatchWorkout } from '../src/workflows/workout-files.ts'
 import { linkActivity, unlinkActivity } from '../src/workflows/matching.ts'
 import {
   addWorkout, changeWorkout, putWorkouts, readWorkout, removeWorkout, viewWorkouts
@@ -132,6 +135,38 @@ export const workoutRoutes: FastifyPluginAsyncTypebox = async (app) => {
     )
     return noContent()
   }))
+
+  app.get('/:workout_id/file', {
+    schema: {
+      operationId: 'downloadWorkoutFile',
+      summary: 'Download a workout for a watch',
+      description:
+        'The workout as a FIT workout file, or as JSON, with the ranges that its targets mean on its day. A workout ' +
+        'without steps is one step.',
+      tags: ['Workouts'],
+      produces: ['application/vnd.ant.fit', 'application/json'],
+      params: WorkoutParams,
+      querystring: WorkoutFileQuery,
+      response: {
+        200: Type.Unsafe<Buffer>({ type: 'string', format: 'binary', description: 'The file' }),
+        304: NotModified,
+        ...errors(401, 404, 422, 429)
+      }
+    }
+  }, async (request, reply) => {
+    const { sql, user, params: { workout_id }, query: { format } } = request
+    const { workout, watch } = await readWatchWorkout(sql, user.id, workout_id)
+    const headers = validators({ id: workout.id, revision: `${workout.revision}-${format}` })
+    reply.headers(headers)
+    if (isNotModified(request, headers.etag)) return reply.code(304).send(undefined as never)
+    const bytes = format === 'fit'
+      ? Buffer.from(writeWorkoutFit(watch))
+      : Buffer.from(JSON.stringify({ ...watch, description: workout.description, steps_text: workout.steps_text }))
+    return reply
+      .type(format === 'fit' ? 'application/vnd.ant.fit' : 'application/json; charset=utf-8')
+      .header('content-disposition', `attachment; filename="${workout.date}-${workout.kind}.${format}"`)
+      .send(bytes)
+  })
 
   app.put('/:workout_id/activity', {
     schema: {

@@ -167,3 +167,7 @@ export const WorkoutParams = Type.Object({ workout_id: Id })
 export const WorkoutPage = page(Workout)
 
 export const ActivityLink = Type.Object({ activity_id: Id }, { additionalProperties: false })
+
+export const WorkoutFileQuery = Type.Object({
+  format: Type.Unsafe<'fit' | 'json'>({ type: 'string', enum: ['fit', 'json'], default: 'fit' })
+}, { additionalProperties: false })

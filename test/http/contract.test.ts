@@ -106,6 +106,7 @@ const OPERATION_IDS = [
   'deletePlan',
   'deleteWorkout',
   'downloadActivityFile',
+  'downloadWorkoutFile',
   'exportAccount',
   'exportActivity',
   'generatePlan',

@@ -265,3 +265,25 @@ t.test('a plan takes its workouts along when it is deleted', async (t) => {
   t.equal((await ann.call('DELETE', `/plans/${plan}`)).status, 204)
   t.equal((await ann.call('GET', `/workouts/${workout.id}`)).status, 404)
 })
+
+t.test('a workout is downloaded as a FIT file or as JSON', async (t) => {
+  const [ann, bob] = [await runner(), await runner()]
+  const plan = await planOf(ann)
+  const { body: workout } = await ann.call('POST', `/plans/${plan}/workouts`, {
+    date: '2026-01-06', kind: 'interval', name: 'Intervals', steps_text: TEXT
+  })
+  const fit = await ann.call('GET', `/workouts/${workout.id}/file?format=fit`)
+  t.match([fit.status, fit.headers['content-type']], [200, 'application/vnd.ant.fit'])
+  t.match(fit.headers['content-disposition'], 'attachment; filename="2026-01-06-interval.fit"')
+  t.equal(fit.raw.subarray(8, 12).toString(), '.FIT')
+  const etag = String(fit.headers.etag)
+  t.equal((await ann.call('GET', `/workouts/${workout.id}/file`, undefined, { 'if-none-match': etag })).status, 304)
+  const json = await ann.call('GET', `/workouts/${workout.id}/file?format=json`)
+  t.match(json.body, { name: 'Intervals', sport: 'running', steps: workout.steps, steps_text: TEXT })
+  const { body: plain } = await ann.call('POST', `/plans/${plan}/workouts`, EASY)
+  t.match((await ann.call('GET', `/workouts/${plain.id}/file?format=json`)).body.steps, [
+    { type: 'step', end: { type: 'distance', value: 8000 } }
+  ])
+  t.equal((await ann.call('GET', `/workouts/${workout.id}/file?format=gpx`)).status, 422)
+  t.equal((await bob.call('GET', `/workouts/${workout.id}/file`)).status, 404)
+})

@@ -142,7 +142,7 @@ function rise (metres: number | null): number | undefined {
 }
 
 /** As much of a text as a field can hold. */
-function fitText (text: string | null): string | undefined {
+export function fitText (text: string | null): string | undefined {
   if (text === null) return undefined
   let fitting = ''
   let bytes = 0
