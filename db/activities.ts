@@ -44,15 +44,15 @@ export interface ActivityFilter {
 }
 
 /** The workout that an activity belongs to, and why. */
-const linked = fragment`
-  (select m.workout_id from workout_activities m where m.user_id = a.user_id and m.activity_id = a.activity_id) as workout_id,
+const linked = (userId: string) => fragment`
+  (select m.workout_id from workout_activities m where m.user_id = ${userId} and m.activity_id = a.activity_id) as workout_id,
   (
     select jsonb_build_object('by', m.matched_by, 'reason', m.reason)
-    from workout_activities m where m.user_id = a.user_id and m.activity_id = a.activity_id
+    from workout_activities m where m.user_id = ${userId} and m.activity_id = a.activity_id
   ) as match
 `
 
-const columns = fragment`
+const columns = (userId: string) => fragment`
   a.activity_id as id, a.sport, a.sub_sport, a.name, a.start_time, a.timezone, a.local_date,
   a.distance_m, a.elapsed_s, a.moving_s, a.elevation_gain_m, a.elevation_loss_m,
   a.average_heart_rate_bpm, a.max_heart_rate_bpm, a.average_cadence_spm, a.average_pace_s_per_km, a.grade_adjusted_pace_s_per_km,
@@ -60,7 +60,7 @@ const columns = fragment`
     then jsonb_build_object('threshold_m', a.elevation_threshold_m, 'source', a.elevation_source)
   end as elevation,
   case when a.crop_from_s is not null then jsonb_build_object('from_s', a.crop_from_s, 'to_s', a.crop_to_s) end as crop,
-  a.load, a.load_model, a.perceived_effort, a.is_race, a.gear_id, a.notes, ${linked},
+  a.load, a.load_model, a.perceived_effort, a.is_race, a.gear_id, a.notes, ${linked(userId)},
   jsonb_build_object(
     'format', a.format, 'device', a.device_name, 'file_name', r.file_name, 'size_bytes', r.size_bytes, 'sha256', encode(r.sha256, 'hex')
   ) as source,
@@ -83,7 +83,7 @@ export async function listActivities (
 ): Promise<ActivityRow[]> {
   const { from, to, sport, min_distance_m, max_distance_m, is_race, gear_id, q, limit } = filter
   return await sql<ActivityRow>`/* listActivities */
-    select ${columns}
+    select ${columns(userId)}
     from ${withSource}
     where a.user_id = ${userId}
       ${after === undefined ? fragment`` : fragment`and (a.start_time, a.activity_id) < (${after.start_time}::timestamptz, ${after.id}::uuid)`}
@@ -102,7 +102,7 @@ export async function listActivities (
 
 export async function findActivity (sql: Sql, userId: string, activityId: string): Promise<ActivityRow | undefined> {
   const [activity] = await sql<ActivityRow>`/* findActivity */
-    select ${columns} from ${withSource} where a.user_id = ${userId} and a.activity_id = ${activityId}
+    select ${columns(userId)} from ${withSource} where a.user_id = ${userId} and a.activity_id = ${activityId}
   `
   return activity
 }
@@ -114,7 +114,7 @@ export async function listActivitiesOfRecording (
   recordingId: string
 ): Promise<ActivityRow[]> {
   return await sql<ActivityRow>`/* listActivitiesOfRecording */
-    select ${columns} from ${withSource}
+    select ${columns(userId)} from ${withSource}
     where a.user_id = ${userId} and a.recording_id = ${recordingId}
     order by a.activity_id
   `
@@ -183,7 +183,7 @@ export async function findActivityToChange (
   gearId: string | null
 ): Promise<ChangeableActivity | undefined> {
   const [activity] = await sql<ChangeableActivity>`/* findActivityToChange */
-    select ${columns}, a.exertion, ${settings},
+    select ${columns(userId)}, a.exertion, ${settings},
       ${gearId}::uuid is null or exists (select from gear g where g.user_id = u.user_id and g.gear_id = ${gearId}) as has_gear
     from ${withSource} join users u on u.user_id = a.user_id
     where a.user_id = ${userId} and a.activity_id = ${activityId}
@@ -224,7 +224,7 @@ export async function insertActivity (
       where ${typeof a.gear_id !== 'string'} or exists (select from chosen)
       returning *
     )
-    select ${columns} from ${stored}
+    select ${columns(userId)} from ${stored}
   `
   return row
 }
@@ -246,7 +246,7 @@ export async function updateActivity (sql: Sql, userId: string, next: ActivityRo
         and (${next.gear_id}::uuid is null or exists (select from chosen))
       returning *
     )
-    select ${columns} from ${stored}
+    select ${columns(userId)} from ${stored}
   `
   return row
 }

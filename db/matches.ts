@@ -60,7 +60,7 @@ export async function listMatchableActivities (
   return await sql<MatchableActivity>`/* listMatchableActivities */
     select a.activity_id as id, a.local_date, a.sport, a.distance_m, a.moving_s, m.workout_id,
       exists (
-        select from declined_activities d where d.user_id = a.user_id and d.activity_id = a.activity_id
+        select from declined_activities d where d.user_id = ${userId} and d.activity_id = a.activity_id
       ) as is_declined
     from activities a
       left join workout_activities m on m.user_id = a.user_id and m.activity_id = a.activity_id
@@ -205,7 +205,7 @@ export async function listPlanActivities (
     where a.user_id = ${userId} and a.local_date between ${start_date}::date and ${end_date}::date
       and a.sport = 'running'
       and not exists (
-        select from workout_activities m where m.user_id = a.user_id and m.activity_id = a.activity_id
+        select from workout_activities m where m.user_id = ${userId} and m.activity_id = a.activity_id
       )
     limit ${limit}
   `

@@ -144,7 +144,7 @@ export const workoutRoutes: FastifyPluginAsyncTypebox = async (app) => {
         'The workout as a FIT workout file, or as JSON, with the ranges that its targets mean on its day. A workout ' +
         'without steps is one step.',
       tags: ['Workouts'],
-      produces: ['application/vnd.ant.fit', 'application/json'],
+      produces: ['application/vnd.ant.fit'],
       params: WorkoutParams,
       querystring: WorkoutFileQuery,
       response: {
