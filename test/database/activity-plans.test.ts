@@ -3,8 +3,10 @@ import { bind } from '../../db/driver/bind.ts'
 import {
   deleteActivity, findActivity, findActivityToChange, insertActivity, listActivities, updateActivity
 } from '../../db/activities.ts'
+import { findCalendar, sumDays, sumLoads } from '../../db/analytics.ts'
 import { clearDefaultGear, deleteGear, findGear, listGear, updateGear } from '../../db/gear.ts'
 import { deleteGoal, findGoal, listGoals, sumGoals, updateGoal } from '../../db/goals.ts'
+import { listFastest, listFastestOf, listRaces, listRecordHistory } from '../../db/records.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { startService } from '../harness/service.ts'
 
@@ -41,7 +43,7 @@ async function plansOf (work: (sql: Sql) => Promise<unknown>): Promise<Array<{ n
   return plans
 }
 
-t.test('every statement about activities, gear and goals is one that reads by an index', async (t) => {
+t.test('every statement about activities, analytics, gear and goals is one that reads by an index', async (t) => {
   const ann = await runner()
   const gear = (await ann.call('POST', '/gear', { name: 'Shoes', is_default: true })).body
   const { body: { id } } = await ann.call('POST', '/activities', RUN)
@@ -66,7 +68,11 @@ t.test('every statement about activities, gear and goals is one that reads by an
     select user_id, gen_random_uuid(), 'running', at, 'UTC', at::date, 10000, 3000, 'manual', gear_id
     from shoes, generate_series(timestamptz '2024-01-01', '2024-01-10', '1 day') at
   `
-  for (const table of ['users', 'activities', 'gear', 'goals']) {
+  await database.sql`/* fillEfforts */
+    insert into best_efforts (user_id, activity_id, distance_m, formula_version, elapsed_s, start_s)
+    select a.user_id, a.activity_id, d, 1, d / 4, 0 from activities a, unnest('{1000, 5000}'::float8[]) d
+  `
+  for (const table of ['users', 'activities', 'gear', 'goals', 'best_efforts']) {
     await transaction(database.sql, async (sql) => {
       const parts = [`/* analyze */ analyze ${table}`]
       await sql(Object.assign(parts, { raw: parts }) as never)
@@ -76,6 +82,7 @@ t.test('every statement about activities, gear and goals is one that reads by an
   const activity = await findActivity(database.sql, user, id)
   const [shoes] = await listGear(database.sql, user, { limit: 1 })
   const [wish] = await listGoals(database.sql, user, 1)
+  const days = { from: '2026-01-01', to: '2026-12-31' }
   const byHand = { format: 'manual', recording_id: null, device_name: null, exertion: null, gear_id: undefined }
   const statements: Record<string, (sql: Sql) => Promise<unknown>> = {
     listActivities: (sql) => listActivities(sql, user, { limit: 50 }),
@@ -95,7 +102,14 @@ t.test('every statement about activities, gear and goals is one that reads by an
     findGoal: (sql) => findGoal(sql, user, goal.id),
     updateGoal: (sql) => updateGoal(sql, user, wish!),
     deleteGoal: (sql) => deleteGoal(sql, user, wish!),
-    sumGoals: (sql) => sumGoals(sql, user, [{ id: goal.id, from: '2026-02-23', to: '2026-03-01' }])
+    sumGoals: (sql) => sumGoals(sql, user, [{ id: goal.id, from: '2026-02-23', to: '2026-03-01' }]),
+    findCalendar: (sql) => findCalendar(sql, user),
+    sumDays: (sql) => sumDays(sql, user, days),
+    sumLoads: (sql) => sumLoads(sql, user, days.from, days.to),
+    listFastest: (sql) => listFastest(sql, user, [1000, 5000], 10),
+    listFastestOf: (sql) => listFastestOf(sql, user, days, 10),
+    listRecordHistory: (sql) => listRecordHistory(sql, user),
+    listRaces: (sql) => listRaces(sql, user, days, 10)
   }
   for (const [title, work] of Object.entries(statements)) {
     const plans = await plansOf(work)
@@ -108,6 +122,8 @@ t.test('every statement about activities, gear and goals is one that reads by an
     (await plansOf(work)).flatMap(({ nodes }) => nodes.map((node) => node['Index Name']))
   t.ok((await indexesOf(statements['listActivities with gear']!)).includes('activities_by_gear'))
   t.ok((await indexesOf(statements.listGear!)).includes('activities_by_gear'))
-  t.ok((await indexesOf(statements.sumGoals!)).includes('activities_by_day'))
+  for (const name of ['sumGoals', 'sumDays', 'sumLoads']) {
+    t.ok((await indexesOf(statements[name]!)).includes('activities_by_local_date'), name)
+  }
   t.ok((await indexesOf(statements.listActivities!)).includes('activities_newest'))
 })
