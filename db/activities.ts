@@ -107,7 +107,7 @@ export async function findActivity (sql: Sql, userId: string, activityId: string
   return activity
 }
 
-/** The activities of one recording, in the order of the file. */
+/** The activities of one recording, in the order of the file; that which it was replaced in belongs to them. */
 export async function listActivitiesOfRecording (
   sql: Sql,
   userId: string,
@@ -115,21 +115,26 @@ export async function listActivitiesOfRecording (
 ): Promise<ActivityRow[]> {
   return await sql<ActivityRow>`/* listActivitiesOfRecording */
     select ${columns(userId)} from ${withSource}
-    where a.user_id = ${userId} and a.recording_id = ${recordingId}
+    where a.user_id = ${userId} and (
+      a.recording_id = ${recordingId}
+      or a.activity_id = (select o.replaced_in from recordings o where o.user_id = ${userId} and o.recording_id = ${recordingId})
+    )
     order by a.activity_id
   `
 }
 
 /**
  * An activity that is probably the given one: of the same sport and over most of its time, or of another sport at the
- * same time and over the same distance, as formats know few sports.
+ * same time and over the same distance, as formats know few sports. With `orPart` also one that lies within it,
+ * however short. `share`: how much of the given time it has.
  */
 export async function findOverlapping (
   sql: Sql,
   userId: string,
-  { sport, start_time, elapsed_s, distance_m }: Pick<Activity, 'sport' | 'start_time' | 'elapsed_s' | 'distance_m'>
-): Promise<string | undefined> {
-  const [row] = await sql<{ id: string }>`/* findOverlapping */
+  { sport, start_time, elapsed_s, distance_m }: Pick<Activity, 'sport' | 'start_time' | 'elapsed_s' | 'distance_m'>,
+  { orPart = false }: { orPart?: boolean } = {}
+): Promise<{ id: string, share: number } | undefined> {
+  const [row] = await sql<{ id: string, share: number }>`/* findOverlapping */
     with asked as (
       select ${start_time}::timestamptz as start, ${elapsed_s}::float8 as elapsed_s, ${distance_m}::float8 as distance_m
     ),
@@ -144,13 +149,14 @@ export async function findOverlapping (
       where a.user_id = ${userId} and a.elapsed_s is not null
         and a.start_time > asked.start - interval '1 day' and a.start_time < asked.start + interval '1 day'
     )
-    select activity_id as id from near
+    select activity_id as id, round((shared_s / greatest(asked_s, 1))::numeric, 4)::float8 as share from near
     where (same_sport and shared_s >= 0.8 * least(elapsed_s, asked_s) and shared_s >= 0.5 * greatest(elapsed_s, asked_s))
       or (same_distance and shared_s >= 0.95 * greatest(elapsed_s, asked_s))
+      or (${orPart} and same_sport and elapsed_s < asked_s and shared_s >= 0.95 * elapsed_s)
     order by same_sport desc, shared_s desc
     limit 1
   `
-  return row?.id
+  return row
 }
 
 const settings = fragment`
@@ -247,6 +253,51 @@ export async function updateActivity (sql: Sql, userId: string, next: ActivityRo
       returning *
     )
     select ${columns(userId)} from ${stored}
+  `
+  return row
+}
+
+/** What its owner decides of an activity, in its new revision. */
+export interface KeptActivity {
+  id: string
+  revision: number
+  sport: string
+  sub_sport: string | null
+  timezone: string
+  perceived_effort: number | null
+}
+
+/**
+ * Makes an activity one of another original, which is stored already; undefined if it does not exist. The original
+ * before is kept with it, unless another activity is made of that.
+ */
+export async function replaceOriginal (
+  sql: Sql,
+  userId: string,
+  activityId: string,
+  original: { recording_id: string, format: string, device_name: string | null, name: string | null }
+): Promise<KeptActivity | undefined> {
+  const [row] = await sql<KeptActivity>`/* replaceOriginal */
+    with before as (
+      select recording_id from activities where user_id = ${userId} and activity_id = ${activityId}
+    ),
+    kept as (
+      update activities
+      set recording_id = ${original.recording_id}, format = ${original.format}, device_name = ${original.device_name},
+        name = coalesce(name, ${original.name}), revision = revision + 1, updated_at = now()
+      where user_id = ${userId} and activity_id = ${activityId}
+      returning activity_id as id, revision, sport, sub_sport, timezone, perceived_effort
+    ),
+    replaced as (
+      update recordings r
+      set replaced_in = ${activityId}
+      from before
+      where r.user_id = ${userId} and r.recording_id = before.recording_id and not exists (
+        select from activities o
+        where o.user_id = ${userId} and o.recording_id = before.recording_id and o.activity_id <> ${activityId}
+      )
+    )
+    select * from kept
   `
   return row
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { findActivity, type ActivityRow } from '../db/activities.ts'
-import { findOriginal } from '../db/recordings.ts'
+import { findRecorded } from '../db/figures.ts'
 import { ActivityParams, ExportQuery } from '../schemas/activities.ts'
 import { NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
@@ -58,8 +58,8 @@ export const activityExportRoutes: FastifyPluginAsyncTypebox<ActivityExportOptio
       const { sql, user, params: { activity_id }, query: { format } } = request
       const activity = await findActivity(sql, user.id, activity_id)
       if (activity === undefined) throw notFound('activity')
-      const original = await findOriginal(sql, user.id, activity_id)
-      if (original === undefined) {
+      const recorded = await findRecorded(sql, user.id, activity_id)
+      if (recorded === undefined) {
         throw new AppError('NOT_FOUND', 'The activity was entered by hand: there is no recording to export')
       }
       const headers = validators({ id: activity.id, revision: `${activity.revision}-${format}` })
@@ -68,7 +68,8 @@ export const activityExportRoutes: FastifyPluginAsyncTypebox<ActivityExportOptio
       const { signal, release } = earlyEndOf(request, reply)
       const file = spool.file(budget)
       try {
-        const converted = await convertActivity(sql, user.id, { activity, original, format }, { file, convert, signal })
+        const what = { recorded, name: activity.name, format }
+        const converted = await convertActivity(sql, user.id, what, { file, convert, signal })
         const content = Readable.from(request.method === 'HEAD' ? [] : converted.read())
         content.once('close', () => {
           file.close().catch((error: unknown) => request.log.warn({ error }, 'a file of the spool could not be closed'))

@@ -44,7 +44,9 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
           ' body, plain or with `Content-Encoding: gzip`, or as the only file of a multipart form. A recording in a `.gz`' +
           ' or alone in a `.zip` is taken as itself. If the same ' +
           'file was imported before, the response is 200 with the existing activity. The same activity in a ' +
-          'different file is 409, unless `allow_duplicate` is set.',
+          'different file is 409, with the id of that activity and the `share` of this recording that it has in ' +
+          '`details`, unless `allow_duplicate` is set, or `replace`: then this recording takes the place of that one, ' +
+          'with 200, and what was changed by hand stays.',
         tags: ['Activities'],
         consumes: [...RECORDINGS, 'multipart/form-data'],
         querystring: ImportQuery,
@@ -52,7 +54,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
       }
     },
     async (request, reply) => {
-      const { user, log, query: { allow_duplicate: allowDuplicate } } = request
+      const { user, log, query: { allow_duplicate: allowDuplicate, replace } } = request
       const { signal, release } = earlyEndOf(request, reply)
       const files: SpooledFile[] = []
       const newFile = (): SpooledFile => {
@@ -62,7 +64,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
       }
       try {
         return await importRecording(
-          { userId: user.id, allowDuplicate, signal, decode, observe, log },
+          { userId: user.id, allowDuplicate, replace, signal, decode, observe, log },
           () => receiveUpload(request, newFile, signal),
           (upload, { prepare, work }) => app.idempotently(request, reply, {
             fingerprint: () => [upload.sha256, upload.fileName ?? ''],
@@ -78,6 +80,6 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportOptions> = async (app
   )
 }
 
-function answerOf ({ isNew, answer }: Import) {
-  return (isNew ? created : ok)(answer, { location: `/api/v1/activities/${answer.activity.id}` })
+function answerOf ({ outcome, answer }: Import) {
+  return (outcome === 'new' ? created : ok)(answer, { location: `/api/v1/activities/${answer.activity.id}` })
 }

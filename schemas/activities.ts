@@ -144,6 +144,11 @@ export const ImportQuery = Type.Object(
     allow_duplicate: Type.Boolean({
       default: false,
       description: 'Import the activity even if it was already imported from a different file'
+    }),
+    replace: Type.Boolean({
+      default: false,
+      description:
+        'Put this recording in the place of that of the same activity, which keeps its id and what was changed by hand'
     })
   },
   { additionalProperties: false }

@@ -119,7 +119,11 @@ export function decodeBytes (bytes: Uint8Array, file: LentFile, again?: Again): 
   }
 }
 
-function indexOf (recordings: readonly Recording[], { index, startTime }: Again): number {
+/** The place of an activity in its file: the one that is known, or that of the recording that starts nearest. */
+export function indexOf (
+  recordings: readonly Recording[],
+  { index, startTime }: Pick<Again, 'index' | 'startTime'>
+): number {
   if (index !== null && index < recordings.length) return index
   const distances = recordings.map((recording) => Math.abs(recording.startTime - Date.parse(startTime)))
   return distances.indexOf(Math.min(...distances))

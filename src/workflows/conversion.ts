@@ -1,5 +1,5 @@
-import type { ActivityRow } from '../../db/activities.ts'
-import { readRecording, type OriginalRow } from '../../db/recordings.ts'
+import type { RecordedActivity } from '../../db/figures.ts'
+import { readRecording } from '../../db/recordings.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { FileFormat } from '../domain/files/decode.ts'
 import type { Sport, SubSport } from '../domain/sports.ts'
@@ -19,20 +19,22 @@ export interface ConvertedFile {
 export async function convertActivity (
   sql: Sql,
   userId: string,
-  { activity, original, format }: { activity: ActivityRow, original: OriginalRow, format: FileFormat },
+  { recorded, name, format }: { recorded: RecordedActivity, name: string | null, format: FileFormat },
   { file, convert, signal }: { file: SpooledFile, convert: Convert, signal: AbortSignal }
 ): Promise<ConvertedFile> {
-  for await (const chunk of readRecording(sql, userId, original)) {
+  for await (const chunk of readRecording(sql, userId, recorded)) {
     signal.throwIfAborted()
     await file.append(chunk)
   }
   await file.finish()
   const parts = await convert(file, {
     format,
-    startTime: Date.parse(activity.start_time),
-    name: activity.name,
-    sport: activity.sport as Sport,
-    subSport: activity.sub_sport as SubSport | null
+    name,
+    index: recorded.recording_index,
+    startTime: recorded.start_time,
+    sport: recorded.sport as Sport,
+    subSport: recorded.sub_sport as SubSport | null,
+    crop: recorded.crop
   }, signal)
   const sizeBytes = parts.reduce((sum, { length }) => sum + length, 0)
   file.account(sizeBytes)

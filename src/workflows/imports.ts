@@ -21,6 +21,7 @@ import type { Again, Decoded, DecodedActivity } from '../workers/decoding.ts'
 import { matchDays } from './matching.ts'
 import type { Upload } from '../uploads/receive.ts'
 import type { Part, SpooledFile } from '../uploads/spool.ts'
+import { replaceRecording } from './replacement.ts'
 import { insertFigures, storedFigures } from './stored-figures.ts'
 
 /**
@@ -37,6 +38,8 @@ export type ImportOutcome = 'imported' | 'duplicate' | 'failed' | 'aborted'
 export interface ImportContext {
   userId: string
   allowDuplicate: boolean
+  /** Whether the recording is to take the place of that of the same activity. */
+  replace: boolean
   signal: AbortSignal
   decode: Decode
   observe: ObserveImport
@@ -44,7 +47,8 @@ export interface ImportContext {
 }
 
 export interface Import {
-  isNew: boolean
+  /** `replaced`: it took the place of another recording of an activity. */
+  outcome: 'new' | 'replaced' | 'duplicate'
   format: string
   answer: ImportedActivity
 }
@@ -94,9 +98,9 @@ export async function importRecording<Result> (
     if (failure !== undefined) {
       ended('unknown', refusalOutcome(failure))
     } else if (stored !== undefined) {
-      const { format, isNew, answer } = stored
-      ended(format, isNew ? 'imported' : 'duplicate')
-      if (isNew) log.info({ activity_id: answer.activity.id, format }, 'activity imported')
+      const { format, outcome, answer } = stored
+      ended(format, outcome === 'duplicate' ? 'duplicate' : 'imported')
+      if (outcome !== 'duplicate') log.info({ activity_id: answer.activity.id, format, outcome }, 'activity imported')
     }
     return result
   } catch (error) {
@@ -130,11 +134,11 @@ async function readImport (
 
 /**
  * Makes activities of a recording and keeps the original. The same bytes again change nothing; the same run from other
- * bytes is refused, unless duplicates are allowed.
+ * bytes is refused, unless duplicates are allowed or it is to replace the recording before.
  */
 async function storeImport (
   sql: Sql,
-  { userId, allowDuplicate }: ImportContext,
+  { userId, allowDuplicate, replace }: ImportContext,
   read: ReadImport,
   { file, sha256, fileName }: Upload
 ): Promise<Import> {
@@ -147,15 +151,16 @@ async function storeImport (
     // Another import of the same bytes has ended by now: this is the same import, not the same run from elsewhere.
     const meanwhile = await findBefore(sql, userId, sha256)
     if (meanwhile !== undefined) return meanwhile
-    if (!allowDuplicate) await refuseDuplicates(sql, userId, activities)
+    const replaced = replace ? await findReplaced(sql, userId, activities) : new Map<number, string>()
+    if (!allowDuplicate && !replace) await refuseDuplicates(sql, userId, activities)
     await insertRecording(sql, userId, recording)
     await insertChunks(sql, userId, recording, chunksOf(file, parts))
-    await insertActivities(sql, userId, user.timezone, read.decoded, recording, file)
+    await storeActivities(sql, userId, user.timezone, read.decoded, { recording, file, replaced })
     const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), user.timezone))
     await matchDays(sql, userId, days)
     const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
     return {
-      isNew: true,
+      outcome: replaced.size > 0 ? 'replaced' : 'new',
       format,
       answer: { ...answerOf(rows), warnings: warnings.map(({ message }) => message), warning_details: warnings }
     }
@@ -167,18 +172,24 @@ async function * chunksOf (file: SpooledFile, parts: Part[]): AsyncGenerator<Buf
   for (const part of parts) if (part.name === 'original') yield await file.read(part)
 }
 
-async function insertActivities (
+/** Stores the activities of a recording; those in `replaced`, by their place in the file, take the place of others. */
+async function storeActivities (
   sql: Sql,
   userId: string,
   timezone: string,
   { activities, parts }: Decoded,
-  recording: Original,
-  file: SpooledFile
+  { recording, file, replaced }: { recording: Original, file: SpooledFile, replaced: Map<number, string> }
 ): Promise<void> {
   const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), timezone))
   const settings = await listPhysiologyUntil(sql, userId, days.toSorted().at(-1) as string)
   for (const [index, activity] of activities.entries()) {
     const day = days[index] as string
+    const figures = await storedFigures(file, parts, index, activity)
+    const before = replaced.get(index)
+    if (before !== undefined) {
+      await replaceRecording(sql, userId, before, { recording, decoded: activity, figures })
+      continue
+    }
     const id = newId()
     await insertActivity(sql, userId, {
       ...toStore(activity, recording),
@@ -187,7 +198,7 @@ async function insertActivities (
       local_date: day,
       ...recordedLoad(activity, settingsOn(day, settings))
     })
-    await insertFigures(sql, userId, id, await storedFigures(file, parts, index, activity))
+    await insertFigures(sql, userId, id, figures)
   }
 }
 
@@ -201,7 +212,7 @@ async function findBefore (sql: Sql, userId: string, sha256: Buffer): Promise<Im
   const recordingId = await findRecordingByBytes(sql, userId, sha256)
   if (recordingId === undefined) return undefined
   const rows = await listActivitiesOfRecording(sql, userId, recordingId)
-  return { isNew: false, format: rows[0]?.source.format ?? 'fit', answer: { ...answerOf(rows), duplicate: true } }
+  return { outcome: 'duplicate', format: rows[0]?.source.format ?? 'fit', answer: { ...answerOf(rows), duplicate: true } }
 }
 
 /** The run stands for the file where there is one, else the first thing in it. */
@@ -212,13 +223,29 @@ function answerOf (rows: ActivityRow[]): { activity: ActivityRow, activities?: A
 
 async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedActivity[]): Promise<void> {
   for (const { summary: { sport, start_time, elapsed_s, distance_m } } of activities) {
-    const activityId = await findOverlapping(sql, userId, { sport, start_time, elapsed_s, distance_m })
-    if (activityId !== undefined) {
-      throw new AppError('DUPLICATE_ACTIVITY', 'The same activity is there already, from another file', {
-        details: { activity_id: activityId }
-      })
-    }
+    const found = await findOverlapping(sql, userId, { sport, start_time, elapsed_s, distance_m })
+    if (found === undefined) continue
+    const percent = Math.round(Math.min(1, found.share) * 100)
+    throw new AppError(
+      'DUPLICATE_ACTIVITY',
+      `The same activity is there already, with ${percent} % of this recording: with ?replace=true this takes its place`,
+      { details: { activity_id: found.id, share: found.share } }
+    )
   }
+}
+
+/** The activities whose recordings are replaced, by the place of the new one in its file; each by one of them. */
+async function findReplaced (
+  sql: Sql,
+  userId: string,
+  activities: DecodedActivity[]
+): Promise<Map<number, string>> {
+  const replaced = new Map<number, string>()
+  for (const [place, { summary: { sport, start_time, elapsed_s, distance_m } }] of activities.entries()) {
+    const found = await findOverlapping(sql, userId, { sport, start_time, elapsed_s, distance_m }, { orPart: true })
+    if (found !== undefined && ![...replaced.values()].includes(found.id)) replaced.set(place, found.id)
+  }
+  return replaced
 }
 
 /** The load by what was recorded, for a body as it was on that day. */

@@ -58,6 +58,20 @@ t.test('an export has the name and the sport that its owner gave it, and another
   t.equal(head.headers['content-length'], String(after.raw.length))
 })
 
+t.test('an activity that is cropped is exported as it is', async (t) => {
+  const [ann, bob] = [await runner(), await runner()]
+  const { body: { activity } } = await send(ann, example('park-run.gpx'))
+  const { body: part } = await ann.call('PUT', `/activities/${activity.id}/crop`, { from_s: 120, to_s: 720 })
+  for (const format of FORMATS) {
+    const { raw } = await ann.call('GET', `/activities/${activity.id}/export?format=${format}`)
+    const { body } = await send(bob, raw, { query: '?allow_duplicate=true' })
+    t.equal(body.activity.start_time, part.start_time)
+    for (const figure of ['distance_m', 'elapsed_s']) {
+      t.ok(Math.abs(body.activity[figure] / part[figure] - 1) <= 0.001, `${format} ${figure} ${body.activity[figure]}`)
+    }
+  }
+})
+
 t.test('each activity of a file is exported by itself', async (t) => {
   const ann = await runner()
   const track = (hour: string, latitude: number) => `<trk><type>running</type><trkseg>${Array.from({ length: 60 }, (_, i) =>

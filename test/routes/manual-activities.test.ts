@@ -1,5 +1,5 @@
 import t from 'tap'
-import { example, send } from '../harness/imports.ts'
+import { example, send, until } from '../harness/imports.ts'
 import { startService, type Answer, type Runner } from '../harness/service.ts'
 
 const { runner, database } = await startService(t)
@@ -111,6 +111,18 @@ t.test('the load follows a change of the perceived effort, the sport and the day
   const { body: { activity: anew } } = await send(ann, example('easy-run.fit'))
   t.match(await patch({ sport: 'running', perceived_effort: 5 }, anew.id), { load: anew.load, load_model: 'rtss' })
   t.match(await patch({ sport: 'cycling' }, anew.id), { load: ridden.load }, 'what is stored of it gives the same load')
+})
+
+t.test('what is computed of a recording follows a change of the sport', async (t) => {
+  const ann = await runner()
+  const { body: { activity: { id } } } = await send(ann, example('easy-run.fit'))
+  const efforts = async () => (await ann.call('GET', `/activities/${id}/best-efforts`)).body.items.length
+  const before = await efforts()
+  t.ok(before > 0)
+  await ann.call('PATCH', `/activities/${id}`, { sport: 'cycling' })
+  await until(async () => await efforts() === 0)
+  await ann.call('PATCH', `/activities/${id}`, { sport: 'running' })
+  await until(async () => await efforts() === before)
 })
 
 t.test('a start that was recorded cannot be changed, and neither can any figure', async (t) => {

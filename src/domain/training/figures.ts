@@ -51,17 +51,21 @@ export interface Computed {
 /** Computes a recording, or what its owner has made of it. */
 export function activityFiguresOf (recording: Recording, edits?: Edits): Computed {
   if (edits === undefined) return figuresOfWhole(recording)
-  const whole = { ...recording, sport: edits.sport, subSport: edits.subSport }
-  if (edits.crop === null) return figuresOfWhole(whole)
-  const { columns } = whole
-  const { distance_m, elapsed_s, device } = figuresOf(whole).summary
-  const part = cropped(
-    { ...whole, columns: { ...columns, distanceM: scaledTo(columns.distanceM, distance_m) } },
-    edits.crop
-  )
+  const part = editedRecording(recording, edits)
+  if (edits.crop === null) return figuresOfWhole(part)
+  const { elapsed_s, device } = figuresOf({ ...recording, sport: edits.sport, subSport: edits.subSport }).summary
   const computed = figuresOfWhole(part)
   const summary = { ...computed.figures.summary, device }
   return { ...computed, figures: { ...computed.figures, summary, wholeElapsedS: elapsed_s } }
+}
+
+/** The recording that an activity is made of: of its sport, and the part that its owner chose. */
+export function editedRecording (recording: Recording, { sport, subSport, crop }: Edits): Recording {
+  const whole = { ...recording, sport, subSport }
+  if (crop === null) return whole
+  const { columns } = whole
+  const { distance_m } = figuresOf(whole).summary
+  return cropped({ ...whole, columns: { ...columns, distanceM: scaledTo(columns.distanceM, distance_m) } }, crop)
 }
 
 function figuresOfWhole (recording: Recording): Computed {
