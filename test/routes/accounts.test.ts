@@ -253,18 +253,29 @@ async function fill ({ id, call }: Runner): Promise<void> {
   await call('POST', '/activities/import', example('easy-run.fit'), { 'content-type': 'application/octet-stream' })
   await call('POST', '/gear', { name: 'Shoes', sport: 'running' })
   await call('POST', '/goals', { metric: 'distance', period: 'week', target: 40_000 })
-  await call('POST', '/plans', { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' })
+  const plan = (await call('POST', '/plans', { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' })).body
+  const workouts = []
+  for (const date of ['2026-01-06', '2026-01-07']) {
+    workouts.push((await call('POST', `/plans/${plan.id}/workouts`, { date, kind: 'easy', name: 'Easy' })).body)
+  }
+  await call('DELETE', `/workouts/${workouts[1].id}`)
   await call('POST', '/api-keys', { name: 'Watch', scopes: ['read'] }, { 'idempotency-key': randomUUID() })
   await call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })
-  const recording = randomUUID()
+  const [recording, activity] = [randomUUID(), randomUUID()]
   await database.sql`/* test */
     insert into recordings (user_id, recording_id, format, sha256, size_bytes) values (${id}, ${recording}, 'fit', sha256(${id}::bytea), 1)
   `
   await database.sql`/* test */ insert into recording_chunks (user_id, recording_id, position, gzip) values (${id}, ${recording}, 0, '\\x00')`
   await database.sql`/* test */
     insert into activities (user_id, activity_id, sport, start_time, timezone, local_date, format, recording_id)
-    values (${id}, ${randomUUID()}, 'running', now(), 'UTC', '2026-01-05', 'fit', ${recording})
+    values (${id}, ${activity}, 'running', now(), 'UTC', '2026-01-05', 'fit', ${recording})
   `
+  await database.sql`/* test */
+    insert into workout_activities (user_id, workout_id, activity_id, matched_by, reason)
+    values (${id}, ${workouts[0].id}, ${activity}, 'person', 'Linked by hand')
+  `
+  await database.sql`/* test */ insert into declined_activities (user_id, activity_id) values (${id}, ${activity})`
+  await database.sql`/* test */ insert into calendar_feeds (user_id, secret_hash) values (${id}, sha256(${id}::bytea))`
   await database.sql`/* test */ insert into recomputations (user_id, from_day, due_at) values (${id}, '2026-01-05', now() + interval '1 hour') on conflict (user_id) where activity_id is null do update set due_at = excluded.due_at`
   await database.sql`/* test */ insert into identities (issuer, subject, user_id) values ('https://issuer.example', ${id}, ${id})`
 }
