@@ -173,7 +173,7 @@ export class Connection {
   async ask (text: string, timeoutMs: number): Promise<Rows> {
     const timer = setTimeout(() => this.destroy(new Error(`No answer within ${Math.round(timeoutMs)} ms`)), timeoutMs)
     try {
-      return await this.#tell(this.#driver.unsafe(text)) as unknown as Rows
+      return rowsOf(await this.#tell(this.#driver.unsafe(text)) as unknown as Result)
     } finally {
       clearTimeout(timer)
     }
@@ -374,11 +374,12 @@ export class Connection {
 
 /**
  * The rows as a plain array: the driver's is of a class of its own, which strict comparisons tell from an array. It is
- * left empty, as the driver's query, which keeps it, can outlive many collections of garbage.
+ * left empty, as the driver's query, which keeps it, can outlive many collections of garbage. Where the statement
+ * before failed after some of its rows, the driver goes on counting from them, and its array begins with holes.
  */
 function rowsOf (result: Result): Rows {
   const rows: Rows = []
-  for (const row of result) rows.push(row)
+  for (const row of result) if (row !== undefined) rows.push(row)
   result.length = 0
   return rows
 }

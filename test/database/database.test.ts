@@ -165,6 +165,19 @@ t.test('what belongs to a request ends with it', async (t) => {
   await untilIdle({ stats } as never)
 })
 
+t.test('a statement that fails after some of its rows leaves nothing in those of the next one', async (t) => {
+  const { sql, stats } = openDatabase(t, url, { poolSize: 1 })
+  for (const work of [
+    () => sql`select 1 / (10 - n) as share from generate_series(1, 20) n`,
+    () => sql`/* shares */ select 1 / (${10}::int - n) as share from generate_series(1, 20) n`,
+    () => transaction(sql, (sql) => sql`select 1 / (10 - n) as share from generate_series(1, 20) n`)
+  ]) {
+    await t.rejects(work(), { code: '22012' })
+    t.strictSame(await sql`select n from generate_series(1, 3) n`, [{ n: 1 }, { n: 2 }, { n: 3 }])
+  }
+  await untilIdle({ stats } as never)
+})
+
 t.test('a transaction is all or nothing', async (t) => {
   const { sql, stats } = openDatabase(t, url, { poolSize: 2 })
   const names = async (from: number) =>
