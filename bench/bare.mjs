@@ -3,7 +3,7 @@
 import fastify from 'fastify'
 import postgres from 'postgres'
 import { v7 as uuidv7 } from 'uuid'
-import { NewPlan, Plan, PlanPage, PlanParams, PlanQuery } from '../dist/schemas/plans.js'
+import { NewPlan, PlanDetail, PlanPage, PlanParams, PlanQuery } from '../dist/schemas/plans.js'
 import { Alive, Welcome } from '../dist/schemas/operations.js'
 
 const sql = postgres(process.env.DATABASE_URL, { max: Number(process.env.POOL_SIZE ?? 20), onnotice: () => {} })
@@ -22,10 +22,10 @@ app.get('/health/live', { schema: { response: { 200: Alive } } }, (_request, rep
 
 app.get(
   '/api/v1/plans/:plan_id',
-  { schema: { params: PlanParams, response: { 200: Plan } } },
+  { schema: { params: PlanParams, response: { 200: PlanDetail } } },
   async (request, reply) => {
     const [plan] = await sql`
-    select plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
+    select plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision, outline->'phases' as phases, outline->'weeks' as weeks
     from plans where user_id = ${request.headers['x-runner']} and plan_id = ${request.params.plan_id}
   `
     if (plan === undefined) return reply.code(404).send()
@@ -47,7 +47,7 @@ app.get('/api/v1/plans', { schema: { querystring: PlanQuery, response: { 200: Pl
   }
 })
 
-app.post('/api/v1/plans', { schema: { body: NewPlan, response: { 201: Plan } } }, async (request, reply) => {
+app.post('/api/v1/plans', { schema: { body: NewPlan, response: { 201: PlanDetail } } }, async (request, reply) => {
   const { name, goal, status, start_date, end_date, race, notes } = request.body
   const [plan] = await sql`
     insert into plans (user_id, plan_id, name, goal, status, start_date, end_date, race, notes)
@@ -55,7 +55,7 @@ app.post('/api/v1/plans', { schema: { body: NewPlan, response: { 201: Plan } } }
       ${request.headers['x-runner']}, ${uuidv7()}, ${name}, ${goal ?? null}, ${status ?? 'draft'},
       ${start_date}, ${end_date}, ${race === undefined ? null : sql.json(race)}, ${notes ?? null}
     )
-    returning plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision
+    returning plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision, outline->'phases' as phases, outline->'weeks' as weeks
   `
   return reply.code(201).send(plan)
 })
