@@ -373,9 +373,8 @@ export class Connection {
 }
 
 /**
- * The rows as a plain array: the driver's is of a class of its own, which strict comparisons tell from an array. It is
- * left empty, as the driver's query, which keeps it, can outlive many collections of garbage. Where the statement
- * before failed after some of its rows, the driver goes on counting from them, and its array begins with holes.
+ * The rows as a plain array, not of the driver's class, which is left empty: the driver's query keeps it for long. It
+ * begins with holes where the statement before failed after some rows: the driver goes on counting from them.
  */
 function rowsOf (result: Result): Rows {
   const rows: Rows = []

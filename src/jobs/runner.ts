@@ -73,9 +73,14 @@ export class JobRunner {
     for (const scheduled of this.#jobs.values()) if (scheduled.outages > 0) this.#due(scheduled)
   }
 
-  /** The problem of a failing job, with its name; undefined if there is none. */
+  /**
+   * The problem of a failing job, with its name; undefined if there is none. That the database was unavailable once is
+   * none: a pool that is busy for a moment is enough, and the job is tried again within a second or so.
+   */
   problem (): string | undefined {
-    for (const { job, problem } of this.#jobs.values()) if (problem !== undefined) return `${job.name}: ${problem}`
+    for (const { job, problem, outages } of this.#jobs.values()) {
+      if (problem !== undefined && outages !== 1) return `${job.name}: ${problem}`
+    }
     return undefined
   }
 

@@ -208,6 +208,8 @@ t.test('a job that the database has kept from its work runs as soon as the datab
     { name: 'broken', intervalMs: 3_600_000, batch: async () => { throw new Error('broken') } }
   )
   t.teardown(() => runner.stop())
+  await runner.run('job')
+  t.equal(runner.problem(), undefined, 'once is none: it is tried again soon')
   await Promise.all([runner.run('job'), runner.run('broken')])
   t.match(runner.problem(), /^job: the database/)
   away = false

@@ -335,7 +335,8 @@ t.test('a list of activities reads neither streams nor figures', async (t) => {
   })
   await listActivities(explained, ann.id, { limit: 50 })
   const relations = new Set([...JSON.stringify(plans).matchAll(/"Relation Name":"(\w+)"/g)].map(([, name]) => name))
-  t.same([...relations].sort(), ['activities', 'recordings'])
+  t.ok(relations.has('activities'))
+  t.same([...relations].filter((name) => /streams|figures|efforts|chunks/.test(name!)), [])
 })
 
 t.test('there was no error but those of work to be done yet', async (t) => {
