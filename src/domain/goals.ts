@@ -1,3 +1,5 @@
+import { addDays, daysBetween } from './days.ts'
+import { laterPeriod, periodStart } from './periods.ts'
 import { rounded } from './units.ts'
 
 export type GoalPeriod = 'week' | 'month' | 'year' | 'custom'
@@ -25,8 +27,6 @@ export interface Progress {
   on_track: boolean
 }
 
-const DAY_MS = 86_400_000
-
 /**
  * The days that the progress of a goal is about: those of a custom goal, otherwise the week, month or year of `today`,
  * or, before or after the days the goal is bounded by, of the first or the last of them.
@@ -36,19 +36,8 @@ const DAY_MS = 86_400_000
 export function daysOf ({ period, from, to }: GoalTime, today: string, firstWeekday: number): DayRange {
   if (period === 'custom') return { from: from ?? today, to: to ?? today }
   const day = from !== null && today < from ? from : to !== null && today > to ? to : today
-  const [year, month] = [Number(day.slice(0, 4)), Number(day.slice(5, 7))]
-  switch (period) {
-    case 'year':
-      return { from: `${day.slice(0, 4)}-01-01`, to: `${day.slice(0, 4)}-12-31` }
-    case 'month':
-      return { from: `${day.slice(0, 7)}-01`, to: dayOf(Date.UTC(year, month, 0)) }
-    case 'week': {
-      const at = Date.parse(day)
-      // getUTCDay counts from Sunday = 0, and Sunday is 7 as an ISO weekday: the same modulo 7.
-      const start = at - (new Date(at).getUTCDay() - firstWeekday + 7) % 7 * DAY_MS
-      return { from: dayOf(start), to: dayOf(start + 6 * DAY_MS) }
-    }
-  }
+  const start = periodStart(day, period, firstWeekday)
+  return { from: start, to: addDays(laterPeriod(start, period), -1) }
 }
 
 /**
@@ -68,13 +57,4 @@ export function progressOf (target: number, done: number, { from, to }: DayRange
     expected_today: expected,
     on_track: done >= expected
   }
-}
-
-/** How many days `to` is after `from`; days have no time and no zone, so each is 24 hours of UTC. */
-export function daysBetween (from: string, to: string): number {
-  return Math.round((Date.parse(to) - Date.parse(from)) / DAY_MS)
-}
-
-function dayOf (epochMs: number): string {
-  return new Date(epochMs).toISOString().slice(0, 10)
 }

@@ -2,12 +2,12 @@ import { listPlanned, sumDays, sumLoads } from '../../db/analytics.ts'
 import { listPhysiologyUntil } from '../../db/physiology.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../../schemas/analytics.ts'
-import { daysBetween } from '../domain/goals.ts'
+import { addDays, daysBetween } from '../domain/days.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn } from '../domain/physiology.ts'
 import { firstRemembered, loadDays } from '../domain/training/load-days.ts'
 import { LOAD_MODELS } from '../domain/training/load-model.ts'
-import { dayAfter, laterPeriod, periodsAtMost, periodStart, type Period } from '../domain/training/periods.ts'
+import { laterPeriod, periodsAtMost, periodStart, type Period } from '../domain/periods.ts'
 import { volumeOf } from '../domain/training/volume.ts'
 import { totalsOf } from '../domain/workouts/totals.ts'
 import { unfit, type AppError } from '../errors.ts'
@@ -59,8 +59,8 @@ export async function volume (sql: Sql, userId: string, query: VolumeQuery, now 
 export async function load (sql: Sql, userId: string, query: LoadQuery, now = Date.now()): Promise<Load> {
   const { timezone, firstDay: first } = await calendarOf(sql, userId)
   const today = localDate(now, timezone)
-  const to = query.to ?? (query.forecast ? dayAfter(today, USUAL_DAYS) : today)
-  const from = query.from ?? dayAfter(to < today ? to : today, 1 - USUAL_DAYS)
+  const to = query.to ?? (query.forecast ? addDays(today, USUAL_DAYS) : today)
+  const from = query.from ?? addDays(to < today ? to : today, 1 - USUAL_DAYS)
   if (from > to) throw reversed()
   if (daysBetween(from, to) >= MOST_DAYS) throw tooLong(`${MOST_DAYS} days`)
   const done = await sumLoads(sql, userId, firstRemembered(from, first), to)

@@ -6,7 +6,7 @@ import {
 import { listPhysiologyUntil } from '../../db/physiology.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { settingsOn } from '../domain/physiology.ts'
-import { addDays } from '../domain/plans/days.ts'
+import { addDays } from '../domain/days.ts'
 import { MOST_SHIFT_DAYS, matchWorkouts, type OpenActivity, type OpenWorkout } from '../domain/workouts/matching.ts'
 import { totalsOf } from '../domain/workouts/totals.ts'
 import { AppError, notFound } from '../errors.ts'

@@ -1,10 +1,10 @@
 import { listFastest, listFastestOf, listRaces, listRecordHistory, type EffortRow } from '../../db/records.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { FitnessAnswer, RecordsAnswer } from '../../schemas/records.ts'
+import { addDays } from '../domain/days.ts'
 import { localDate } from '../domain/local-day.ts'
 import { EFFORT_DISTANCES } from '../domain/training/best-efforts.ts'
 import { criticalSpeed } from '../domain/training/critical-speed.ts'
-import { dayAfter } from '../domain/training/periods.ts'
 import { equivalents, RACE_MODELS } from '../domain/training/race-prediction.ts'
 import { RECENT_DAYS, recentEffort } from '../domain/training/recent-effort.ts'
 import { trainingPaces } from '../domain/training/training-paces.ts'
@@ -27,7 +27,7 @@ export async function records (
   const today = localDate(now, timezone)
   const days = period === 'all'
     ? undefined
-    : { from: period === 'year' ? `${today.slice(0, 4)}-01-01` : dayAfter(today, -RECENT_DAYS), to: today }
+    : { from: period === 'year' ? `${today.slice(0, 4)}-01-01` : addDays(today, -RECENT_DAYS), to: today }
   const distances = EFFORT_DISTANCES.map(({ distance_m }) => distance_m)
   const [top, history] = await Promise.all([
     days === undefined ? listFastest(sql, userId, distances, TOP) : listFastestOf(sql, userId, days, TOP),
@@ -47,7 +47,7 @@ export async function records (
 export async function fitness (sql: Sql, userId: string, now = Date.now()): Promise<FitnessAnswer> {
   const { timezone } = await calendarOf(sql, userId)
   const today = localDate(now, timezone)
-  const days = { from: dayAfter(today, -RECENT_DAYS), to: today }
+  const days = { from: addDays(today, -RECENT_DAYS), to: today }
   const [races, efforts] = await Promise.all([
     listRaces(sql, userId, days, MOST_RACES),
     listFastestOf(sql, userId, days, TOP)

@@ -1,7 +1,7 @@
 import { SaxesParser } from 'saxes'
 import t, { type Test } from 'tap'
+import { addDays } from '../../src/domain/days.ts'
 import { loadDays } from '../../src/domain/training/load-days.ts'
-import { dayAfter } from '../../src/domain/training/periods.ts'
 import { CHART_POLICY } from '../../src/views/charts/frame.ts'
 import { loadChart } from '../../src/views/charts/load-chart.ts'
 import { element, escaped } from '../../src/views/charts/svg.ts'
@@ -45,13 +45,13 @@ function checkPicture (t: Test, svg: string): ReturnType<typeof elementsOf> {
 
 function history (days: number, loadOf: (day: number) => number) {
   const first = '2023-01-01'
-  const done = new Map(Array.from({ length: days }, (_, i) => [dayAfter(first, i), loadOf(i)]))
-  return loadDays(first, dayAfter(first, days - 1), { done, planned: new Map(), first })
+  const done = new Map(Array.from({ length: days }, (_, i) => [addDays(first, i), loadOf(i)]))
+  return loadDays(first, addDays(first, days - 1), { done, planned: new Map(), first })
 }
 
 t.test('the chart of load is a picture for everybody, of a day and of the most days', async (t) => {
   for (const days of [1, 2, 30, 90, 366, 1100]) {
-    const svg = loadChart(history(days, (day) => day % 7 === 3 ? 0 : 40 + day % 90), dayAfter('2023-01-01', days - 1))
+    const svg = loadChart(history(days, (day) => day % 7 === 3 ? 0 : 40 + day % 90), addDays('2023-01-01', days - 1))
     const elements = checkPicture(t, svg)
     t.equal(elements.filter(({ attributes }) => /^[abc]$/.test(attributes.class ?? '') && attributes.d !== undefined).length, 3)
   }
@@ -69,7 +69,7 @@ t.test('without a load there is a sentence instead of lines', async (t) => {
 
 t.test('the chart of volume is in the units of the runner, of one period and of the most', async (t) => {
   const items = (count: number) => Array.from({ length: count }, (_, i) => ({
-    start_date: dayAfter('2020-01-06', i), distance_m: 1609.344 * (i % 10), count: 1
+    start_date: addDays('2020-01-06', i), distance_m: 1609.344 * (i % 10), count: 1
   }))
   for (const count of [2, 12, 53, 1100]) checkPicture(t, volumeChart(items(count), 'day', 'metric'))
   t.match(volumeChart(items(2), 'day', 'imperial'), /1\.0 mi in 2 activities/)

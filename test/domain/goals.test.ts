@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { daysBetween, daysOf, progressOf, type GoalPeriod, type GoalTime } from '../../src/domain/goals.ts'
+import { daysBetween } from '../../src/domain/days.ts'
+import { daysOf, progressOf, type GoalPeriod, type GoalTime } from '../../src/domain/goals.ts'
 
 const recurring = (period: GoalPeriod): GoalTime => ({ period, from: null, to: null })
 

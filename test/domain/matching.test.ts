@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { addDays, daysBetween } from '../../src/domain/plans/days.ts'
+import { addDays, daysBetween } from '../../src/domain/days.ts'
 import { bandOf, complianceOf, type DoneDay, type PlannedDay } from '../../src/domain/workouts/compliance.ts'
 import { matchWorkouts, type OpenActivity, type OpenWorkout } from '../../src/domain/workouts/matching.ts'
 

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { addDays } from '../../src/domain/days.ts'
 import { loadDays } from '../../src/domain/training/load-days.ts'
 import { loadModel } from '../../src/domain/training/load-model.ts'
-import { dayAfter, laterPeriod, periodStart, periodStarts, type Period } from '../../src/domain/training/periods.ts'
+import { laterPeriod, periodStart, periodStarts, type Period } from '../../src/domain/periods.ts'
 import { volumeOf } from '../../src/domain/training/volume.ts'
 
-const day = fc.integer({ min: 0, max: 60_000 }).map((days) => dayAfter('1950-01-01', days))
+const day = fc.integer({ min: 0, max: 60_000 }).map((days) => addDays('1950-01-01', days))
 const period = fc.constantFrom<Period>('day', 'week', 'month', 'year')
 const weekday = fc.integer({ min: 1, max: 7 })
 
@@ -24,7 +25,7 @@ t.test('periods begin where a calendar says', async (t) => {
 
 t.test('every day is in one period, and the periods of a range follow each other', async () => {
   fc.assert(fc.property(day, fc.integer({ min: 0, max: 2000 }), period, weekday, (from, length, by, first) => {
-    const to = dayAfter(from, length)
+    const to = addDays(from, length)
     const starts = periodStarts(from, to, by, first)
     return starts[0]! <= from && starts.at(-1)! <= to && laterPeriod(starts.at(-1)!, by) > to &&
       starts.every((start, i) => i === 0 || laterPeriod(starts[i - 1]!, by) === start) &&
@@ -36,9 +37,9 @@ t.test('the periods of a range add up to its days', async () => {
   const done = fc.array(fc.integer({ min: 0, max: 700 }), { maxLength: 50 })
   fc.assert(fc.property(day, done, period, weekday, (from, offsets, by, firstWeekday) => {
     const days = offsets.map((offset) => ({
-      date: dayAfter(from, offset), distance_m: 1000, duration_s: 300, count: 1, elevation_gain_m: 5
+      date: addDays(from, offset), distance_m: 1000, duration_s: 300, count: 1, elevation_gain_m: 5
     }))
-    const items = volumeOf(days, { from, to: dayAfter(from, 700), by, firstWeekday })
+    const items = volumeOf(days, { from, to: addDays(from, 700), by, firstWeekday })
     return items.reduce((sum, { count }) => sum + count, 0) === days.length &&
       items.reduce((sum, { distance_m }) => sum + distance_m, 0) === days.length * 1000
   }))
@@ -49,8 +50,8 @@ t.test('a range shows the same figures as the whole history, however far back th
   fc.assert(fc.property(history, fc.nat(), (loads, seed) => {
     const first = '2010-01-01'
     const at = seed % loads.length
-    const done = new Map(loads.map((load, i) => [dayAfter(first, i), load]))
-    const [shown] = loadDays(dayAfter(first, at), dayAfter(first, at), { done, planned: new Map(), first })
+    const done = new Map(loads.map((load, i) => [addDays(first, i), load]))
+    const [shown] = loadDays(addDays(first, at), addDays(first, at), { done, planned: new Map(), first })
     const whole = loadModel(loads)[at]!
     return Math.abs(shown!.ctl - whole.ctl) < 1e-4 && Math.abs(shown!.atl - whole.atl) < 1e-4 &&
       Math.abs((shown!.acwr.ewma ?? 0) - (whole.acwr.ewma ?? 0)) < 1e-4 &&

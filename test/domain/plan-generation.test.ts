@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { addDays, daysBetween, weekStart, weekdayOf } from '../../src/domain/plans/days.ts'
+import { addDays, daysBetween, weekStart, weekdayOf } from '../../src/domain/days.ts'
 import { generatePlan, type GeneratedPlan } from '../../src/domain/plans/generate.ts'
 import { NotFeasible, type PlanRequest } from '../../src/domain/plans/request.ts'
 import { trainingPaces } from '../../src/domain/training/training-paces.ts'

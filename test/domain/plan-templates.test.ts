@@ -1,5 +1,5 @@
 import t from 'tap'
-import { addDays, weekStart, weekdayOf } from '../../src/domain/plans/days.ts'
+import { addDays, weekStart, weekdayOf } from '../../src/domain/days.ts'
 import { dateTemplate, type Anchor } from '../../src/domain/plans/from-template.ts'
 import { TEMPLATES, weeksOf, type PlanTemplate } from '../../src/domain/plans/templates.ts'
 import { trainingPaces } from '../../src/domain/training/training-paces.ts'

@@ -2,7 +2,7 @@ import t from 'tap'
 import { startService } from '../harness/service.ts'
 import type { Runner } from '../harness/service.ts'
 import { localDate } from '../../src/domain/local-day.ts'
-import { dayAfter } from '../../src/domain/training/periods.ts'
+import { addDays } from '../../src/domain/days.ts'
 
 const { runner } = await startService(t)
 
@@ -49,7 +49,7 @@ t.test('volume is summed by local period, empty periods included', async (t) => 
 t.test('load has the figures of the model, the same in every range, and follows an edit at once', async (t) => {
   const ann = await runner()
   const ids = []
-  for (let day = 0; day < 42; day++) ids.push(await run(ann, `${dayAfter('2024-01-01', day)}T10:00:00Z`))
+  for (let day = 0; day < 42; day++) ids.push(await run(ann, `${addDays('2024-01-01', day)}T10:00:00Z`))
   const all = await days(ann, 'from=2023-12-30&to=2024-02-12')
   t.equal(all.length, 45)
   t.match(all[0], { date: '2023-12-30', load: 0, ctl: 0, atl: 0, acwr: { rolling: null, ewma: null, uncoupled: null } })
@@ -84,10 +84,10 @@ t.test('load has the figures of the model, the same in every range, and follows 
 t.test('a forecast goes on with what is planned and still to be done', async (t) => {
   const ann = await runner()
   const today = localDate(Date.now(), 'UTC')
-  const [yesterday, tomorrow] = [dayAfter(today, -1), dayAfter(today, 1)]
+  const [yesterday, tomorrow] = [addDays(today, -1), addDays(today, 1)]
   await ann.call('POST', '/me/physiology', { valid_from: '2020-01-01', threshold_pace_s_per_km: 240 })
   const plan = (await ann.call('POST', '/plans', {
-    name: 'Spring', start_date: yesterday, end_date: dayAfter(today, 60), status: 'active'
+    name: 'Spring', start_date: yesterday, end_date: addDays(today, 60), status: 'active'
   })).body
   for (const date of [yesterday, today, tomorrow]) {
     const { status } = await ann.call('POST', `/plans/${plan.id}/workouts`, {
@@ -95,7 +95,7 @@ t.test('a forecast goes on with what is planned and still to be done', async (t)
     })
     t.equal(status, 201)
   }
-  const query = `from=${yesterday}&to=${dayAfter(today, 30)}`
+  const query = `from=${yesterday}&to=${addDays(today, 30)}`
   const plain = await days(ann, query)
   t.ok(plain.every((day: { planned_load: null, forecast: boolean }) => day.planned_load === null && !day.forecast))
   const forecast = await days(ann, `${query}&forecast=true`)

@@ -2,7 +2,7 @@ import type { TrainingPaces } from '../training/training-paces.ts'
 import { raceTimeS, vdotOf } from '../training/vdot.ts'
 import { recordTimeS } from '../training/world-records.ts'
 import { METRES_PER_KM, rounded } from '../units.ts'
-import { daysBetween } from './days.ts'
+import { daysBetween } from '../days.ts'
 
 /** What a plan is generated from. */
 export interface PlanRequest {

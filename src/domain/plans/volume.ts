@@ -1,5 +1,5 @@
 import { HALF_MARATHON_M, METRES_PER_KM } from '../units.ts'
-import { addDays, daysBetween, weekStart } from './days.ts'
+import { addDays, daysBetween, weekStart } from '../days.ts'
 import type { PhaseName } from './outline.ts'
 import { NotFeasible, type Form, type PlanRequest } from './request.ts'
 

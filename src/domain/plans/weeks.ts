@@ -1,5 +1,5 @@
 import type { Kind, WorkoutStep } from '../workouts/steps.ts'
-import { addDays, daysBetween, weekdayOf } from './days.ts'
+import { addDays, daysBetween, weekdayOf } from '../days.ts'
 import type { PhaseName, PlanWeek } from './outline.ts'
 import type { Form, PlanRequest } from './request.ts'
 import {

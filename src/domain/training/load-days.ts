@@ -1,7 +1,6 @@
-import { daysBetween } from '../goals.ts'
+import { addDays, daysBetween } from '../days.ts'
 import { rounded } from '../units.ts'
 import { loadModel, type DayOfModel, type WorkloadRatio } from './load-model.ts'
-import { dayAfter } from './periods.ts'
 
 /** A day of the load model, as the API shows it. */
 export interface LoadDay {
@@ -47,7 +46,7 @@ export interface LoadHistory {
 
 /** The first day whose load matters for a range that begins on `from`. */
 export function firstRemembered (from: string, first: string | undefined): string {
-  const remembered = dayAfter(from, -REMEMBERED_DAYS)
+  const remembered = addDays(from, -REMEMBERED_DAYS)
   return first !== undefined && first > remembered ? first : remembered
 }
 
@@ -77,5 +76,5 @@ export function loadDays (from: string, to: string, { done, planned, first }: Lo
 }
 
 function daysFrom (from: string, to: string): string[] {
-  return Array.from({ length: daysBetween(from, to) + 1 }, (_, i) => dayAfter(from, i))
+  return Array.from({ length: daysBetween(from, to) + 1 }, (_, i) => addDays(from, i))
 }

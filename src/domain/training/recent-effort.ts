@@ -1,4 +1,4 @@
-import { daysBetween } from '../goals.ts'
+import { daysBetween } from '../days.ts'
 import { FITTED_S, vdotOf } from './vdot.ts'
 
 /** So many days back an effort tells of today's fitness. */

@@ -1,5 +1,5 @@
 import { rounded } from '../units.ts'
-import { periodStart, periodStarts, type Period } from './periods.ts'
+import { periodStart, periodStarts, type Period } from '../periods.ts'
 
 /** What was done on a day, or in a period. */
 export interface Totals {

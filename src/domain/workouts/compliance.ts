@@ -1,4 +1,4 @@
-import { daysBetween, weekStart } from '../plans/days.ts'
+import { daysBetween, weekStart } from '../days.ts'
 import { rounded } from '../units.ts'
 import type { Kind } from './steps.ts'
 

@@ -1,4 +1,4 @@
-import { daysBetween } from '../plans/days.ts'
+import { daysBetween } from '../days.ts'
 import type { Kind } from './steps.ts'
 
 /** A workout that no person has decided about. */

@@ -1,6 +1,6 @@
 import { scaleBand, scaleLinear } from 'd3-scale'
 import { METRES_PER_KM, METRES_PER_MILE } from '../../domain/units.ts'
-import type { Period } from '../../domain/training/periods.ts'
+import type { Period } from '../../domain/periods.ts'
 import { dayLabel, frame, labelAxis, nothing, PLOT, valueAxis } from './frame.ts'
 import { element } from './svg.ts'
 

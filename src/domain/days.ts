@@ -1,3 +1,5 @@
+// Days of a calendar, `YYYY-MM-DD`. They have no time and no zone, so each is 24 hours of UTC.
+
 const DAY_MS = 86_400_000
 
 /** Days since 1970-01-01 of a day `YYYY-MM-DD`. */
@@ -5,6 +7,7 @@ export function dayNumber (day: string): number {
   return Date.parse(day) / DAY_MS
 }
 
+/** The inverse of {@link dayNumber}. */
 export function dayOf (number: number): string {
   return new Date(number * DAY_MS).toISOString().slice(0, 10)
 }
@@ -13,6 +16,7 @@ export function addDays (day: string, days: number): string {
   return dayOf(dayNumber(day) + days)
 }
 
+/** How many days `to` is after `from`. */
 export function daysBetween (from: string, to: string): number {
   return dayNumber(to) - dayNumber(from)
 }

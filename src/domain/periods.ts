@@ -1,8 +1,6 @@
-import { daysBetween } from '../goals.ts'
+import { addDays, daysBetween, weekStart } from './days.ts'
 
 export type Period = 'day' | 'week' | 'month' | 'year'
-
-const DAY_MS = 86_400_000
 
 /**
  * The first day of the period that a day is in. Days are `YYYY-MM-DD`.
@@ -12,8 +10,7 @@ const DAY_MS = 86_400_000
 export function periodStart (day: string, period: Period, firstWeekday: number): string {
   switch (period) {
     case 'day': return day
-    // getUTCDay counts from Sunday = 0, and Sunday is 7 as an ISO weekday: the same modulo 7.
-    case 'week': return dayAfter(day, -((new Date(day).getUTCDay() - firstWeekday + 7) % 7))
+    case 'week': return weekStart(day, firstWeekday)
     case 'month': return `${day.slice(0, 7)}-01`
     case 'year': return `${day.slice(0, 4)}-01-01`
   }
@@ -21,14 +18,9 @@ export function periodStart (day: string, period: Period, firstWeekday: number):
 
 /** The first day of the period that is `count` periods after the one that begins on `start`. */
 export function laterPeriod (start: string, period: Period, count = 1): string {
-  if (period === 'day' || period === 'week') return dayAfter(start, period === 'week' ? count * 7 : count)
+  if (period === 'day' || period === 'week') return addDays(start, period === 'week' ? count * 7 : count)
   const months = Number(start.slice(0, 4)) * 12 + Number(start.slice(5, 7)) - 1 + count * (period === 'year' ? 12 : 1)
   return `${String(Math.floor(months / 12)).padStart(4, '0')}-${String(months % 12 + 1).padStart(2, '0')}-01`
-}
-
-/** The day `days` after another. */
-export function dayAfter (day: string, days: number): string {
-  return new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10)
 }
 
 /** At least as many periods as there are from one day to another. */
