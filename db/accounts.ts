@@ -177,13 +177,19 @@ export async function lockUser (sql: Sql, userId: string): Promise<{ timezone: s
   return row
 }
 
-/** What the days and weeks of a runner depend on; undefined if the account no longer exists. */
-export async function findCalendar (
-  sql: Sql,
-  userId: string
-): Promise<{ timezone: string, first_weekday: number } | undefined> {
-  const [row] = await sql<{ timezone: string, first_weekday: number }>`/* findCalendar */
-    select timezone, first_weekday from users where user_id = ${userId}
+/** What the days, weeks and units of a runner depend on. */
+export interface Calendar {
+  timezone: string
+  /** ISO, 1 = Monday … 7. */
+  first_weekday: number
+  /** `metric` or `imperial`. */
+  units: string
+}
+
+/** Undefined if the account no longer exists. */
+export async function findCalendar (sql: Sql, userId: string): Promise<Calendar | undefined> {
+  const [row] = await sql<Calendar>`/* findCalendar */
+    select timezone, first_weekday, units from users where user_id = ${userId}
   `
   return row
 }

@@ -1,16 +1,6 @@
 import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
 import { fragment, type Sql } from './sql.ts'
 
-/** What determines the days of a runner's calendar, and the first of them with an activity. */
-export interface Calendar {
-  timezone: string
-  /** ISO, 1 = Monday … 7. */
-  first_weekday: number
-  /** `metric` or `imperial`. */
-  units: string
-  first_day: string | null
-}
-
 /** What was done on one day. */
 export interface DayTotals {
   date: string
@@ -25,15 +15,12 @@ export interface DayLoad {
   load: number
 }
 
-/** Undefined if the account no longer exists. */
-export async function findCalendar (sql: Sql, userId: string): Promise<Calendar | undefined> {
-  const [calendar] = await sql<Calendar>`/* findCalendar */
-    select u.timezone, u.first_weekday, u.units,
-      (select min(a.local_date) from activities a where a.user_id = ${userId}) as first_day
-    from users u
-    where u.user_id = ${userId}
+/** The first day with an activity; undefined if there is none. */
+export async function findFirstDay (sql: Sql, userId: string): Promise<string | undefined> {
+  const [row] = await sql<{ day: string | null }>`/* findFirstDay */
+    select min(local_date) as day from activities where user_id = ${userId}
   `
-  return calendar
+  return row?.day ?? undefined
 }
 
 /** The totals of each day from `from` to `to` on which something was done, of one sport or of all. */

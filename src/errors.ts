@@ -60,6 +60,11 @@ export function unfit (field: string, location: 'body' | 'querystring', message:
 }
 
 /** The resource does not exist or belongs to another user: 404. */
+/** The account was deleted while its request was at work. */
+export function accountGone (): AppError {
+  return new AppError('UNAUTHENTICATED', 'The account is gone')
+}
+
 export function notFound (kind: string): AppError {
   return new AppError('NOT_FOUND', `No such ${kind}`)
 }

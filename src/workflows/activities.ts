@@ -13,7 +13,7 @@ import { FORMULA_VERSIONS } from '../domain/training/formula-versions.ts'
 import { loadOf, type LoadModel } from '../domain/training/load.ts'
 import { recordTimeS } from '../domain/training/world-records.ts'
 import { paceOf, rounded } from '../domain/units.ts'
-import { AppError, invalid, notFound } from '../errors.ts'
+import { accountGone, invalid, notFound } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { withMatching } from './matching.ts'
 
@@ -25,7 +25,7 @@ export async function addActivity (sql: Sql, userId: string, body: ManualActivit
   const figures = figuresOf(body)
   checkFigures(figures)
   const owner = await findDayAndBody(sql, userId)
-  if (owner === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
+  if (owner === undefined) throw accountGone()
   const start = new Date(body.start_time)
   const local_date = localDate(start.getTime(), owner.timezone)
   const stored: NewActivity = {

@@ -1,4 +1,4 @@
-import { listPlanned, sumDays, sumLoads } from '../../db/analytics.ts'
+import { findFirstDay, listPlanned, sumDays, sumLoads } from '../../db/analytics.ts'
 import { listPhysiologyUntil } from '../../db/physiology.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../../schemas/analytics.ts'
@@ -57,7 +57,7 @@ export async function volume (sql: Sql, userId: string, query: VolumeQuery, now 
  * @throws AppError REQUEST_VALIDATION_ERROR for a range that is reversed, or has too many days
  */
 export async function load (sql: Sql, userId: string, query: LoadQuery, now = Date.now()): Promise<Load> {
-  const { timezone, firstDay: first } = await calendarOf(sql, userId)
+  const [{ timezone }, first] = await Promise.all([calendarOf(sql, userId), findFirstDay(sql, userId)])
   const today = localDate(now, timezone)
   const to = query.to ?? (query.forecast ? addDays(today, USUAL_DAYS) : today)
   const from = query.from ?? addDays(to < today ? to : today, 1 - USUAL_DAYS)

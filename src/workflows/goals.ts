@@ -6,7 +6,7 @@ import type { Goal, GoalChange, NewGoal } from '../../schemas/goals.ts'
 import { daysBetween } from '../domain/days.ts'
 import { daysOf, progressOf, type GoalPeriod } from '../domain/goals.ts'
 import { localDate } from '../domain/local-day.ts'
-import { AppError, invalid, notFound } from '../errors.ts'
+import { accountGone, invalid, notFound } from '../errors.ts'
 import { newId } from '../ids.ts'
 
 /** A goal with its progress; its revision changes with that too. */
@@ -48,7 +48,7 @@ export async function addGoal (sql: Sql, userId: string, body: NewGoal): Promise
   const goal = { id: newId(), name, metric, period, target, sport, from, to }
   checkGoal(goal)
   const row = await transaction(sql, async (sql) => await insertGoal(sql, userId, goal))
-  if (row === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
+  if (row === undefined) throw accountGone()
   return await onlyOne(sql, userId, row)
 }
 

@@ -15,7 +15,7 @@ import { settingsOn, type BodySettings } from '../domain/physiology.ts'
 import { recordedExertion } from '../domain/training/exertion.ts'
 import { loadOf, trainingImpulse } from '../domain/training/load.ts'
 import { rounded } from '../domain/units.ts'
-import { AppError } from '../errors.ts'
+import { accountGone, AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Again, Decoded, DecodedActivity } from '../workers/decoding.ts'
 import { matchDays } from './matching.ts'
@@ -147,7 +147,7 @@ async function storeImport (
   const recording = { recording_id: newId(), format, sha256, size_bytes: file.sizeBytes, file_name: fileName }
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
-    if (user === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
+    if (user === undefined) throw accountGone()
     // Another import of the same bytes has ended by now: this is the same import, not the same run from elsewhere.
     const meanwhile = await findBefore(sql, userId, sha256)
     if (meanwhile !== undefined) return meanwhile

@@ -1,4 +1,3 @@
-import { findCalendar } from '../../db/accounts.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { PlanRequestBody } from '../../schemas/plans.ts'
 import { localDate } from '../domain/local-day.ts'
@@ -6,6 +5,7 @@ import { generatePlan, type GeneratedPlan } from '../domain/plans/generate.ts'
 import { NotFeasible, type PlanRequest } from '../domain/plans/request.ts'
 import { HALF_MARATHON_M, MARATHON_M, METRES_PER_KM } from '../domain/units.ts'
 import { AppError } from '../errors.ts'
+import { calendarOf } from './calendar.ts'
 import { storePlan, type StoredPlan } from './plan-storing.ts'
 
 /** The long run is on Sunday unless the runner says otherwise. */
@@ -16,10 +16,9 @@ const SUNDAY = 7
  * @throws AppError PLAN_NOT_FEASIBLE with the reason where no plan can be made
  */
 export async function addGeneratedPlan (sql: Sql, userId: string, body: PlanRequestBody): Promise<StoredPlan> {
-  const calendar = await findCalendar(sql, userId)
-  if (calendar === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
-  const today = localDate(Date.now(), calendar.timezone)
-  const request = requestOf(body, today, calendar.first_weekday)
+  const { timezone, firstWeekday } = await calendarOf(sql, userId)
+  const today = localDate(Date.now(), timezone)
+  const request = requestOf(body, today, firstWeekday)
   const { outline, workouts } = feasible(request, today)
   return await storePlan(sql, userId, {
     name: body.name ?? `${raceName(request.race.distanceM)}, ${request.race.date}`,

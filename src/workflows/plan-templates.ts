@@ -1,9 +1,9 @@
-import { findCalendar } from '../../db/accounts.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { PlanTemplate, TemplateChoice } from '../../schemas/plans.ts'
 import { dateTemplate, type Anchor } from '../domain/plans/from-template.ts'
 import { TEMPLATES, weeksOf } from '../domain/plans/templates.ts'
-import { AppError, invalid, notFound } from '../errors.ts'
+import { invalid, notFound } from '../errors.ts'
+import { calendarOf } from './calendar.ts'
 import { storePlan, type StoredPlan } from './plan-storing.ts'
 
 /** The templates, by distance and level. */
@@ -33,9 +33,8 @@ export async function addPlanFromTemplate (sql: Sql, userId: string, body: Templ
   const template = TEMPLATES.find(({ id }) => id === body.template_id)
   if (template === undefined) throw notFound('plan template')
   const anchor = anchorOf(body)
-  const calendar = await findCalendar(sql, userId)
-  if (calendar === undefined) throw new AppError('UNAUTHENTICATED', 'The account is gone')
-  const { startDate, raceDate, outline, workouts } = dateTemplate(template, anchor, calendar.first_weekday)
+  const { firstWeekday } = await calendarOf(sql, userId)
+  const { startDate, raceDate, outline, workouts } = dateTemplate(template, anchor, firstWeekday)
   return await storePlan(sql, userId, {
     name: body.name ?? template.name,
     status: 'active',

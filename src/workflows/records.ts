@@ -22,8 +22,8 @@ export async function records (
   userId: string,
   period: string,
   now = Date.now()
-): Promise<RecordsAnswer & { units: 'metric' | 'imperial' }> {
-  const { timezone, units } = await calendarOf(sql, userId)
+): Promise<RecordsAnswer> {
+  const { timezone } = await calendarOf(sql, userId)
   const today = localDate(now, timezone)
   const days = period === 'all'
     ? undefined
@@ -40,7 +40,7 @@ export async function records (
     const [best] = fastest
     return best === undefined ? [] : [{ distance_m, name, best, top: fastest, history: of(history, distance_m) }]
   })
-  return { period, items, units }
+  return { period, items }
 }
 
 /** What the recent efforts of a runner say about today. */

@@ -3,7 +3,8 @@ import { bind } from '../../db/driver/bind.ts'
 import {
   deleteActivity, findActivity, findActivityToChange, insertActivity, listActivities, updateActivity
 } from '../../db/activities.ts'
-import { findCalendar, sumDays, sumLoads } from '../../db/analytics.ts'
+import { findCalendar } from '../../db/accounts.ts'
+import { findFirstDay, sumDays, sumLoads } from '../../db/analytics.ts'
 import { clearDefaultGear, deleteGear, findGear, listGear, updateGear } from '../../db/gear.ts'
 import { deleteGoal, findGoal, listGoals, sumGoals, updateGoal } from '../../db/goals.ts'
 import { listFastest, listFastestOf, listRaces, listRecordHistory } from '../../db/records.ts'
@@ -104,6 +105,7 @@ t.test('every statement about activities, analytics, gear and goals is one that 
     deleteGoal: (sql) => deleteGoal(sql, user, wish!),
     sumGoals: (sql) => sumGoals(sql, user, [{ id: goal.id, from: '2026-02-23', to: '2026-03-01' }]),
     findCalendar: (sql) => findCalendar(sql, user),
+    findFirstDay: (sql) => findFirstDay(sql, user),
     sumDays: (sql) => sumDays(sql, user, days),
     sumLoads: (sql) => sumLoads(sql, user, days.from, days.to),
     listFastest: (sql) => listFastest(sql, user, [1000, 5000], 10),
