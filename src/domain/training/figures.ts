@@ -51,10 +51,11 @@ export interface Computed {
 /** Computes a recording, or what its owner has made of it. */
 export function activityFiguresOf (recording: Recording, edits?: Edits): Computed {
   if (edits === undefined) return figuresOfWhole(recording)
-  const part = editedRecording(recording, edits)
-  if (edits.crop === null) return figuresOfWhole(part)
-  const { elapsed_s, device } = figuresOf({ ...recording, sport: edits.sport, subSport: edits.subSport }).summary
-  const computed = figuresOfWhole(part)
+  const { crop, sport, subSport } = edits
+  const whole = { ...recording, sport, subSport }
+  if (crop === null) return figuresOfWhole(whole)
+  const { distance_m, elapsed_s, device } = figuresOf(whole).summary
+  const computed = figuresOfWhole(partOf(whole, crop, distance_m))
   const summary = { ...computed.figures.summary, device }
   return { ...computed, figures: { ...computed.figures, summary, wholeElapsedS: elapsed_s } }
 }
@@ -62,10 +63,12 @@ export function activityFiguresOf (recording: Recording, edits?: Edits): Compute
 /** The recording that an activity is made of: of its sport, and the part that its owner chose. */
 export function editedRecording (recording: Recording, { sport, subSport, crop }: Edits): Recording {
   const whole = { ...recording, sport, subSport }
-  if (crop === null) return whole
+  return crop === null ? whole : partOf(whole, crop, figuresOf(whole).summary.distance_m)
+}
+
+function partOf (whole: Recording, crop: Crop, distanceM: number | null): Recording {
   const { columns } = whole
-  const { distance_m } = figuresOf(whole).summary
-  return cropped({ ...whole, columns: { ...columns, distanceM: scaledTo(columns.distanceM, distance_m) } }, crop)
+  return cropped({ ...whole, columns: { ...columns, distanceM: scaledTo(columns.distanceM, distanceM) } }, crop)
 }
 
 function figuresOfWhole (recording: Recording): Computed {
