@@ -1,5 +1,5 @@
 import type { BestEffort } from '../src/domain/training/best-efforts.ts'
-import type { RecordedExertion } from '../src/domain/training/exertion.ts'
+import type { ActivityFigures, RecordedExertion } from '../src/domain/training/exertion.ts'
 import type { Section } from '../src/domain/training/sections.ts'
 import type { ActivitySummary } from '../src/domain/training/summary.ts'
 import type { Times } from '../src/domain/training/zones.ts'
@@ -280,17 +280,11 @@ export async function updateComputed (
 }
 
 /** What the load of an activity is computed from. */
-export interface LoadRow {
+export interface LoadRow extends Omit<ActivityFigures, 'sport'> {
   id: string
   start_time: string
   local_date: string
   sport: string
-  distance_m: number | null
-  elapsed_s: number | null
-  moving_s: number | null
-  average_heart_rate_bpm: number | null
-  grade_adjusted_pace_s_per_km: number | null
-  perceived_effort: number | null
   exertion: RecordedExertion | null
 }
 

@@ -1,4 +1,5 @@
 import type { Goal } from '../schemas/goals.ts'
+import { LAST_ID } from '../src/ids.ts'
 import { fragment, type Sql } from './sql.ts'
 
 export interface GoalRow extends Omit<Goal, 'progress'> {
@@ -17,9 +18,6 @@ export interface GoalDays {
   from: string
   to: string
 }
-
-/** Greater than every UUIDv7. */
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 const columns = fragment`
   g.goal_id as id, g.name, g.metric, g.period, g.target, g.sport, g.from_date as "from", g.to_date as "to", g.created_at, g.updated_at,

@@ -1,5 +1,6 @@
 import type { NewPlan, Plan, PlanChange, PlanDetail } from '../schemas/plans.ts'
 import type { Outline } from '../src/domain/plans/outline.ts'
+import { LAST_ID } from '../src/ids.ts'
 import { fragment, json, type Sql } from './sql.ts'
 
 export interface PlanRow extends PlanDetail {
@@ -17,9 +18,6 @@ export interface PlanFilter {
   to?: string | undefined
   limit: number
 }
-
-/** Greater than every UUIDv7. */
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 const columns = fragment`
   plan_id as id, name, goal, status, start_date, end_date, race, notes, created_at, updated_at, revision

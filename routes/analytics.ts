@@ -5,7 +5,7 @@ import { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../schemas/ana
 import { errors } from '../schemas/error.ts'
 import { FitnessAnswer, RecordsAnswer, RecordsQuery } from '../schemas/records.ts'
 import type { Period } from '../src/domain/periods.ts'
-import { prefers } from '../src/http/accept.ts'
+import { prefers, varyByAccept } from '../src/http/accept.ts'
 import { CHART_POLICY } from '../src/views/charts/frame.ts'
 import { loadChart } from '../src/views/charts/load-chart.ts'
 import { volumeChart } from '../src/views/charts/volume-chart.ts'
@@ -114,7 +114,7 @@ function volumeChartOf ({ items, by, units }: Volume): string {
 
 /** Whether the client prefers the picture to the figures; either answer depends on `Accept`. */
 function prefersChart (accept: string | undefined, reply: FastifyReply): boolean {
-  reply.header('vary', [reply.getHeader('vary'), 'Accept'].flat().filter((name) => name !== undefined).join(', '))
+  varyByAccept(reply)
   return prefers(accept, SVG)
 }
 

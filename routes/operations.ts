@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, preHandlerHookHandler } from 'fastify'
+import type { preHandlerHookHandler } from 'fastify'
 import { NoContent } from '../schemas/common.ts'
 import { Alive, Health, NotReady, Ready, Welcome } from '../schemas/operations.ts'
-import { prefersHtml } from '../src/http/accept.ts'
+import { prefersHtml, varyByAccept } from '../src/http/accept.ts'
 import { ASSETS, healthPage } from '../src/views/health-page/page.ts'
 
 export interface OperationsOptions {
@@ -110,10 +110,8 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
         version,
         checks
       }
-      reply
-        .code(status === 'unhealthy' ? 503 : 200)
-        .header('cache-control', 'no-store')
-        .header('vary', vary(reply))
+      reply.code(status === 'unhealthy' ? 503 : 200).header('cache-control', 'no-store')
+      varyByAccept(reply)
       if (!prefersHtml(request.headers.accept)) return reply.send(health)
       const page: string = healthPage({ ...health, name })
       return reply.type('text/html; charset=utf-8').send(page as never)
@@ -156,10 +154,4 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<OperationsOptions> = as
  */
 const inNextPhase: preHandlerHookHandler = (_request, _reply, done) => {
   setImmediate(done)
-}
-
-/** The request headers that the response depends on: CORS may have named the origin already. */
-function vary (reply: FastifyReply): string {
-  const before = reply.getHeader('vary')
-  return before === undefined ? 'Accept' : `${String(before)}, Accept`
 }

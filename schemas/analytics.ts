@@ -6,10 +6,10 @@ import { Day, nullable } from './common.ts'
 const from = (usual: string) => Type.Optional(Type.String({ format: 'date', description: `The first day; ${usual}` }))
 const to = (usual: string) => Type.Optional(Type.String({ format: 'date', description: `The last day; ${usual}` }))
 
-const by = Type.String({ enum: ['day', 'week', 'month', 'year'] })
+const by = { enum: ['day', 'week', 'month', 'year'] }
 
 export const VolumeQuery = Type.Object({
-  by: Type.String({ enum: ['day', 'week', 'month', 'year'], default: 'week' }),
+  by: Type.String({ ...by, default: 'week' }),
   from: from('by default the start of the eleventh period before that of `to`'),
   to: to('by default today'),
   sport: Type.Optional(Type.String({ ...Sport, description: 'Only activities of this sport; by default of all' }))
@@ -17,7 +17,7 @@ export const VolumeQuery = Type.Object({
 export type VolumeQuery = Static<typeof VolumeQuery>
 
 export const VolumeAnswer = Type.Object({
-  by,
+  by: Type.String(by),
   from: Day,
   to: Day,
   items: Type.Array(Type.Object({

@@ -33,6 +33,20 @@ function run ({ duration, step, lat, lon, lap, hill, speed, heartRate }) {
   return points
 }
 
+/** A FIT file of a watch, begun at a moment. */
+function fitOfWatch (timeCreated) {
+  const writer = fitWriter()
+  writer.write('FILE_ID', {
+    type: 'activity',
+    manufacturer: 'development',
+    product: 1,
+    productName: 'Example Watch',
+    serialNumber: 1,
+    timeCreated
+  })
+  return writer
+}
+
 /** Half an hour of easy running on a road with a small hill, recorded by a watch. */
 function easyRun () {
   const start = Date.UTC(2024, 3, 9, 6, 30)
@@ -49,15 +63,7 @@ function easyRun () {
   const last = points.at(-1)
   const moment = (t) => new Date(start + t * 1000)
   const mean = (name) => points.reduce((sum, point) => sum + point[name], 0) / points.length
-  const { write, record, close } = fitWriter()
-  write('FILE_ID', {
-    type: 'activity',
-    manufacturer: 'development',
-    product: 1,
-    productName: 'Example Watch',
-    serialNumber: 1,
-    timeCreated: moment(0)
-  })
+  const { write, record, close } = fitOfWatch(moment(0))
   write('EVENT', { timestamp: moment(0), event: 'timer', eventType: 'start' })
   for (const point of points) record(moment(point.t), point)
   write('EVENT', { timestamp: moment(last.t), event: 'timer', eventType: 'stopAll' })
@@ -108,15 +114,7 @@ function hillRun () {
   })
   const last = points.at(-1)
   const moment = (t) => new Date(start + t * 1000)
-  const { write, record, close } = fitWriter()
-  write('FILE_ID', {
-    type: 'activity',
-    manufacturer: 'development',
-    product: 1,
-    productName: 'Example Watch',
-    serialNumber: 1,
-    timeCreated: moment(0)
-  })
+  const { write, record, close } = fitOfWatch(moment(0))
   for (const point of points) record(moment(point.t), point)
   const part = (from, to) => {
     const inPart = points.filter(({ t }) => t >= from.t && t <= to.t)

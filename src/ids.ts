@@ -30,3 +30,6 @@ export function newId (): string {
   }
   return v7({ random: bytes, msecs, seq })
 }
+
+/** Greater than every id: a list that begins with the newest begins before it. */
+export const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'

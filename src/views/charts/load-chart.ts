@@ -1,6 +1,7 @@
 import { scaleLinear, scalePoint } from 'd3-scale'
 import { line } from 'd3-shape'
 import type { LoadDay } from '../../domain/training/load-days.ts'
+import { rounded } from '../../domain/units.ts'
 import { dayLabel, frame, labelAxis, nothing, PLOT, valueAxis, type Series } from './frame.ts'
 import { element } from './svg.ts'
 
@@ -29,7 +30,7 @@ export function loadChart (days: readonly LoadDay[], today: string): string {
   const x = scalePoint(drawn.map(({ date }) => date), [PLOT.left + 6, PLOT.right - 6])
   const y = scaleLinear([least, most], [PLOT.bottom, PLOT.top]).nice(5)
   const barWidth = Math.max(1, Math.min(12, (PLOT.right - PLOT.left) / drawn.length * 0.7))
-  const bars = drawn.filter(({ bar }) => bar > 0).map(({ date, bar }) => `M${r(x(date)!)},${r(y(0))}V${r(y(bar))}`)
+  const bars = drawn.filter(({ bar }) => bar > 0).map(({ date, bar }) => `M${rounded(x(date)!, 1)},${rounded(y(0), 1)}V${rounded(y(bar), 1)}`)
   const lines = (['form_same_day', 'atl', 'ctl'] as const).map((name) => {
     const draw = line<Drawn>((day) => x(day.date)!, (day) => y(day[name])).digits(1)
     const kind = { form_same_day: 'c', atl: 'b', ctl: 'a' }[name]
@@ -58,8 +59,4 @@ function thinned (days: readonly LoadDay[]): Drawn[] {
     const bar = part.reduce((sum, { load, planned_load }) => sum + load + (planned_load ?? 0), 0) / part.length
     return { ...part.at(-1)!, bar }
   })
-}
-
-function r (value: number): number {
-  return Math.round(value * 10) / 10
 }

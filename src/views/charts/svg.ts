@@ -1,3 +1,5 @@
+import { rounded } from '../../domain/units.ts'
+
 /** An attribute's value; undefined: without it. */
 type Value = string | number | undefined
 
@@ -17,5 +19,5 @@ export function element (name: string, attributes: Record<string, Value>, ...chi
 }
 
 function digits (value: number): string {
-  return String(Math.round(value * 10) / 10)
+  return String(rounded(value, 1))
 }

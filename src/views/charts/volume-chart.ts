@@ -1,5 +1,5 @@
 import { scaleBand, scaleLinear } from 'd3-scale'
-import { METRES_PER_KM, METRES_PER_MILE } from '../../domain/units.ts'
+import { METRES_PER_KM, METRES_PER_MILE, rounded } from '../../domain/units.ts'
 import type { Period } from '../../domain/periods.ts'
 import { dayLabel, frame, labelAxis, nothing, PLOT, valueAxis } from './frame.ts'
 import { element } from './svg.ts'
@@ -23,7 +23,7 @@ export function volumeChart (
   const y = scaleLinear([0, most], [PLOT.bottom, PLOT.top]).nice(5)
   const middle = (start: string) => x(start)! + x.bandwidth() / 2
   const drawn = bars.filter(({ value }) => value > 0).map(({ start, value }) =>
-    `M${Math.round(middle(start) * 10) / 10},${PLOT.bottom}V${Math.round(y(value) * 10) / 10}`)
+    `M${rounded(middle(start), 1)},${PLOT.bottom}V${rounded(y(value), 1)}`)
   const label = by === 'year' ? 'year' : by === 'month' || spansYears(bars) ? 'month' : 'day'
   return frame(
     { title, description, series: [] },
