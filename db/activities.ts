@@ -1,6 +1,7 @@
 import type { Activity } from '../schemas/activities.ts'
 import type { DatedSettings } from '../src/domain/physiology.ts'
 import type { RecordedExertion } from '../src/domain/training/exertion.ts'
+import type { Times, ZoneSeconds } from '../src/domain/training/zones.ts'
 import { fragment, json, type Sql } from './sql.ts'
 
 export interface ActivityRow extends Activity {
@@ -11,7 +12,7 @@ export interface ActivityRow extends Activity {
 export type NewActivity = Omit<
   Activity,
   'id' | 'crop' | 'gear_id' | 'workout_id' | 'match' | 'source' | 'created_at' | 'updated_at'
-> & {
+> & ZoneSeconds & {
   id: string
   format: string
   recording_id: string | null
@@ -25,6 +26,8 @@ export type NewActivity = Omit<
 /** An activity with what is needed to change it. */
 export interface ChangeableActivity extends ActivityRow {
   exertion: RecordedExertion | null
+  /** Seconds at each speed; null where there is no recording. */
+  speed_times: Times | null
   /** The settings of its owner, in no order, from which those of its day can be found. */
   settings: DatedSettings[]
   /** Whether the gear it is to have exists. */
@@ -190,6 +193,7 @@ export async function findActivityToChange (
 ): Promise<ChangeableActivity | undefined> {
   const [activity] = await sql<ChangeableActivity>`/* findActivityToChange */
     select ${columns(userId)}, a.exertion, ${settings},
+      (select f.speed_times from activity_figures f where f.user_id = ${userId} and f.activity_id = a.activity_id) as speed_times,
       ${gearId}::uuid is null or exists (select from gear g where g.user_id = u.user_id and g.gear_id = ${gearId}) as has_gear
     from ${withSource} join users u on u.user_id = a.user_id
     where a.user_id = ${userId} and a.activity_id = ${activityId}
@@ -204,7 +208,8 @@ export async function findActivityToChange (
 export async function insertActivity (
   sql: Sql,
   userId: string,
-  activity: NewActivity
+  activity: NewActivity,
+  loadVersion: number
 ): Promise<ActivityRow | undefined> {
   const a = activity
   const gear = a.gear_id === undefined
@@ -218,7 +223,7 @@ export async function insertActivity (
         distance_m, elapsed_s, moving_s, elevation_gain_m, elevation_loss_m,
         average_heart_rate_bpm, max_heart_rate_bpm, average_cadence_spm, average_pace_s_per_km, grade_adjusted_pace_s_per_km,
         load, load_model, perceived_effort, is_race, notes, format, recording_id, device_name, device, laps_count, exertion, gear_id,
-        elevation_threshold_m, elevation_source
+        elevation_threshold_m, elevation_source, heart_rate_model, heart_rate_zone_s, pace_zone_s, load_version
       )
       select
         ${userId}, ${a.id}, ${a.sport}, ${a.sub_sport}, ${a.name}, ${a.start_time}::timestamptz, ${a.timezone}, ${a.local_date}::date,
@@ -226,7 +231,8 @@ export async function insertActivity (
         ${a.average_heart_rate_bpm}, ${a.max_heart_rate_bpm}, ${a.average_cadence_spm}, ${a.average_pace_s_per_km},
         ${a.grade_adjusted_pace_s_per_km}, ${a.load}, ${a.load_model}, ${a.perceived_effort}, ${a.is_race}, ${a.notes}, ${a.format},
         ${a.recording_id}, ${a.device_name}, ${json(a.device)}, ${a.laps_count}, ${json(a.exertion)}, (select gear_id from chosen),
-        ${a.elevation?.threshold_m ?? null}, ${a.elevation?.source ?? null}
+        ${a.elevation?.threshold_m ?? null}, ${a.elevation?.source ?? null},
+        ${a.heart_rate_model}, ${a.heart_rate_zone_s}::float8[], ${a.pace_zone_s}::float8[], ${loadVersion}
       where ${typeof a.gear_id !== 'string'} or exists (select from chosen)
       returning *
     )
@@ -236,10 +242,15 @@ export async function insertActivity (
 }
 
 /**
- * Stores the fields that a change may affect, in the revision that was read; undefined if the activity was changed in
- * between, or its gear or the activity itself no longer exists.
+ * Stores the fields that a change may affect, in the revision that was read, and the time in zones where it is given;
+ * undefined if the activity was changed in between, or its gear or the activity itself no longer exists.
  */
-export async function updateActivity (sql: Sql, userId: string, next: ActivityRow): Promise<ActivityRow | undefined> {
+export async function updateActivity (
+  sql: Sql,
+  userId: string,
+  next: ActivityRow,
+  zones?: ZoneSeconds
+): Promise<ActivityRow | undefined> {
   const [row] = await sql<ActivityRow>`/* updateActivity */
     with chosen as (select gear_id from gear where user_id = ${userId} and gear_id = ${next.gear_id}::uuid for key share),
     a as (
@@ -248,6 +259,12 @@ export async function updateActivity (sql: Sql, userId: string, next: ActivityRo
         perceived_effort = ${next.perceived_effort}, is_race = ${next.is_race}, gear_id = (select gear_id from chosen),
         start_time = ${next.start_time}::timestamptz, local_date = ${next.local_date}::date,
         load = ${next.load}, load_model = ${next.load_model}, revision = revision + 1, updated_at = now()
+        ${zones === undefined
+          ? fragment``
+          : fragment`,
+              heart_rate_model = ${zones.heart_rate_model}, heart_rate_zone_s = ${zones.heart_rate_zone_s}::float8[],
+              pace_zone_s = ${zones.pace_zone_s}::float8[]
+            `}
       where user_id = ${userId} and activity_id = ${next.id} and revision = ${next.revision}
         and (${next.gear_id}::uuid is null or exists (select from chosen))
       returning *

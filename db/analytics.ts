@@ -1,3 +1,4 @@
+import type { HeartRateModel } from '../src/domain/training/zones.ts'
 import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
 import { fragment, type Sql } from './sql.ts'
 
@@ -48,6 +49,43 @@ export async function sumLoads (sql: Sql, userId: string, from: string, to: stri
     where user_id = ${userId} and local_date between ${from}::date and ${to}::date and load is not null
     group by local_date
     order by local_date
+  `
+}
+
+/** The seconds in each zone, from zone 0 on, of the activities of some days with one model of heart-rate zones. */
+export interface ZoneSums {
+  /** Null: without heart-rate zones. */
+  heart_rate_model: HeartRateModel | null
+  count: number
+  heart_rate_s: Array<number | null>
+  pace_s: Array<number | null>
+  /** The first day of an activity whose zones an earlier version has not computed; null: there is none. */
+  outdated_from: string | null
+}
+
+const heartRateSums = fragment`jsonb_build_array(
+  sum(heart_rate_zone_s[1]), sum(heart_rate_zone_s[2]), sum(heart_rate_zone_s[3]), sum(heart_rate_zone_s[4]),
+  sum(heart_rate_zone_s[5]), sum(heart_rate_zone_s[6]), sum(heart_rate_zone_s[7]), sum(heart_rate_zone_s[8])
+)`
+const paceSums = fragment`jsonb_build_array(
+  sum(pace_zone_s[1]), sum(pace_zone_s[2]), sum(pace_zone_s[3]), sum(pace_zone_s[4]),
+  sum(pace_zone_s[5]), sum(pace_zone_s[6]), sum(pace_zone_s[7]), sum(pace_zone_s[8])
+)`
+
+/** Adds up the time in zones from `from` to `to`, of one sport or of all; `version`: of the load. */
+export async function sumZones (
+  sql: Sql,
+  userId: string,
+  { from, to, sport }: { from: string, to: string, sport?: string | undefined },
+  version: number
+): Promise<ZoneSums[]> {
+  return await sql<ZoneSums>`/* sumZones */
+    select heart_rate_model, count(*)::int as count, ${heartRateSums} as heart_rate_s,
+      ${paceSums} as pace_s, min(local_date) filter (where load_version < ${version}) as outdated_from
+    from activities
+    where user_id = ${userId} and local_date between ${from}::date and ${to}::date
+      ${sport === undefined ? fragment`` : fragment`and sport = ${sport}`}
+    group by heart_rate_model
   `
 }
 

@@ -2,7 +2,7 @@ import type { BestEffort } from '../src/domain/training/best-efforts.ts'
 import type { ActivityFigures, RecordedExertion } from '../src/domain/training/exertion.ts'
 import type { Section } from '../src/domain/training/sections.ts'
 import type { ActivitySummary } from '../src/domain/training/summary.ts'
-import type { Times } from '../src/domain/training/zones.ts'
+import type { Times, ZoneSeconds } from '../src/domain/training/zones.ts'
 import { fragment, json, type Fragment, type Sql } from './sql.ts'
 
 /** What is computed of a recording and stored beside its activity. */
@@ -147,14 +147,15 @@ export async function putFigures (
 export async function insertBestEfforts (
   sql: Sql,
   userId: string,
-  activityId: string,
+  { id, local_date }: { id: string, local_date: string },
   efforts: BestEffort[],
   version: number
 ): Promise<void> {
   if (efforts.length === 0) return
   await sql`/* insertBestEfforts */
-    insert into best_efforts (user_id, activity_id, distance_m, formula_version, elapsed_s, start_s)
-    select ${userId}::uuid, ${activityId}::uuid, e.distance_m, ${version}, e.elapsed_s, e.start_s
+    insert into best_efforts (user_id, activity_id, distance_m, formula_version, elapsed_s, start_s, year)
+    select ${userId}::uuid, ${id}::uuid, e.distance_m, ${version}, e.elapsed_s, e.start_s,
+      extract(year from ${local_date}::date)
     from unnest(
       ${efforts.map(({ distance_m }) => distance_m)}::float8[], ${efforts.map(({ elapsed_s }) => elapsed_s)}::float8[],
       ${efforts.map(({ start_s }) => start_s)}::float8[]
@@ -224,7 +225,7 @@ export async function findRecorded (
 }
 
 /** The figures of an activity that its recording and its crop decide; the rest of it is its owner's. */
-export interface ComputedActivity extends Omit<ActivitySummary, 'sport' | 'sub_sport' | 'name'> {
+export interface ComputedActivity extends Omit<ActivitySummary, 'sport' | 'sub_sport' | 'name'>, ZoneSeconds {
   local_date: string
   crop: { from_s: number, to_s: number } | null
   load: number | null
@@ -271,6 +272,8 @@ export async function updateComputed (
       load_model = ${next.load_model}, load_version = ${loadVersion}, laps_count = ${next.laps_count},
       device = ${json(next.device)}::jsonb, exertion = ${json(next.exertion)}::jsonb,
       crop_from_s = ${next.crop?.from_s ?? null}, crop_to_s = ${next.crop?.to_s ?? null},
+      heart_rate_model = ${next.heart_rate_model}, heart_rate_zone_s = ${next.heart_rate_zone_s}::float8[],
+      pace_zone_s = ${next.pace_zone_s}::float8[],
       revision = revision + (select differs from changed)::integer,
       updated_at = case when (select differs from changed) then now() else updated_at end
     where user_id = ${userId} and activity_id = ${id} and revision = ${revision}
@@ -279,13 +282,14 @@ export async function updateComputed (
   return rows.length === 1
 }
 
-/** What the load of an activity is computed from. */
+/** What the load and the time in zones of an activity are computed from. */
 export interface LoadRow extends Omit<ActivityFigures, 'sport'> {
   id: string
   start_time: string
   local_date: string
   sport: string
   exertion: RecordedExertion | null
+  speed_times: Times | null
 }
 
 /** A page of the activities of a day or later, the newest first, locked until the transaction ends. */
@@ -298,8 +302,9 @@ export async function lockForLoad (
 ): Promise<LoadRow[]> {
   return await sql<LoadRow>`/* lockForLoad */
     select activity_id as id, start_time, local_date, sport, distance_m, elapsed_s, moving_s, average_heart_rate_bpm,
-      grade_adjusted_pace_s_per_km, perceived_effort, exertion
-    from activities
+      grade_adjusted_pace_s_per_km, perceived_effort, exertion,
+      (select f.speed_times from activity_figures f where f.user_id = ${userId} and f.activity_id = a.activity_id) as speed_times
+    from activities a
     where user_id = ${userId} and local_date >= ${fromDay}::date and start_time >= ${fromDay}::date - interval '1 day'
       ${after === undefined ? fragment`` : fragment`and (start_time, activity_id) < (${after.start_time}::timestamptz, ${after.id}::uuid)`}
     order by start_time desc, activity_id desc
@@ -308,22 +313,33 @@ export async function lockForLoad (
   `
 }
 
-/** Stores loads; an activity whose load is the same stays in its revision. */
+/** Stores loads and times in zones; an activity whose load is the same stays in its revision. */
 export async function updateLoads (
   sql: Sql,
   userId: string,
-  loads: Array<{ id: string, load: number | null, load_model: string | null }>,
+  loads: Array<{ id: string, load: number | null, load_model: string | null } & ZoneSeconds>,
   version: number
 ): Promise<void> {
   await sql`/* updateLoads */
     update activities a
     set load = n.load, load_model = n.load_model, load_version = ${version},
+      heart_rate_model = n.heart_rate_model, heart_rate_zone_s = n.heart_rate_zone_s, pace_zone_s = n.pace_zone_s,
       revision = a.revision + ((a.load, a.load_model) is distinct from (n.load, n.load_model))::integer,
       updated_at = case when (a.load, a.load_model) is distinct from (n.load, n.load_model) then now() else a.updated_at end
-    from unnest(
-      ${loads.map(({ id }) => id)}::uuid[], ${loads.map(({ load }) => load)}::float8[],
-      ${loads.map(({ load_model }) => load_model)}::text[]
-    ) n (id, load, load_model)
+    from jsonb_to_recordset(${json(loads)}::jsonb) n (
+      id uuid, load float8, load_model text, heart_rate_model text, heart_rate_zone_s float8[], pace_zone_s float8[]
+    )
     where a.user_id = ${userId} and a.activity_id = n.id
+  `
+}
+
+/** Notes the year of each best effort of these activities where it is missing: an earlier version stored none. */
+export async function updateEffortYears (sql: Sql, userId: string, activityIds: string[]): Promise<void> {
+  await sql`/* updateEffortYears */
+    update best_efforts b
+    set year = extract(year from a.local_date)
+    from activities a
+    where b.user_id = ${userId} and a.user_id = ${userId} and a.activity_id = b.activity_id
+      and b.activity_id = any(${activityIds}::uuid[]) and b.year is distinct from extract(year from a.local_date)
   `
 }

@@ -37,8 +37,25 @@ export async function queueLoads (sql: Sql, userId: string, fromDay: string, ver
     insert into recomputations (user_id, from_day, formula_version)
     values (${userId}, ${fromDay}::date, ${version})
     on conflict (user_id) where activity_id is null do update
-    set from_day = least(recomputations.from_day, excluded.from_day), after_start_time = null, after_activity_id = null, due_at = now(), attempts = 0
+    set from_day = least(recomputations.from_day, excluded.from_day), after_start_time = null, after_activity_id = null,
+      formula_version = greatest(recomputations.formula_version, excluded.formula_version), due_at = now(), attempts = 0
   `
+}
+
+/** Days whose loads and zones are to be computed again. */
+export interface QueuedDays {
+  from: string
+  /** The start of the earliest activity that is done already, as the newest are first; null: none is. */
+  done_from: string | null
+}
+
+/** The days of a runner that wait for their loads; undefined if there are none. */
+export async function findQueuedDays (sql: Sql, userId: string): Promise<QueuedDays | undefined> {
+  const [row] = await sql<QueuedDays>`/* findQueuedDays */
+    select from_day as "from", after_start_time as done_from from recomputations
+    where user_id = ${userId} and activity_id is null
+  `
+  return row
 }
 
 /** Takes the newest that is due; undefined where there is none. Of two processes one gets it. */

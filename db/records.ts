@@ -63,17 +63,68 @@ export async function listFastestOf (
   `
 }
 
-/** The runs that were the fastest over their distance when they were run, oldest first. */
-export async function listRecordHistory (sql: Sql, userId: string, days?: Days): Promise<EffortRow[]> {
+/**
+ * The runs that were the fastest over their distance when they were run, of all time, oldest first. A year whose best
+ * is slower than that of an earlier one has none of them, and of another year only what is faster than all years before
+ * can be one: so it takes the bests of the years, and few runs, however many there are. Efforts whose year an earlier
+ * version did not store are all looked at.
+ */
+export async function listRecordHistory (
+  sql: Sql,
+  userId: string,
+  distances: readonly number[]
+): Promise<EffortRow[]> {
   return await sql<EffortRow>`/* listRecordHistory */
+    with bests as (
+      select d.distance_m, y.year, (
+        select min(b.elapsed_s) from best_efforts b
+        where b.user_id = ${userId} and b.distance_m = d.distance_m and b.year = y.year
+      ) as elapsed_s
+      from unnest(${[...distances]}::float8[]) d (distance_m)
+      cross join generate_series(
+        (select extract(year from min(a.local_date))::int from activities a where a.user_id = ${userId}),
+        (select extract(year from max(a.local_date))::int from activities a where a.user_id = ${userId})
+      ) y (year)
+    ),
+    years as (
+      select distance_m, year, elapsed_s, min(elapsed_s) over (
+        partition by distance_m order by year rows between unbounded preceding and 1 preceding
+      ) as before_s
+      from bests
+    ),
+    candidates as (
+      select b.distance_m, b.elapsed_s, b.activity_id
+      from years y
+      join best_efforts b on b.user_id = ${userId} and b.distance_m = y.distance_m and b.year = y.year
+      where y.elapsed_s < coalesce(y.before_s, 'infinity') and b.elapsed_s < coalesce(y.before_s, 'infinity')
+      union all
+      select b.distance_m, b.elapsed_s, b.activity_id from best_efforts b
+      where b.user_id = ${userId} and b.distance_m = any(${[...distances]}::float8[]) and b.year is null
+    )
+    select distance_m, elapsed_s, activity_id, date
+    from (
+      select c.distance_m, c.elapsed_s, c.activity_id, a.local_date as date, a.start_time, min(c.elapsed_s) over (
+        partition by c.distance_m order by a.start_time, c.activity_id rows between unbounded preceding and 1 preceding
+      ) as before_s
+      from candidates c
+      join activities a on a.user_id = ${userId} and a.activity_id = c.activity_id
+      where a.sport = 'running'
+    ) run
+    where before_s is null or elapsed_s < before_s
+    order by distance_m, start_time, activity_id
+  `
+}
+
+/** The runs of some days that were the fastest of these days over their distance when they were run, oldest first. */
+export async function listRecordHistoryOf (sql: Sql, userId: string, { from, to }: Days): Promise<EffortRow[]> {
+  return await sql<EffortRow>`/* listRecordHistoryOf */
     select distance_m, elapsed_s, activity_id, date
     from (
       select ${efforts}, a.start_time, min(b.elapsed_s) over (
         partition by b.distance_m order by a.start_time, b.activity_id rows between unbounded preceding and 1 preceding
       ) as before_s
       from ${effortsOfRuns}
-      where a.user_id = ${userId} and a.sport = 'running'
-        ${days === undefined ? fragment`` : fragment`and a.local_date between ${days.from}::date and ${days.to}::date`}
+      where a.user_id = ${userId} and a.sport = 'running' and a.local_date between ${from}::date and ${to}::date
     ) run
     where before_s is null or elapsed_s < before_s
     order by distance_m, start_time, activity_id

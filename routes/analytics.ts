@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
-import { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../schemas/analytics.ts'
+import { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery, ZonesQuery } from '../schemas/analytics.ts'
 import { errors } from '../schemas/error.ts'
+import { ZonesAnswer } from '../schemas/figures.ts'
 import { FitnessAnswer, RecordsAnswer, RecordsQuery } from '../schemas/records.ts'
 import type { Period } from '../src/domain/periods.ts'
 import { prefers, varyByAccept } from '../src/http/accept.ts'
@@ -11,6 +12,7 @@ import { loadChart } from '../src/views/charts/load-chart.ts'
 import { volumeChart } from '../src/views/charts/volume-chart.ts'
 import { load, volume, type Volume } from '../src/workflows/analytics.ts'
 import { fitness, records } from '../src/workflows/records.ts'
+import { zones } from '../src/workflows/zones.ts'
 
 const SVG = 'image/svg+xml'
 const Chart = Type.String({ description: 'A static picture' })
@@ -81,6 +83,20 @@ export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const { days, today } = await load(sql, user.id, query)
     return sendChart(reply, loadChart(days, today))
   })
+
+  app.get('/zones', {
+    schema: {
+      operationId: 'getZones',
+      summary: 'Get my time in zones',
+      description:
+        'Seconds in heart-rate and pace zones over some days: each activity is counted by the physiology settings of ' +
+        'its own day, with the models that `GET /activities/{activity_id}/zones` names. A figure that cannot be ' +
+        'computed is null, and `reason` says why.',
+      tags,
+      querystring: ZonesQuery,
+      response: { 200: ZonesAnswer, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query }) => await zones(sql, user.id, query))
 
   app.get('/records', {
     schema: {

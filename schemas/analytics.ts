@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { Sport } from './activities.ts'
 import { WorkloadRatio } from './calculators.ts'
-import { Day, nullable } from './common.ts'
+import { Day, nullable, Pending } from './common.ts'
 
 const from = (usual: string) => Type.Optional(Type.String({ format: 'date', description: `The first day; ${usual}` }))
 const to = (usual: string) => Type.Optional(Type.String({ format: 'date', description: `The last day; ${usual}` }))
@@ -15,6 +15,13 @@ export const VolumeQuery = Type.Object({
   sport: Type.Optional(Type.String({ ...Sport, description: 'Only activities of this sport; by default of all' }))
 }, { additionalProperties: false })
 export type VolumeQuery = Static<typeof VolumeQuery>
+
+export const ZonesQuery = Type.Object({
+  from: from('by default the 89th before `to`'),
+  to: to('by default today'),
+  sport: Type.Optional(Type.String({ ...Sport, description: 'Only activities of this sport; by default of all' }))
+}, { additionalProperties: false })
+export type ZonesQuery = Static<typeof ZonesQuery>
 
 export const VolumeAnswer = Type.Object({
   by: Type.String(by),
@@ -53,6 +60,7 @@ export const LoadAnswer = Type.Object({
     strain,
     forecast: Type.Boolean({ description: 'Whether the load of this day includes planned load' })
   })),
-  models: Type.Object({ fitness: Type.String(), acwr: Type.String(), strain: Type.String() })
+  models: Type.Object({ fitness: Type.String(), acwr: Type.String(), strain: Type.String() }),
+  pending: Pending
 }, { title: 'Load' })
 export type LoadAnswer = Static<typeof LoadAnswer>

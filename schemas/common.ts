@@ -27,6 +27,13 @@ export function nullable<T extends TSchema> (schema: T) {
   return Type.Unsafe<Static<T> | null>({ ...schema, ...values, type: [schema.type, 'null'] })
 }
 
+/** Days whose figures are not yet those of the newest settings. */
+export const Pending = nullable(Type.Object({ from: Day, until: Day }, {
+  description:
+    'The days whose figures are still being computed again, as after a change of physiology settings; null: none of ' +
+    'those asked for'
+}))
+
 /** The query parameters of every list. */
 export const PageQuery = {
   limit: Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 50, description: 'Maximum number of items' }),

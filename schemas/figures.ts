@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { nullable } from './common.ts'
+import { Day, nullable, Pending } from './common.ts'
 
 const figure = (description: string) => nullable(Type.Number({ description }))
 
@@ -51,13 +51,41 @@ const Zones = Type.Array(Type.Object({
   time_s: Type.Number({ description: 'Seconds' })
 }, { examples: [{ zone: 2, low: 134, high: 148, time_s: 1260.5 }] }))
 
+const heartRateModel = Type.String({ enum: ['friel', 'karvonen', 'percent_of_max'] })
+const paceModel = Type.String({ enum: ['friel'] })
+const limits_on = Type.String({
+  format: 'date',
+  description: 'The limits are those of the settings of this day; time of other days was counted by the limits of theirs'
+})
+
+export const ZonesAnswer = Type.Object({
+  from: Day,
+  to: Day,
+  heart_rate: nullable(Type.Object({
+    model: heartRateModel,
+    limits_on,
+    zones: Zones,
+    other_models_s: Type.Number({
+      description: 'Seconds in zones of another model, which the zones do not include: of other sports or settings'
+    })
+  }, { description: 'Limits in beats per minute, of the model with the most time' })),
+  pace: nullable(Type.Object({
+    model: paceModel,
+    limits_on,
+    zones: Zones
+  }, { description: 'Of running. Limits in seconds per kilometre; zone 1 is the slowest' })),
+  reason: nullable(Type.String({ description: 'Why a figure is null' })),
+  pending: Pending
+}, { title: 'Zones' })
+export type ZonesAnswer = Static<typeof ZonesAnswer>
+
 export const ZoneTimes = Type.Object({
   heart_rate: nullable(Type.Object({
-    model: Type.String({ enum: ['friel', 'karvonen', 'percent_of_max'] }),
+    model: heartRateModel,
     zones: Zones
   }, { description: 'Limits in beats per minute. Null without a heart rate, or without settings for its zones' })),
   pace: nullable(Type.Object({
-    model: Type.String({ enum: ['friel'] }),
+    model: paceModel,
     zones: Zones
   }, {
     description:

@@ -2,6 +2,7 @@ import {
   deleteActivity, findActivity, findActivityToChange, findDayAndBody, insertActivity, updateActivity,
   type ActivityRow, type ChangeableActivity, type NewActivity
 } from '../../db/activities.ts'
+import { deleteBestEfforts } from '../../db/figures.ts'
 import { queueActivity } from '../../db/recomputations.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { ActivityChange, ManualActivity } from '../../schemas/activities.ts'
@@ -12,6 +13,7 @@ import { exertionOf, type ActivityFigures, type RecordedExertion } from '../doma
 import { FORMULA_VERSIONS } from '../domain/training/formula-versions.ts'
 import { loadOf, type LoadModel } from '../domain/training/load.ts'
 import { recordTimeS } from '../domain/training/world-records.ts'
+import { zoneSeconds, type Times, type ZoneSeconds } from '../domain/training/zones.ts'
 import { paceOf, rounded } from '../domain/units.ts'
 import { accountGone, invalid, notFound } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -42,7 +44,7 @@ export async function addActivity (sql: Sql, userId: string, body: ManualActivit
     max_heart_rate_bpm: null,
     average_cadence_spm: null,
     average_pace_s_per_km: rounded(paceOf(figures.distance_m, figures.moving_s), 2),
-    ...currentLoad(figures, null, local_date, owner.settings),
+    ...currentLoad(figures, BY_HAND, local_date, owner.settings),
     is_race: body.is_race ?? false,
     gear_id: body.gear_id,
     notes: body.notes ?? null,
@@ -54,7 +56,7 @@ export async function addActivity (sql: Sql, userId: string, body: ManualActivit
     exertion: null
   }
   const activity = await withMatching(sql, userId, {
-    write: (sql) => insertActivity(sql, userId, stored),
+    write: (sql) => insertActivity(sql, userId, stored, FORMULA_VERSIONS.load),
     daysOf: () => [local_date],
     read: (sql, { id }) => findActivity(sql, userId, id)
   })
@@ -121,18 +123,23 @@ export async function changeActivity (
   }
   const affectsLoad = next.sport !== activity.sport || next.perceived_effort !== activity.perceived_effort ||
     next.local_date !== activity.local_date
+  let zones: ZoneSeconds | undefined
   if (affectsLoad) {
     const figures = { ...next, sport: next.sport as Sport }
-    Object.assign(next, currentLoad(figures, next.exertion, next.local_date, next.settings))
+    const recorded = { exertion: next.exertion, speedTimes: next.speed_times }
+    const { load, load_model, ...times } = currentLoad(figures, recorded, next.local_date, next.settings)
+    Object.assign(next, { load, load_model })
+    zones = times
   }
   if (next.sport === activity.sport && next.local_date === activity.local_date) {
-    return await updateActivity(sql, userId, next)
+    return await updateActivity(sql, userId, next, zones)
   }
   return await withMatching(sql, userId, {
     async write (sql) {
-      const changed = await updateActivity(sql, userId, next)
+      const changed = await updateActivity(sql, userId, next, zones)
       // Best efforts, moving time and what is possible depend on the sport: its recording is computed again.
       if (changed !== undefined && next.sport !== activity.sport && activity.source.format !== 'manual') {
+        if (next.sport !== 'running') await deleteBestEfforts(sql, userId, changed.id)
         await queueActivity(sql, userId, changed, FORMULA_VERSIONS.recording)
       }
       return changed
@@ -154,12 +161,26 @@ export async function removeActivity (sql: Sql, userId: string, activity: Activi
   })
 }
 
+/** What was recorded of an activity; both are null of one that was entered by hand. */
+export interface Recorded {
+  exertion: RecordedExertion | null
+  speedTimes: Times | null
+}
+
+const BY_HAND: Recorded = { exertion: null, speedTimes: null }
+
+/** The load and the seconds in zones of an activity, by the settings of its day. */
 export function currentLoad (
   figures: ActivityFigures,
-  recorded: RecordedExertion | null,
+  { exertion, speedTimes }: Recorded,
   day: string,
-  settings: DatedSettings[]
-): { load: number | null, load_model: LoadModel | null } {
-  const { load, load_model } = loadOf(exertionOf(figures, recorded), settingsOn(day, settings))
-  return { load: rounded(load, 2), load_model }
+  dated: DatedSettings[]
+): { load: number | null, load_model: LoadModel | null } & ZoneSeconds {
+  const settings = settingsOn(day, dated)
+  const { load, load_model } = loadOf(exertionOf(figures, exertion), settings)
+  return {
+    load: rounded(load, 2),
+    load_model,
+    ...zoneSeconds(exertion?.heart_rate ?? [], speedTimes ?? [], figures.sport, settings)
+  }
 }

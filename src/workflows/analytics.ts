@@ -1,5 +1,6 @@
 import { findFirstDay, listPlanned, sumDays, sumLoads } from '../../db/analytics.ts'
 import { listPhysiologyUntil } from '../../db/physiology.ts'
+import { findQueuedDays } from '../../db/recomputations.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../../schemas/analytics.ts'
 import { addDays, daysBetween } from '../domain/days.ts'
@@ -12,6 +13,7 @@ import { volumeOf } from '../domain/training/volume.ts'
 import { totalsOf } from '../domain/workouts/totals.ts'
 import { unfit, type AppError } from '../errors.ts'
 import { calendarOf } from './calendar.ts'
+import { pendingDays } from './pending.ts'
 
 /** The most days, or periods, that one answer has. */
 export const MOST_DAYS = 1100
@@ -57,7 +59,9 @@ export async function volume (sql: Sql, userId: string, query: VolumeQuery, now 
  * @throws AppError REQUEST_VALIDATION_ERROR for a range that is reversed, or has too many days
  */
 export async function load (sql: Sql, userId: string, query: LoadQuery, now = Date.now()): Promise<Load> {
-  const [{ timezone }, first] = await Promise.all([calendarOf(sql, userId), findFirstDay(sql, userId)])
+  const [{ timezone }, first, queued] = await Promise.all([
+    calendarOf(sql, userId), findFirstDay(sql, userId), findQueuedDays(sql, userId)
+  ])
   const today = localDate(now, timezone)
   const to = query.to ?? (query.forecast ? addDays(today, USUAL_DAYS) : today)
   const from = query.from ?? addDays(to < today ? to : today, 1 - USUAL_DAYS)
@@ -70,7 +74,9 @@ export async function load (sql: Sql, userId: string, query: LoadQuery, now = Da
     planned,
     first: first ?? [...planned.keys()][0]
   })
-  return { days, models: LOAD_MODELS, today }
+  // Fitness and fatigue remember: every day after one that waits may change.
+  const pending = queued === undefined ? null : pendingDays({ ...queued, done_from: null }, from, to)
+  return { days, models: LOAD_MODELS, pending, today }
 }
 
 /** The load of the workouts still to be done, by day in order; of the days that have any. */

@@ -13,7 +13,9 @@ import type { ImportedActivity } from '../../schemas/activities.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn, type BodySettings } from '../domain/physiology.ts'
 import { recordedExertion } from '../domain/training/exertion.ts'
-import { loadOf, trainingImpulse } from '../domain/training/load.ts'
+import { loadOf, ratesOf, trainingImpulse } from '../domain/training/load.ts'
+import { zoneSeconds, type ZoneSeconds } from '../domain/training/zones.ts'
+import { FORMULA_VERSIONS } from '../domain/training/formula-versions.ts'
 import { rounded } from '../domain/units.ts'
 import { accountGone, AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -197,8 +199,8 @@ async function storeActivities (
       timezone,
       local_date: day,
       ...recordedLoad(activity, settingsOn(day, settings))
-    })
-    await insertFigures(sql, userId, id, figures)
+    }, FORMULA_VERSIONS.load)
+    await insertFigures(sql, userId, { id, local_date: day }, figures)
   }
 }
 
@@ -248,9 +250,9 @@ async function findReplaced (
   return replaced
 }
 
-/** The load by what was recorded, for a body as it was on that day. */
+/** The load and the seconds in zones by what was recorded, for a body as it was on that day. */
 function recordedLoad (activity: DecodedActivity, settings: BodySettings) {
-  const { summary, activeS, gradedSpeedMPerS, heartRateTimes } = activity
+  const { summary, activeS, gradedSpeedMPerS, heartRateTimes, speedTimes } = activity
   const { load, load_model } = loadOf(
     {
       sport: summary.sport,
@@ -261,13 +263,17 @@ function recordedLoad (activity: DecodedActivity, settings: BodySettings) {
     },
     settings
   )
-  return { load: rounded(load, 2), load_model }
+  return {
+    load: rounded(load, 2),
+    load_model,
+    ...zoneSeconds(ratesOf(heartRateTimes), speedTimes, summary.sport, settings)
+  }
 }
 
 function toStore (
   { summary, deviceName, activeS, gradedSpeedMPerS, heartRateTimes }: DecodedActivity,
   { recording_id, format }: Original
-): Omit<NewActivity, 'id' | 'timezone' | 'local_date' | 'load' | 'load_model'> {
+): Omit<NewActivity, 'id' | 'timezone' | 'local_date' | 'load' | 'load_model' | keyof ZoneSeconds> {
   return {
     ...summary,
     perceived_effort: null,

@@ -1,5 +1,5 @@
 import { findDayAndBody } from '../../db/activities.ts'
-import { insertUnreadable, lockForLoad, updateLoads } from '../../db/figures.ts'
+import { insertUnreadable, lockForLoad, updateEffortYears, updateLoads } from '../../db/figures.ts'
 import {
   continueRecomputation, finishRecomputation, postponeRecomputation, takeRecomputation, type Recomputation
 } from '../../db/recomputations.ts'
@@ -13,7 +13,7 @@ import { recomputeActivity, type DecodingContext } from './recompute.ts'
 /** The name of the job that calls {@link recomputeBatch}. */
 export const RECOMPUTE_FIGURES = 'recompute-figures'
 /** Loads computed in one transaction, which takes some milliseconds. */
-const LOADS = 100
+const LOADS = 50
 /** After so many attempts, each of which ended with its process or in a failure, an activity is left as it is. */
 const MOST_ATTEMPTS = 5
 /** A process without a thread or a disk to spare comes again after this. */
@@ -62,8 +62,14 @@ async function recomputeLoads (sql: Sql, taken: Recomputation): Promise<void> {
     if (owner === undefined || page.length === 0) return undefined
     await updateLoads(sql, userId, page.map((row) => ({
       id: row.id,
-      ...currentLoad({ ...row, sport: row.sport as Sport }, row.exertion, row.local_date, owner.settings)
+      ...currentLoad(
+        { ...row, sport: row.sport as Sport },
+        { exertion: row.exertion, speedTimes: row.speed_times },
+        row.local_date,
+        owner.settings
+      )
     })), FORMULA_VERSIONS.load)
+    await updateEffortYears(sql, userId, page.map(({ id }) => id))
     return page.length === LOADS ? page.at(-1) : undefined
   })
   if (last === undefined) await finishRecomputation(sql, taken)

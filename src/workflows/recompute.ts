@@ -70,18 +70,19 @@ export async function storeAgain (
   crop: Crop | null,
   { decoded, figures }: Recomputed
 ): Promise<boolean> {
-  const { summary, activeS, gradedSpeedMPerS, heartRateTimes } = decoded
+  const { summary, activeS, gradedSpeedMPerS, heartRateTimes, speedTimes } = decoded
   const exertion = recordedExertion(activeS, gradedSpeedMPerS, heartRateTimes)
   return await transaction(sql, async (sql) => {
     if (await lockUser(sql, userId) === undefined) return false
     const owner = await findDayAndBody(sql, userId)
     const local_date = localDate(Date.parse(summary.start_time), activity.timezone)
     const { perceived_effort } = activity
-    const load = currentLoad({ ...summary, perceived_effort }, exertion, local_date, owner?.settings ?? [])
+    const recorded = { exertion, speedTimes }
+    const load = currentLoad({ ...summary, perceived_effort }, recorded, local_date, owner?.settings ?? [])
     const next = { ...summary, ...load, local_date, crop, exertion }
     if (!await updateComputed(sql, userId, activity, next, FORMULA_VERSIONS.load)) return false
     await deleteBestEfforts(sql, userId, activity.id)
-    await insertFigures(sql, userId, activity.id, figures)
+    await insertFigures(sql, userId, { id: activity.id, local_date }, figures)
     return true
   })
 }

@@ -1,4 +1,6 @@
-import { listFastest, listFastestOf, listRaces, listRecordHistory, type EffortRow } from '../../db/records.ts'
+import {
+  listFastest, listFastestOf, listRaces, listRecordHistory, listRecordHistoryOf, type EffortRow
+} from '../../db/records.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { FitnessAnswer, RecordsAnswer } from '../../schemas/records.ts'
 import { addDays } from '../domain/days.ts'
@@ -31,7 +33,9 @@ export async function records (
   const distances = EFFORT_DISTANCES.map(({ distance_m }) => distance_m)
   const [top, history] = await Promise.all([
     days === undefined ? listFastest(sql, userId, distances, TOP) : listFastestOf(sql, userId, days, TOP),
-    listRecordHistory(sql, userId, days)
+    days === undefined
+      ? listRecordHistory(sql, userId, distances)
+      : listRecordHistoryOf(sql, userId, days)
   ])
   const of = (rows: EffortRow[], distanceM: number) =>
     rows.filter((row) => row.distance_m === distanceM).map(({ distance_m, ...effort }) => effort)

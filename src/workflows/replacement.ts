@@ -29,7 +29,7 @@ export async function replaceRecording (
   activityId: string,
   { recording, decoded, figures }: Replacement
 ): Promise<void> {
-  const { summary, deviceName, activeS, gradedSpeedMPerS, heartRateTimes } = decoded
+  const { summary, deviceName, activeS, gradedSpeedMPerS, heartRateTimes, speedTimes } = decoded
   const kept = await replaceOriginal(sql, userId, activityId, {
     ...recording, device_name: deviceName, name: summary.name
   })
@@ -38,11 +38,11 @@ export async function replaceRecording (
   const local_date = localDate(Date.parse(summary.start_time), kept.timezone)
   const exertion = recordedExertion(activeS, gradedSpeedMPerS, heartRateTimes)
   const edited = { ...summary, sport: kept.sport as Sport, perceived_effort: kept.perceived_effort }
-  const load = currentLoad(edited, exertion, local_date, owner.settings)
+  const load = currentLoad(edited, { exertion, speedTimes }, local_date, owner.settings)
   const computed = { ...summary, ...load, local_date, crop: null, exertion }
   await updateComputed(sql, userId, kept, computed, FORMULA_VERSIONS.load)
   await deleteBestEfforts(sql, userId, activityId)
-  await insertFigures(sql, userId, activityId, figures)
+  await insertFigures(sql, userId, { id: activityId, local_date }, figures)
   // The figures were computed for the sport that the file names.
   if (kept.sport === summary.sport && kept.sub_sport === summary.sub_sport) return
   await queueActivity(sql, userId, { id: activityId, start_time: summary.start_time }, FORMULA_VERSIONS.recording)

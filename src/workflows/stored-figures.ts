@@ -27,9 +27,9 @@ export async function storedFigures (
 export async function insertFigures (
   sql: Sql,
   userId: string,
-  activityId: string,
+  activity: { id: string, local_date: string },
   figures: NewFigures
 ): Promise<void> {
-  await putFigures(sql, userId, activityId, figures, FORMULA_VERSIONS.recording)
-  await insertBestEfforts(sql, userId, activityId, figures.best_efforts, FORMULA_VERSIONS.recording)
+  await putFigures(sql, userId, activity.id, figures, FORMULA_VERSIONS.recording)
+  await insertBestEfforts(sql, userId, activity, figures.best_efforts, FORMULA_VERSIONS.recording)
 }

@@ -4,11 +4,16 @@ import {
   deleteActivity, findActivity, findActivityToChange, insertActivity, listActivities, updateActivity
 } from '../../db/activities.ts'
 import { findCalendar } from '../../db/accounts.ts'
-import { findFirstDay, sumDays, sumLoads } from '../../db/analytics.ts'
+import { findFirstDay, sumDays, sumLoads, sumZones } from '../../db/analytics.ts'
+import { updateEffortYears } from '../../db/figures.ts'
 import { clearDefaultGear, deleteGear, findGear, listGear, updateGear } from '../../db/gear.ts'
 import { deleteGoal, findGoal, listGoals, sumGoals, updateGoal } from '../../db/goals.ts'
-import { listFastest, listFastestOf, listRaces, listRecordHistory } from '../../db/records.ts'
+import {
+  listFastest, listFastestOf, listRaces, listRecordHistory, listRecordHistoryOf
+} from '../../db/records.ts'
+import { findQueuedDays } from '../../db/recomputations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
+import { NO_ZONES } from '../../src/domain/training/zones.ts'
 import { startService } from '../harness/service.ts'
 
 const { runner, database } = await startService(t)
@@ -70,8 +75,8 @@ t.test('every statement about activities, analytics, gear and goals is one that 
     from shoes, generate_series(timestamptz '2024-01-01', '2024-01-10', '1 day') at
   `
   await database.sql`/* fillEfforts */
-    insert into best_efforts (user_id, activity_id, distance_m, formula_version, elapsed_s, start_s)
-    select a.user_id, a.activity_id, d, 1, d / 4, 0 from activities a, unnest('{1000, 5000}'::float8[]) d
+    insert into best_efforts (user_id, activity_id, distance_m, formula_version, elapsed_s, start_s, year)
+    select a.user_id, a.activity_id, d, 1, d / 4, 0, 2024 from activities a, unnest('{1000, 5000}'::float8[]) d
   `
   for (const table of ['users', 'activities', 'gear', 'goals', 'best_efforts']) {
     await transaction(database.sql, async (sql) => {
@@ -84,14 +89,16 @@ t.test('every statement about activities, analytics, gear and goals is one that 
   const [shoes] = await listGear(database.sql, user, { limit: 1 })
   const [wish] = await listGoals(database.sql, user, 1)
   const days = { from: '2026-01-01', to: '2026-12-31' }
-  const byHand = { format: 'manual', recording_id: null, device_name: null, exertion: null, gear_id: undefined }
+  const byHand = {
+    format: 'manual', recording_id: null, device_name: null, exertion: null, gear_id: undefined, ...NO_ZONES
+  }
   const statements: Record<string, (sql: Sql) => Promise<unknown>> = {
     listActivities: (sql) => listActivities(sql, user, { limit: 50 }),
     'listActivities of some days': (sql) => listActivities(sql, user, { limit: 50, from: '2026-01-01', to: '2026-12-31' }),
     'listActivities with gear': (sql) => listActivities(sql, user, { limit: 50, gear_id: gear.id }),
     findActivity: (sql) => findActivity(sql, user, id),
     findActivityToChange: (sql) => findActivityToChange(sql, user, id, gear.id),
-    insertActivity: (sql) => insertActivity(sql, user, { ...activity!, ...byHand }),
+    insertActivity: (sql) => insertActivity(sql, user, { ...activity!, ...byHand }, 1),
     updateActivity: (sql) => updateActivity(sql, user, activity!),
     deleteActivity: (sql) => deleteActivity(sql, user, activity!),
     listGear: (sql) => listGear(sql, user, { limit: 50 }),
@@ -108,9 +115,13 @@ t.test('every statement about activities, analytics, gear and goals is one that 
     findFirstDay: (sql) => findFirstDay(sql, user),
     sumDays: (sql) => sumDays(sql, user, days),
     sumLoads: (sql) => sumLoads(sql, user, days.from, days.to),
+    sumZones: (sql) => sumZones(sql, user, days, 2),
+    findQueuedDays: (sql) => findQueuedDays(sql, user),
     listFastest: (sql) => listFastest(sql, user, [1000, 5000], 10),
     listFastestOf: (sql) => listFastestOf(sql, user, days, 10),
-    listRecordHistory: (sql) => listRecordHistory(sql, user),
+    listRecordHistory: (sql) => listRecordHistory(sql, user, [1000, 5000]),
+    listRecordHistoryOf: (sql) => listRecordHistoryOf(sql, user, days),
+    updateEffortYears: (sql) => updateEffortYears(sql, user, [id]),
     listRaces: (sql) => listRaces(sql, user, days, 10)
   }
   for (const [title, work] of Object.entries(statements)) {
@@ -124,8 +135,8 @@ t.test('every statement about activities, analytics, gear and goals is one that 
     (await plansOf(work)).flatMap(({ nodes }) => nodes.map((node) => node['Index Name']))
   t.ok((await indexesOf(statements['listActivities with gear']!)).includes('activities_by_gear'))
   t.ok((await indexesOf(statements.listGear!)).includes('activities_by_gear'))
-  for (const name of ['sumGoals', 'sumDays', 'sumLoads']) {
-    t.ok((await indexesOf(statements[name]!)).includes('activities_by_local_date'), name)
+  for (const name of ['sumGoals', 'sumDays', 'sumLoads', 'sumZones']) {
+    t.ok((await indexesOf(statements[name]!)).includes('activities_totals'), name)
   }
   t.ok((await indexesOf(statements.listActivities!)).includes('activities_newest'))
 })

@@ -129,6 +129,7 @@ const OPERATION_IDS = [
   'getVolume',
   'getVolumeChart',
   'getWorkout',
+  'getZones',
   'importActivity',
   'linkActivity',
   'listActivities',

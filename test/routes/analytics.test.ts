@@ -3,8 +3,10 @@ import { startService } from '../harness/service.ts'
 import type { Runner } from '../harness/service.ts'
 import { localDate } from '../../src/domain/local-day.ts'
 import { addDays } from '../../src/domain/days.ts'
+import { moment, tcxOf } from '../harness/fixtures/recordings.ts'
+import { send, until } from '../harness/imports.ts'
 
-const { runner } = await startService(t)
+const { runner, database } = await startService(t)
 
 /** A run by hand: of an hour at an effort of 7, whose load is 100, unless it says otherwise. */
 async function run (ann: Runner, start_time: string, more: object = {}): Promise<string> {
@@ -108,13 +110,120 @@ t.test('a forecast goes on with what is planned and still to be done', async (t)
   t.same(await days(ann, `${query}&forecast=true`), plain, 'a draft is not carried out')
 })
 
+/** A recorded run of ten minutes at 3 m/s and a heart rate, `day` days after 2024-01-15. */
+async function recorded (ann: Runner, day: number, heartRate: number | null, sport = 'Running'): Promise<string> {
+  const at = (t: number) => moment(day * 86_400 + t).toISOString()
+  const points = Array.from({ length: 601 }, (_, t) => `<Trackpoint><Time>${at(t)}</Time>` +
+    `<DistanceMeters>${t * 3}</DistanceMeters>` +
+    (heartRate === null ? '' : `<HeartRateBpm><Value>${heartRate}</Value></HeartRateBpm>`) + '</Trackpoint>')
+  const { status, body } = await send(ann, Buffer.from(tcxOf(`<Activities><Activity Sport="${sport}"><Id>${at(0)}</Id>` +
+    `<Lap StartTime="${at(0)}"><TotalTimeSeconds>600</TotalTimeSeconds><DistanceMeters>1800</DistanceMeters>` +
+    `<Track>${points.join('')}</Track></Lap></Activity></Activities>`)))
+  if (status !== 201) throw new Error(`${status} ${JSON.stringify(body)}`)
+  return body.activity.id
+}
+
+const zones = async (ann: Runner, query = 'from=2024-01-01&to=2024-03-31') =>
+  (await ann.call('GET', `/analytics/zones?${query}`)).body
+/** Resolves when nothing of the runner waits to be computed again. */
+const settled = async (ann: Runner) => await until(async () => (await zones(ann)).pending === null)
+const timesOf = ({ zones }: { zones: Array<{ zone: number, time_s: number }> }) =>
+  zones.filter(({ time_s }) => time_s > 0).map(({ zone, time_s }) => [zone, time_s])
+
+t.test('time in zones is added up, each activity by the settings of its day', async (t) => {
+  const ann = await runner()
+  t.match(await zones(ann), { heart_rate: null, pace: null, reason: /no activity/, pending: null, from: '2024-01-01' })
+  await recorded(ann, 0, 150)
+  t.match(await zones(ann), { heart_rate: null, pace: null, reason: /no maximum .*\. There is no threshold pace/ })
+
+  // 333 s/km are zone 4 of a threshold of 330, and zone 2 of one of 280.
+  await ann.call('POST', '/me/physiology', {
+    valid_from: '2024-01-01', max_heart_rate_bpm: 190, resting_heart_rate_bpm: 50, threshold_pace_s_per_km: 330
+  })
+  await settled(ann)
+  const first = await zones(ann)
+  t.match(first, { heart_rate: { model: 'karvonen', limits_on: '2024-03-31', other_models_s: 0 }, reason: null })
+  t.same(first.heart_rate.zones.map(({ low, high }: Record<string, number>) => [low, high]),
+    [[120, 134], [134, 148], [148, 162], [162, 176], [176, null]])
+  t.same([timesOf(first.heart_rate), timesOf(first.pace)], [[[3, 600]], [[4, 600]]])
+
+  await ann.call('POST', '/me/physiology', { valid_from: '2024-02-01', max_heart_rate_bpm: 170, threshold_pace_s_per_km: 280 })
+  const fast = await recorded(ann, 20, 175)
+  await settled(ann)
+  const both = await zones(ann)
+  t.same([timesOf(both.heart_rate), timesOf(both.pace)], [[[3, 600], [5, 600]], [[2, 600], [4, 600]]])
+  t.equal(both.heart_rate.zones[4].low, 158, 'above the maximum is in the highest zone, and the limits are the newest')
+  t.same(timesOf((await zones(ann, 'from=2024-02-01&to=2024-02-29')).heart_rate), [[5, 600]])
+  t.same((await zones(ann, 'from=1900-01-01&to=2199-12-31')).pace.zones, both.pace.zones, 'of 300 years')
+
+  await recorded(ann, 30, 120, 'Biking')
+  await recorded(ann, 31, null)
+  await run(ann, '2024-02-20T10:00:00Z', { average_heart_rate_bpm: 150 })
+  const mixed = await zones(ann)
+  t.same([timesOf(mixed.heart_rate), timesOf(mixed.pace)],
+    [[[1, 600], [3, 600], [5, 600]], [[2, 1200], [4, 600]]], 'what was not recorded has no zones')
+  t.match(await zones(ann, 'from=2024-01-01&to=2024-03-31&sport=cycling'), { pace: null, reason: /No run/ })
+
+  await ann.call('POST', '/me/physiology', { valid_from: '2024-02-02', threshold_heart_rate_bpm: 160 })
+  await settled(ann)
+  t.match((await zones(ann)).heart_rate, { model: 'karvonen', other_models_s: 600 }, 'runs of Friel are told apart')
+  t.same(timesOf((await zones(ann, 'from=2024-02-02&to=2024-03-31&sport=running')).heart_rate), [[7, 600]])
+
+  await ann.call('PATCH', `/activities/${fast}`, { sport: 'cycling' })
+  t.same(timesOf((await zones(ann)).pace), [[2, 600], [4, 600]], 'a ride has no pace zones')
+  await ann.call('DELETE', `/activities/${fast}`)
+  t.same(timesOf((await zones(ann)).heart_rate), [[1, 600], [3, 600]])
+  t.equal((await zones(await runner())).heart_rate, null, 'another runner has none of them')
+})
+
+t.test('figures that are being computed again are said to be pending', async (t) => {
+  const ann = await runner()
+  await recorded(ann, 0, 150)
+  await recorded(ann, 40, 150)
+  const load = async (query: string) => (await ann.call('GET', `/analytics/load?${query}`)).body.pending
+  // It is not due, so that no process takes it meanwhile.
+  const queue = async (doneFrom: string | null) => await database.sql`/* queue */
+    insert into recomputations (user_id, from_day, after_start_time, due_at)
+    values (${ann.id}, '2024-02-01', ${doneFrom}::timestamptz, now() + interval '1 day')
+    on conflict (user_id) where activity_id is null do update set after_start_time = excluded.after_start_time
+  `
+  t.equal(await load('from=2024-01-01&to=2024-03-31'), null)
+  await queue(null)
+  t.same(await load('from=2024-01-01&to=2024-03-31'), { from: '2024-02-01', until: '2024-03-31' })
+  t.same(await load('from=2024-03-01&to=2024-03-31'), { from: '2024-03-01', until: '2024-03-31' }, 'fitness remembers')
+  t.equal(await load('from=2024-01-01&to=2024-01-31'), null, 'earlier days do not change')
+  t.same((await zones(ann)).pending, { from: '2024-02-01', until: '2024-03-31' })
+  await queue('2024-02-20T12:00:00Z')
+  t.same((await zones(ann)).pending, { from: '2024-02-01', until: '2024-02-21' }, 'the newest are done first')
+  t.equal((await zones(ann, 'from=2024-03-01&to=2024-03-31')).pending, null)
+  t.equal((await load('from=2024-03-01&to=2024-03-31')).until, '2024-03-31')
+})
+
+t.test('what an earlier version did not store is computed when it is asked for', async (t) => {
+  const ann = await runner()
+  await ann.call('POST', '/me/physiology', { valid_from: '2024-01-01', threshold_pace_s_per_km: 330 })
+  await recorded(ann, 0, 150)
+  await settled(ann)
+  const before = await zones(ann)
+  await database.sql`/* forget */
+    update activities set pace_zone_s = null, load_version = 1 where user_id = ${ann.id}
+  `
+  await database.sql`/* forget */ update best_efforts set year = null where user_id = ${ann.id}`
+  t.match(await zones(ann), { pace: null, pending: { from: '2024-01-15', until: '2024-03-31' } })
+  await settled(ann)
+  t.same(await zones(ann), before)
+  const years = await database.sql`/* years */ select distinct year from best_efforts where user_id = ${ann.id}`
+  t.same(years, [{ year: 2024 }], 'and the years of best efforts')
+})
+
 t.test('ranges that are reversed, too long or no days are refused, and so is what is unknown', async (t) => {
   const ann = await runner()
   for (const path of [
     'volume?from=2025-02-01&to=2025-01-01', 'volume?by=day&from=2000-01-01&to=2025-01-01', 'volume?by=hour',
     'volume?from=2025-02-30', 'volume?from=1899-01-01&to=2025-01-01', 'volume?sport=chess', 'volume?x=1',
     'load?from=2025-02-01&to=2025-01-01', 'load?from=2000-01-01&to=2025-01-01', 'load?forecast=maybe', 'load?from=0',
-    'load?from=2022-01-01&to=2025-01-05'
+    'load?from=2022-01-01&to=2025-01-05', 'zones?from=2025-02-01&to=2025-01-01', 'zones?from=1899-01-01',
+    'zones?sport=chess', 'zones?by=day'
   ]) {
     const { status, body } = await ann.call('GET', `/analytics/${path}`)
     t.same([path, status, body.error_code], [path, 422, 'REQUEST_VALIDATION_ERROR'])

@@ -3,7 +3,7 @@ import { raceTimeS, vdotOf } from '../../src/domain/training/vdot.ts'
 import { send } from '../harness/imports.ts'
 import { startService, type Runner } from '../harness/service.ts'
 
-const { runner } = await startService(t)
+const { runner, database } = await startService(t)
 const METRES_PER_DEGREE = 111_195.0802
 const DAY_MS = 86_400_000
 
@@ -47,6 +47,27 @@ t.test('records are the fastest over each distance, with the ten fastest and tho
   await ann.call('DELETE', `/activities/${slower}`)
   t.equal(fiveKm(await recordsOf(ann)), undefined)
   t.same(await recordsOf(await runner()), [], 'another runner has none of them')
+})
+
+t.test('the history of records over years is what a look at every run gives', async (t) => {
+  const ann = await runner()
+  const speeds = [3, 3.4, 3.2, 3.1, 3.5, 3.4, 3.45, 3.6, 3.6, 3.3]
+  const ids: string[] = []
+  for (const [i, speed] of speeds.entries()) {
+    ids.push(await imported(ann, Date.UTC(2016 + Math.floor(i / 2), i % 2 * 6 + 1, 1, 8), speed, 1800))
+  }
+  const expected = ids.filter((_, i) => speeds.slice(0, i).every((before) => before < speeds[i]!))
+  const history = async () =>
+    fiveKm(await recordsOf(ann)).history.map(({ activity_id }: { activity_id: string }) => activity_id)
+  t.same(await history(), expected)
+  await database.sql`/* forget */
+    update best_efforts set year = null where user_id = ${ann.id} and activity_id = any(${ids.slice(3, 8)}::uuid[])
+  `
+  t.same(await history(), expected, 'also where an earlier version stored no year')
+  await ann.call('DELETE', `/activities/${ids[1]}`)
+  t.same(await history(), [ids[0], ids[2], ids[4], ids[7]], 'what was behind the deleted one comes forward')
+  await ann.call('PATCH', `/activities/${ids[4]}`, { sport: 'cycling' })
+  t.same(await history(), [ids[0], ids[2], ids[5], ids[6], ids[7]], 'and what was behind a ride')
 })
 
 t.test('records of the year and of the last 90 days leave out what is older', async (t) => {

@@ -4,6 +4,6 @@
 export const FORMULA_VERSIONS = {
   /** Everything that is computed of a recording: the activity's figures, streams, laps, splits, best efforts. */
   recording: 1,
-  /** The load, of what was computed of the recording and of the settings of the day. */
-  load: 1
+  /** The load and the time in zones, of what was computed of the recording and of the settings of the day. */
+  load: 2
 } as const

@@ -37,24 +37,14 @@ export type Times = ReadonlyArray<readonly [value: number, seconds: number]>
 /**
  * Time in heart-rate zones by the best model that the settings allow: the threshold heart rate (Friel, for running),
  * else resting and maximum heart rate (Karvonen), else the maximum alone. Null where there is no heart rate or none of
- * these settings. Time below zone 1 of the last two is listed as zone 0 where there is any.
+ * these settings. Time below zone 1 of the last two is listed as zone 0 where there is any. A heart rate above the
+ * maximum is in the highest zone.
  */
 export function heartRateZones (times: Times, sport: Sport, settings: BodySettings): ZoneTimes<HeartRateModel> | null {
-  if (times.length === 0) return null
-  const {
-    max_heart_rate_bpm: max,
-    resting_heart_rate_bpm: resting,
-    threshold_heart_rate_bpm: threshold
-  } = settings
-  if (threshold !== null && sport === 'running') {
-    return { model: 'friel', zones: zonesBetween([0, ...FRIEL_HEART_RATE.map((share) => share * threshold)], 1, times) }
-  }
-  if (max === null) return null
-  const [model, limits] = resting !== null && resting < max
-    ? ['karvonen', SHARES.map((share) => resting + share * (max - resting))] as const
-    : ['percent_of_max', SHARES.map((share) => share * max)] as const
-  const [below, ...zones] = zonesBetween([0, ...limits], 0, times)
-  return { model, zones: below!.time_s > 0 ? [below!, ...zones] : zones }
+  const model = heartRateModel(sport, settings)
+  const limits = model === null ? null : heartRateLimits(model, settings)
+  if (times.length === 0 || model === null || limits === null) return null
+  return heartRateZonesOf(model, limits, secondsBetween(limits, times))
 }
 
 /**
@@ -62,26 +52,123 @@ export function heartRateZones (times: Times, sport: Sport, settings: BodySettin
  * is no pace or no threshold; it is a pace of running.
  */
 export function paceZones (times: Times, sport: Sport, settings: BodySettings): ZoneTimes<'friel'> | null {
-  const threshold = settings.threshold_pace_s_per_km
-  if (threshold === null || sport !== 'running' || times.length === 0) return null
-  const limits = [0, ...FRIEL_PACE.map((share) => share * threshold).reverse()]
-  const paces = times.map(([speed, seconds]) => [METRES_PER_KM / speed, seconds] as const)
-  const zones = zonesBetween(limits, 1, paces).reverse()
+  const limits = paceLimits(settings)
+  if (limits === null || sport !== 'running' || times.length === 0) return null
+  return paceZonesOf(limits, secondsBetween(limits, times.map(([speed, seconds]) => [METRES_PER_KM / speed, seconds])))
+}
+
+/** The seconds in each zone of an activity, from zone 0 on, as they are stored to be added up over activities. */
+export interface ZoneSeconds {
+  heart_rate_model: HeartRateModel | null
+  heart_rate_zone_s: number[] | null
+  pace_zone_s: number[] | null
+}
+
+export const NO_ZONES: ZoneSeconds = { heart_rate_model: null, heart_rate_zone_s: null, pace_zone_s: null }
+
+/** The zones are 0 to 7 at most. */
+const MOST_ZONES = 8
+
+export function zoneSeconds (heartRate: Times, speed: Times, sport: Sport, settings: BodySettings): ZoneSeconds {
+  const byHeartRate = heartRateZones(heartRate, sport, settings)
+  const byPace = paceZones(speed, sport, settings)
+  return {
+    heart_rate_model: byHeartRate?.model ?? null,
+    heart_rate_zone_s: byHeartRate === null ? null : secondsByZone(byHeartRate.zones),
+    pace_zone_s: byPace === null ? null : secondsByZone(byPace.zones)
+  }
+}
+
+function secondsByZone (zones: readonly Zone[]): number[] {
+  const seconds = new Array<number>(MOST_ZONES).fill(0)
+  for (const { zone, time_s } of zones) seconds[zone] = time_s
+  return seconds
+}
+
+/** Adds up the seconds in each zone; null counts for nothing. */
+export function addZones (each: ReadonlyArray<ReadonlyArray<number | null>>): number[] {
+  const sums = new Array<number>(MOST_ZONES).fill(0)
+  for (const seconds of each) for (const [zone, time] of seconds.entries()) sums[zone]! += time ?? 0
+  return sums
+}
+
+/** Added-up seconds as zones of a model, with the limits of these settings; null where they do not define them. */
+export function addedHeartRateZones (
+  model: HeartRateModel,
+  secondsFromZone0: readonly number[],
+  settings: BodySettings
+): ZoneTimes<HeartRateModel> | null {
+  const limits = heartRateLimits(model, settings)
+  if (limits === null) return null
+  return heartRateZonesOf(model, limits, model === 'friel' ? secondsFromZone0.slice(1) : secondsFromZone0)
+}
+
+/** Added-up seconds as pace zones, with the limits of these settings; null without a threshold pace. */
+export function addedPaceZones (
+  secondsFromZone0: readonly number[],
+  settings: BodySettings
+): ZoneTimes<'friel'> | null {
+  const limits = paceLimits(settings)
+  return limits === null ? null : paceZonesOf(limits, secondsFromZone0.slice(1).reverse())
+}
+
+function heartRateModel (sport: Sport, settings: BodySettings): HeartRateModel | null {
+  if (settings.threshold_heart_rate_bpm !== null && sport === 'running') return 'friel'
+  return heartRateLimits('karvonen', settings) !== null
+    ? 'karvonen'
+    : heartRateLimits('percent_of_max', settings) !== null ? 'percent_of_max' : null
+}
+
+/** The lower limits of the zones in beats per minute; null where the settings do not define them. */
+function heartRateLimits (model: HeartRateModel, settings: BodySettings): number[] | null {
+  const {
+    max_heart_rate_bpm: max,
+    resting_heart_rate_bpm: resting,
+    threshold_heart_rate_bpm: threshold
+  } = settings
+  if (model === 'friel') return threshold === null ? null : [0, ...FRIEL_HEART_RATE.map((share) => share * threshold)]
+  if (max === null) return null
+  if (model === 'percent_of_max') return [0, ...SHARES.map((share) => share * max)]
+  if (resting === null || resting >= max) return null
+  return [0, ...SHARES.map((share) => resting + share * (max - resting))]
+}
+
+/** The lower limits of the zones in s/km, the fastest first. */
+function paceLimits ({ threshold_pace_s_per_km: threshold }: BodySettings): number[] | null {
+  return threshold === null ? null : [0, ...FRIEL_PACE.map((share) => share * threshold).reverse()]
+}
+
+function heartRateZonesOf (
+  model: HeartRateModel,
+  limits: readonly number[],
+  seconds: ArrayLike<number>
+): ZoneTimes<HeartRateModel> {
+  if (model === 'friel') return { model, zones: zonesBetween(limits, 1, seconds) }
+  const [below, ...zones] = zonesBetween(limits, 0, seconds)
+  return { model, zones: below!.time_s > 0 ? [below!, ...zones] : zones }
+}
+
+function paceZonesOf (limits: readonly number[], seconds: ArrayLike<number>): ZoneTimes<'friel'> {
+  const zones = zonesBetween(limits, 1, seconds).reverse()
   return { model: 'friel', zones: zones.map((zone, i) => ({ ...zone, zone: i + 1 })) }
 }
 
-function zonesBetween (limits: readonly number[], first: number, times: Times): Zone[] {
+function secondsBetween (limits: readonly number[], times: Times): Float64Array {
   const seconds = new Float64Array(limits.length)
   for (const [value, time] of times) {
     let place = limits.length - 1
     while (place > 0 && value < limits[place]!) place--
     seconds[place]! += time
   }
+  return seconds
+}
+
+function zonesBetween (limits: readonly number[], first: number, seconds: ArrayLike<number>): Zone[] {
   return limits.map((low, i) => ({
     zone: first + i,
     low: rounded(low, 1)!,
     high: rounded(limits[i + 1] ?? null, 1),
-    time_s: rounded(seconds[i]!, 1)!
+    time_s: rounded(seconds[i] ?? 0, 1)!
   }))
 }
 
