@@ -7,7 +7,7 @@ import { bytesOf, rangeOf, ungzipped } from './inflating.ts'
 import { MAX_RECORDING_BYTES, spool } from './plain.ts'
 import type { SpooledFile } from './spool.ts'
 import {
-  MAX_MEMBERS, readDirectory, refusalOf, refused, type ArchiveSource, type Directory, type Member
+  readDirectory, refusalOf, refused, type ArchiveSource, type Directory, type Member
 } from './zip-directory.ts'
 
 export type { ArchiveSource }
@@ -52,6 +52,8 @@ export interface ArchiveOptions {
   signal: AbortSignal
 }
 
+/** More files than these, with those of ZIP archives inside, are no export of a runner: 13 a day for ten years. */
+const MAX_MEMBERS = 50_000
 /** The first bytes of a ZIP archive: of its first file, or of its end where there is none. */
 const ZIP_HEADS = [Buffer.of(0x50, 0x4b, 3, 4), Buffer.of(0x50, 0x4b, 5, 6)]
 /** An upload may unpack to so many times its size, and to a gibibyte in any case: XML packs to a twentieth. */
@@ -104,9 +106,12 @@ async function isZip (source: ArchiveSource): Promise<boolean> {
 }
 
 async function openDirectory (source: ArchiveSource, shared: Shared): Promise<Directory> {
-  const directory = await readDirectory(source, (path) => tableKind(path) !== undefined, shared.signal)
+  const directory = await readDirectory(source, {
+    maxEntries: shared.membersLeft,
+    choose: (path) => tableKind(path) !== undefined,
+    signal: shared.signal
+  })
   shared.membersLeft -= directory.count
-  if (shared.membersLeft < 0) throw refused('TOO_MANY_MEMBERS', 'PAYLOAD_TOO_LARGE')
   return directory
 }
 

@@ -26,6 +26,14 @@ export interface Member {
   entry: Entry
 }
 
+export interface DirectoryOptions {
+  /** An archive with more is refused. */
+  maxEntries: number
+  /** Whether a member of that path is to be among those that are `chosen`. */
+  choose: (path: string) => boolean
+  signal: AbortSignal
+}
+
 export interface Directory {
   /** How many members there are, folders left out. */
   count: number
@@ -37,8 +45,6 @@ export interface Directory {
   startOf (member: Member): Promise<number>
 }
 
-/** More files than these are no export of a runner: 13 a day for ten years. */
-export const MAX_MEMBERS = 50_000
 /** So much of a directory is read at a time, some hundred entries: to read them takes some milliseconds. */
 const BLOCK_BYTES = 16 * 1024
 /** More members than these are not chosen. */
@@ -61,12 +67,11 @@ const LOCAL_HEADER_BYTES = 30
  */
 export async function readDirectory (
   source: ArchiveSource,
-  choose: (path: string) => boolean,
-  signal: AbortSignal
+  { maxEntries, choose, signal }: DirectoryOptions
 ): Promise<Directory> {
   const reader = new SourceReader(source, signal)
   const zip = await openZip(reader)
-  if (zip.entryCount > MAX_MEMBERS) throw refused('TOO_MANY_MEMBERS', 'PAYLOAD_TOO_LARGE')
+  if (zip.entryCount > maxEntries) throw refused('TOO_MANY_MEMBERS', 'PAYLOAD_TOO_LARGE')
   const [starts, ends] = [new Float64Array(zip.entryCount), new Float64Array(zip.entryCount)]
   const chosen: Member[] = []
   let entries = 0

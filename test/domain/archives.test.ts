@@ -189,18 +189,15 @@ t.test('an archive that cannot be used at all is refused with the reason', async
   t.same(inside, [['bomb.zip', 'ARCHIVE_OVERLAPPING']])
 })
 
-t.test('50,000 files are listed, and those of a ZIP in the ZIP count', async (t) => {
-  const entries = Array.from({ length: 50_000 }, (_, i) => ({ name: `${i}.jpg`, method: 0 }))
-  const archive = await open(writeZip(entries, { zip64: true }))
-  t.equal(archive.count, 50_000)
-  let files = 0
-  for await (const { refused } of archive.files()) if (refused?.code === 'NOT_A_RECORDING') files++
-  t.equal(files, 50_000)
-  const inner = writeZip(entries.slice(0, 30_000))
-  t.same((await outcomesOf([...entries.slice(0, 30_000), { name: 'more.zip', data: inner }])).at(-1), [
-    'more.zip',
-    'TOO_MANY_MEMBERS'
-  ])
+t.test('thousands of files are listed, and those of a ZIP in the ZIP count among 50,000', async (t) => {
+  const entries = Array.from({ length: 5000 }, (_, i) => ({ name: `${i}.jpg`, method: 0 }))
+  const inner = (count: number) => ({ name: `${count}.zip`, data: writeZip([{ name: 'a.fit', data: FIT }], { count, zip64: true }) })
+  const archive = await open(writeZip([...entries, inner(1), inner(44_998)], { zip64: true }))
+  t.equal(archive.count, 5002)
+  const reasons: unknown[] = []
+  for await (const { path, refused } of archive.files()) reasons.push(refused?.code ?? path)
+  t.same(reasons.splice(0, 5000), Array(5000).fill('NOT_A_RECORDING'))
+  t.same(reasons, ['1.zip/a.fit', 'TOO_MANY_MEMBERS'])
 })
 
 t.test('names in UTF-8 and CP437 are read, whether the archive says which or not', async (t) => {
@@ -366,7 +363,7 @@ t.test('damaged anywhere, an archive is read or refused, and nothing else', asyn
       if (typeof archive === 'string') t.match(archive, /^(UNREADABLE_FILE|PAYLOAD_TOO_LARGE)$/)
       else await outcomes(archive).catch(({ code }) => t.equal(code, 'UNREADABLE_FILE'))
     }
-  }), { numRuns: 150 })
+  }), { numRuns: 60 })
 })
 
 async function detailsOf (archive: Archive): Promise<unknown[]> {
