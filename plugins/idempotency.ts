@@ -14,7 +14,7 @@ import { recordAnswer, refusalOf, type RecordedAnswer } from '../src/http/record
 /** What a handler sees of its request: all but the ways to the database and to the reply. */
 export type OnceRequest<Schema extends FastifySchema> = Pick<
   RequestOf<Schema>,
-  'user' | 'body' | 'params' | 'query' | 'headers' | 'log'
+  'user' | 'body' | 'params' | 'query' | 'headers' | 'protocol' | 'host' | 'log'
 >
 
 /** What is done once for all requests with one key. */
@@ -135,13 +135,13 @@ export default fp(async function idempotency (app) {
     handler: (sql: Sql, request: OnceRequest<Schema>) => Promise<AnswerOf<Schema>>
   ): HandlerOf<Schema> {
     async function idempotent (request: RequestOf<Schema>, reply: FastifyReply): Promise<unknown> {
-      const { validationError, user, body, params, query, headers, log } = request
+      const { validationError, user, body, params, query, headers, protocol, host, log } = request
       const key = keyOf(request as FastifyRequest)
       if (validationError !== undefined && (key === undefined || !KEY.test(key))) throw validationError
       return await app.idempotently(request as FastifyRequest, reply, {
         fingerprint: () => [stringify(body) ?? ''],
         prepare: async () => { if (validationError !== undefined) throw validationError },
-        work: async (sql) => await handler(sql, { user, body, params, query, headers, log })
+        work: async (sql) => await handler(sql, { user, body, params, query, headers, protocol, host, log })
       })
     }
     unused++

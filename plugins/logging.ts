@@ -31,8 +31,7 @@ export default fp<{ logger: RootLogger }>(async function logging (app, { logger 
     const { route, status, durationMs, failure, aborted } = ended
     const level = levelOf(ended)
     if (!logger.enabled(level)) return
-    const context = route.secretPath ? { ...contextOf(ended), path: route.pattern } : ended
-    const requests = requestLogger.bind(context)
+    const requests = requestLogger.bind(ended)
     requests.log(level, 'request completed', {
       status_code: status,
       duration_ms: durationMs,
@@ -43,10 +42,6 @@ export default fp<{ logger: RootLogger }>(async function logging (app, { logger 
     if (durationMs > SLOW_MS && !route.quiet) requests.warning('slow request', { duration_ms: durationMs })
   })
 }, { name: 'logging', dependencies: ['request-context'] })
-
-function contextOf ({ request_id, user_id, method, path, extra }: Ended) {
-  return { request_id, user_id, method, path, extra }
-}
 
 /** Answers of probes are logged at DEBUG where nothing failed: health has lines of its own. */
 function levelOf ({ route, status, aborted, failure }: Ended): Level {

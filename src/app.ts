@@ -1,6 +1,7 @@
 import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Database } from '../db/database.ts'
 import { recomputeFigures } from '../jobs/recompute-figures.ts'
+import { sweepCancelledWorkouts } from '../jobs/sweep-cancelled-workouts.ts'
 import { sweepIdempotencyKeys } from '../jobs/sweep-idempotency-keys.ts'
 import { sweepRefreshTokens } from '../jobs/sweep-refresh-tokens.ts'
 import { sweepRevocations } from '../jobs/sweep-revocations.ts'
@@ -33,6 +34,7 @@ import { analyticsRoutes } from '../routes/analytics.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { calculatorRoutes } from '../routes/calculators.ts'
 import { calendarRoutes } from '../routes/calendar.ts'
+import { calendarFeedRoutes, feedAddressRoutes } from '../routes/calendar-feeds.ts'
 import { cropRoutes } from '../routes/crop.ts'
 import { exportRoutes } from '../routes/export.ts'
 import { gearRoutes } from '../routes/gear.ts'
@@ -65,7 +67,7 @@ import type { Decode } from './workflows/imports.ts'
 import type { Keys } from './workflows/sessions.ts'
 
 /** Jobs that delete expired rows. */
-const SWEEPS = [sweepIdempotencyKeys, sweepRefreshTokens, sweepSessions, sweepRevocations]
+const SWEEPS = [sweepIdempotencyKeys, sweepRefreshTokens, sweepSessions, sweepRevocations, sweepCancelledWorkouts]
 
 /** What the process has and the app is built on. */
 export interface Parts {
@@ -166,11 +168,13 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       everybody.addHook('onRequest', app.limitByAddress)
       await everybody.register(calculatorRoutes)
     }, { prefix: '/calculators' })
+    await api.register(calendarFeedRoutes, { prefix: '/calendar' })
     await api.register(async (signedIn) => {
       signedIn.addHook('onRequest', app.authenticate)
       await signedIn.register(idempotency)
       await signedIn.register(accountRoutes, { prefix: '/me', keys })
       await signedIn.register(exportRoutes, { prefix: '/me/export' })
+      await signedIn.register(feedAddressRoutes, { prefix: '/me/calendar-feed' })
       await signedIn.register(physiologyRoutes, { prefix: '/me/physiology' })
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })

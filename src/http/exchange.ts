@@ -66,6 +66,7 @@ export class Exchange implements Ended {
   readonly request_id: string
   user_id: string | undefined = undefined
   readonly method: string
+  /** The pattern, where the address is itself a secret. */
   readonly path: string
   route: RouteHandle
   status = 0
@@ -83,7 +84,7 @@ export class Exchange implements Ended {
   constructor ({ id, method, url }: Asked, route: RouteHandle) {
     this.request_id = id
     this.method = method as string
-    this.path = pathOf(url as string)
+    this.path = route.secretPath ? route.pattern : pathOf(url as string)
     this.route = route
   }
 }

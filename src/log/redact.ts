@@ -69,7 +69,7 @@ export function isSecretName (name: string): boolean {
 }
 
 /** A cheap test that is true for every text in which one of the patterns below could match. */
-const SUSPICIOUS = /@|%40|eyJ|rtr?_|bearer|basic|passw|secret|token|api.?key|authorization|cookie/i
+const SUSPICIOUS = /@|%40|eyJ|rt[cr]?_|bearer|basic|passw|secret|token|api.?key|authorization|cookie/i
 
 /*
  * Each takes linear time: an e-mail address begins at the start of a word (the look-behind), so no character is tried
@@ -78,7 +78,7 @@ const SUSPICIOUS = /@|%40|eyJ|rtr?_|bearer|basic|passw|secret|token|api.?key|aut
 const PATTERNS: Array<[RegExp, string]> = [
   [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"']*@/gi, `$1${REDACTED}@`],
   [/\beyJ[\w-]{4,}(?:\.[\w-]*)+/g, REDACTED],
-  [/\brtr?_[\w-]{6,}/g, REDACTED],
+  [/\brt[cr]?_[\w-]{6,}/g, REDACTED],
   [/\b(bearer)\s+[\w.~+/=-]{6,}/gi, `$1 ${REDACTED}`],
   [/\b(basic)\s+[a-z0-9+/]{8,}={0,2}(?![\w])/gi, `$1 ${REDACTED}`],
   [
@@ -96,7 +96,7 @@ export function redactText (text: string): string {
 }
 
 /** How tokens begin. */
-export const TOKEN = /eyJ|rtr?_/
+export const TOKEN = /eyJ|rt[cr]?_/
 const ADDRESS = /@|%40/
 
 /**

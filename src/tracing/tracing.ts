@@ -124,7 +124,7 @@ function describeRequest (span: Span, request: FastifyRequest): void {
   const pattern = routeOptions.url
   span.updateName(`${exchange.method} ${pattern ?? 'unmatched'}`)
   span.setAttributes({
-    'url.path': routeOptions.config.secretPath === true ? (pattern ?? '') : redactPath(exchange.path),
+    'url.path': redactPath(exchange.path),
     'request.id': exchange.request_id
   })
 }

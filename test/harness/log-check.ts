@@ -8,6 +8,6 @@ export function problemsIn (lines: readonly object[]): string[] {
   return lines.flatMap((line) => {
     const text = JSON.stringify(line)
     if (!isLine(line)) return [`${JSON.stringify(isLine.errors)} in ${text}`]
-    return /eyJ[\w-]+\.eyJ|\brtr?_[\w-]{40}|correct horse|Bearer [\w-]{10}/.test(text) ? [`a secret in ${text}`] : []
+    return /eyJ[\w-]+\.eyJ|\brt[cr]?_[\w-]{40}|correct horse|Bearer [\w-]{10}/.test(text) ? [`a secret in ${text}`] : []
   })
 }

@@ -24,6 +24,7 @@ t.test('a DELETE without a body is accepted with any content type', async (t) =>
   const make: Record<string, () => Promise<string>> = {
     '/api/v1/plans/': async () => (await ann.call('POST', '/plans', PLAN)).body.id,
     '/api/v1/api-keys/': async () => (await ann.call('POST', '/api-keys', { name: 'Key', scopes: ['read'] })).body.id,
+    '/api/v1/me/calendar-feed': async () => '',
     '/api/v1/me/physiology/': async () =>
       (await ann.call('POST', '/me/physiology', { valid_from: '2026-01-05', max_heart_rate_bpm: 190 })).body.id,
     '/api/v1/workouts/': workout,

@@ -43,7 +43,7 @@ const UPLOAD = { payload: GPX, headers: { 'content-type': 'application/gpx+xml' 
 
 /** Who may call these is not asked; everything else asks. */
 const PUBLIC = new Set([
-  'GET /', 'GET /api/v1/calculators/load-model', 'GET /api/v1/calculators/race', 'GET /health', 'GET /health/live', 'GET /health/ready', 'GET /metrics',
+  'GET /', 'GET /api/v1/calculators/load-model', 'GET /api/v1/calculators/race', 'GET /api/v1/calendar/{token}.ics', 'GET /health', 'GET /health/live', 'GET /health/ready', 'GET /metrics',
   'POST /api/v1/auth/register', 'POST /api/v1/auth/login', 'POST /api/v1/auth/refresh', 'POST /api/v1/auth/logout'
 ])
 
@@ -59,6 +59,7 @@ const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   physiology_id: async ({ call }) => made(await call('POST', '/me/physiology', PHYSIOLOGY)).id,
   gear_id: async ({ call }) => made(await call('POST', '/gear', { name: 'Shoes' })).id,
   goal_id: async ({ call }) => made(await call('POST', '/goals', GOAL)).id,
+  token: async ({ call }) => /rtc_[\w-]+/.exec(made(await call('POST', '/me/calendar-feed')).url)![0],
   activity_id: async ({ call }) =>
     made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id
 }

@@ -34,7 +34,7 @@ t.test('a POST handler cannot write outside the transaction of its answer', asyn
     boot: (app) => signedIn(app, (scope) => {
       scope.addHook('preHandler', async (each) => { request = each })
       scope.post('/', scope.once(async (sql, given) => {
-        t.same(Object.keys(given).sort(), ['body', 'headers', 'log', 'params', 'query', 'user'])
+        t.same(Object.keys(given).sort(), ['body', 'headers', 'host', 'log', 'params', 'protocol', 'query', 'user'])
         t.throws(() => request?.sql, /given as an argument/)
         await insertPlan(sql, given.user.id, newId(), PLAN)
         t.throws(() => request?.sql, /given as an argument/)
