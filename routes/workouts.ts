@@ -1,20 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
 import { findPlan } from '../db/plans.ts'
 import { listWorkouts } from '../db/workouts.ts'
 import { NoContent, NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { PlanParams } from '../schemas/plans.ts'
 import {
-  ActivityLink, NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutFileQuery, WorkoutPage, WorkoutParams,
-  WorkoutQuery, WorkoutUpserts
+  ActivityLink, NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutFile, WorkoutFileQuery, WorkoutPage,
+  WorkoutParams, WorkoutQuery, WorkoutUpserts
 } from '../schemas/workouts.ts'
 import { notFound } from '../src/errors.ts'
 import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { isNotModified, representation, requireMatch, validators, writeOptimistically } from '../src/http/etag.ts'
 import { writeWorkoutFit } from '../src/domain/workouts/write-fit.ts'
-import { readWatchWorkout } from '../src/workflows/workout-files.ts'
+import { readWatchWorkout, workoutJson } from '../src/workflows/workout-files.ts'
 import { linkActivity, unlinkActivity } from '../src/workflows/matching.ts'
 import {
   addWorkout, changeWorkout, putWorkouts, readWorkout, removeWorkout, viewWorkouts
@@ -144,11 +143,10 @@ export const workoutRoutes: FastifyPluginAsyncTypebox = async (app) => {
         'The workout as a FIT workout file, or as JSON, with the ranges that its targets mean on its day. A workout ' +
         'without steps is one step.',
       tags: ['Workouts'],
-      produces: ['application/vnd.ant.fit'],
       params: WorkoutParams,
       querystring: WorkoutFileQuery,
       response: {
-        200: Type.Unsafe<Buffer>({ type: 'string', format: 'binary', description: 'The file' }),
+        200: WorkoutFile,
         304: NotModified,
         ...errors(401, 404, 422, 429)
       }
@@ -159,9 +157,7 @@ export const workoutRoutes: FastifyPluginAsyncTypebox = async (app) => {
     const headers = validators({ id: workout.id, revision: `${workout.revision}-${format}` })
     reply.headers(headers)
     if (isNotModified(request, headers.etag)) return reply.code(304).send(undefined as never)
-    const bytes = format === 'fit'
-      ? Buffer.from(writeWorkoutFit(watch))
-      : Buffer.from(JSON.stringify({ ...watch, description: workout.description, steps_text: workout.steps_text }))
+    const bytes = Buffer.from(format === 'fit' ? writeWorkoutFit(watch) : JSON.stringify(workoutJson(workout, watch)))
     return reply
       .type(format === 'fit' ? 'application/vnd.ant.fit' : 'application/json; charset=utf-8')
       .header('content-disposition', `attachment; filename="${workout.date}-${workout.kind}.${format}"`)

@@ -72,11 +72,12 @@ const ResolvedTarget = nullable(Type.Object({
   high: nullable(Type.Number())
 }, { description: 'What the target means in s/km or beats per minute, by the runner’s settings of that day' }))
 const AnsweredStep = Type.Object({ ...stepFields, resolved: ResolvedTarget })
-const answeredSteps = Type.Unsafe<Array<ResolvedStep | ResolvedRepeat> | null>(
-  nullable(Type.Array(Type.Union([AnsweredStep, repeatOf(AnsweredStep, 2)]), {
+const resolvedSteps = Type.Unsafe<Array<ResolvedStep | ResolvedRepeat>>(
+  Type.Array(Type.Union([AnsweredStep, repeatOf(AnsweredStep, 2)]), {
     examples: [[{ ...EXAMPLE_STEPS[0], resolved: { type: 'heart_rate', low: 144.5, high: 153 } }]]
-  }))
+  })
 )
+const answeredSteps = nullable(resolvedSteps)
 
 const plannedDistanceM = Type.Number({
   exclusiveMinimum: 0, maximum: 1_000_000, description: 'Metres; where the steps do not tell'
@@ -171,3 +172,23 @@ export const ActivityLink = Type.Object({ activity_id: Id }, { additionalPropert
 export const WorkoutFileQuery = Type.Object({
   format: Type.Unsafe<'fit' | 'json'>({ type: 'string', enum: ['fit', 'json'], default: 'fit' })
 }, { additionalProperties: false })
+
+const WorkoutJson = Type.Object({
+  id: Id,
+  name: Type.String(),
+  sport: Type.Unsafe<'running' | 'generic'>({ type: 'string', enum: ['running', 'generic'] }),
+  description: nullable(Type.String()),
+  steps: resolvedSteps,
+  steps_text: nullable(Type.String()),
+  updated_at: Moment
+}, { title: 'WorkoutFile' })
+export type WorkoutJson = Static<typeof WorkoutJson>
+
+/** One of two media types, by `format`. */
+export const WorkoutFile = Type.Unsafe<Buffer>({
+  description: 'The file',
+  content: {
+    'application/vnd.ant.fit': { schema: { type: 'string', format: 'binary' } },
+    'application/json': { schema: WorkoutJson }
+  }
+})

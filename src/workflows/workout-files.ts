@@ -1,4 +1,5 @@
 import type { Sql } from '../../db/sql.ts'
+import type { WorkoutJson } from '../../schemas/workouts.ts'
 import type { StepEnd } from '../domain/workouts/steps.ts'
 import type { WatchWorkout } from '../domain/workouts/write-fit.ts'
 import { readWorkout, type WorkoutView } from './workouts.ts'
@@ -20,6 +21,12 @@ export async function readWatchWorkout (
       changedAt: new Date(workout.updated_at)
     }
   }
+}
+
+/** The same as JSON, beside the description and the text of the steps, which a watch does not get. */
+export function workoutJson (workout: WorkoutView, { id, name, sport, steps }: WatchWorkout): WorkoutJson {
+  const { description, steps_text, updated_at } = workout
+  return { id, name, sport, description, steps, steps_text, updated_at }
 }
 
 function wholeOf ({ planned_distance_m: metres, planned_duration_s: seconds }: WorkoutView): StepEnd {

@@ -279,7 +279,15 @@ t.test('a workout is downloaded as a FIT file or as JSON', async (t) => {
   const etag = String(fit.headers.etag)
   t.equal((await ann.call('GET', `/workouts/${workout.id}/file`, undefined, { 'if-none-match': etag })).status, 304)
   const json = await ann.call('GET', `/workouts/${workout.id}/file?format=json`)
-  t.match(json.body, { name: 'Intervals', sport: 'running', steps: workout.steps, steps_text: TEXT })
+  t.same(json.body, {
+    id: workout.id,
+    name: 'Intervals',
+    sport: 'running',
+    description: null,
+    steps: workout.steps,
+    steps_text: TEXT,
+    updated_at: workout.updated_at
+  })
   const { body: plain } = await ann.call('POST', `/plans/${plan}/workouts`, EASY)
   t.match((await ann.call('GET', `/workouts/${plain.id}/file?format=json`)).body.steps, [
     { type: 'step', end: { type: 'distance', value: 8000 } }
