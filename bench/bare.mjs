@@ -3,6 +3,7 @@
 import fastify from 'fastify'
 import postgres from 'postgres'
 import { v7 as uuidv7 } from 'uuid'
+import { overlapsAmong } from '../dist/src/domain/plans/overlaps.js'
 import { NewPlan, PlanDetail, PlanPage, PlanParams, PlanQuery } from '../dist/schemas/plans.js'
 import { Alive, Welcome } from '../dist/schemas/operations.js'
 
@@ -43,7 +44,8 @@ app.get('/api/v1/plans', { schema: { querystring: PlanQuery, response: { 200: Pl
   return {
     items,
     next_cursor:
-      rows.length > limit ? Buffer.from(JSON.stringify(['plans', items.at(-1).id])).toString('base64url') : null
+      rows.length > limit ? Buffer.from(JSON.stringify(['plans', items.at(-1).id])).toString('base64url') : null,
+    warnings: overlapsAmong(items)
   }
 })
 

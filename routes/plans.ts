@@ -8,6 +8,7 @@ import {
   GeneratedPlan, NewPlan, PlanChange, PlanDetail, PlanPage, PlanParams, PlanQuery, PlanRequestBody, PlanTemplateList,
   TemplateChoice
 } from '../schemas/plans.ts'
+import { overlapsAmong } from '../src/domain/plans/overlaps.ts'
 import { notFound } from '../src/errors.ts'
 import { answering, created, noContent, ok } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
@@ -79,7 +80,9 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'listPlans',
       summary: 'List my plans',
-      description: 'Pages of plans, newest first. `from` and `to` select the plans that overlap these days.',
+      description:
+        'Pages of plans, newest first. `from` and `to` select the plans that overlap these days. `warnings` names plans ' +
+        'of the page that overlap each other.',
       tags: ['Plans'],
       querystring: PlanQuery,
       response: { 200: PlanPage, ...errors(401, 422, 429) }
@@ -87,7 +90,8 @@ export const planRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async ({ sql, user, query }) => {
     const [after] = query.cursor === undefined ? [] : readCursor(query.cursor, LIST, UUID)
     const rows = await listPlans(sql, user.id, query, after)
-    return pageOf(rows, query.limit, ({ id }) => cursorOf(LIST, id))
+    const page = pageOf(rows, query.limit, ({ id }) => cursorOf(LIST, id))
+    return { ...page, warnings: overlapsAmong(page.items) }
   })
 
   app.get('/:plan_id', {

@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { MOST_OVERLAPS } from '../src/domain/plans/overlaps.ts'
 import { PHASES, type PhaseName } from '../src/domain/plans/outline.ts'
 import { Day, Id, Moment, PageQuery, nullable, page, text } from './common.ts'
 
@@ -116,7 +117,21 @@ export const PlanQuery = Type.Object({
 export type PlanQuery = Static<typeof PlanQuery>
 
 export const PlanParams = Type.Object({ plan_id: Id })
-export const PlanPage = page(Plan)
+const PlanOverlap = Type.Object({
+  code: Type.Literal('PLANS_OVERLAP'),
+  message: Type.String(),
+  plan_ids: Type.Array(Id, { description: 'The two plans' }),
+  from: Day,
+  to: Day
+}, { description: 'Two plans for the same days: a run fulfils one workout only' })
+
+export const PlanPage = Type.Object({
+  ...page(Plan).properties,
+  warnings: Type.Array(PlanOverlap, {
+    maxItems: MOST_OVERLAPS,
+    description: 'The first overlaps among the plans of this page, without archived ones; empty: there are none'
+  })
+}, { title: 'PlanPage' })
 
 export const PlanTemplate = Type.Object({
   id: Type.String({ description: 'The `template_id` of a plan made from it' }),

@@ -95,6 +95,31 @@ t.test('from and to ask for plans that overlap those days', async (t) => {
   t.equal(await count('to=2026-01-04'), 0)
 })
 
+t.test('a list of plans warns of those that overlap, and of archived ones never', async (t) => {
+  const [ann, bob] = [await runner(), await runner()]
+  const made = async (name: string, start_date: string, end_date: string, status = 'active') =>
+    (await ann.call('POST', '/plans', { name, start_date, end_date, status })).body.id
+  const warnings = async (query = '') => (await ann.call('GET', `/plans${query}`)).body.warnings
+  const spring = await made('Spring', '2026-01-05', '2026-04-26')
+  t.same(await warnings(), [])
+  await made('After', '2026-04-27', '2026-06-01')
+  await made('Old', '2026-01-05', '2026-06-01', 'archived')
+  await bob.call('POST', '/plans', PLAN)
+  t.same(await warnings(), [], 'plans that follow each other, archived ones, and those of others')
+  const draft = await made('Draft', '2026-02-02', '2026-04-26', 'draft')
+  t.match(await warnings(), [{
+    code: 'PLANS_OVERLAP', message: /“Draft” and “Spring”/, plan_ids: [draft, spring], from: '2026-02-02', to: '2026-04-26'
+  }])
+  t.equal((await warnings()).length, 1)
+  t.same(await warnings('?limit=2'), [], 'of the plans of the page')
+  await ann.call('PATCH', `/plans/${draft}`, { end_date: '2026-04-27' })
+  t.match((await warnings()).map(({ from, to }: { from: string, to: string }) => [from, to]), [
+    ['2026-04-27', '2026-04-27'], ['2026-02-02', '2026-04-26']
+  ], 'the last day of one may be the first of the other')
+  for (let i = 0; i < 6; i++) await made(`Plan ${i}`, '2027-01-01', '2027-02-01')
+  t.equal((await warnings()).length, 10, 'at most ten')
+})
+
 t.test('a plan is visible to its owner alone', async (t) => {
   const [ann, bob] = [await runner(), await runner()]
   const { body: { id } } = await ann.call('POST', '/plans', PLAN)
