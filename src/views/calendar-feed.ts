@@ -58,7 +58,6 @@ function calendar (): ICalCalendar {
 
 function dataOf (event: FeedEvent, units: Units) {
   const day = new Date(event.date)
-  const next = new Date(day.getTime() + DAY_MS)
   const description = descriptionOf(event, units)
   return {
     // A UUID, as RFC 7986 (5.3) recommends: the same whatever the address of the service is.
@@ -70,8 +69,7 @@ function dataOf (event: FeedEvent, units: Units) {
     // Without a time zone the library writes the UTC day of these, which is the runner's day; the end is exclusive.
     allDay: true,
     start: day,
-    // Without an end it is one day, too; a date has four digits for its year.
-    ...(next.getUTCFullYear() > 9999 ? {} : { end: next }),
+    end: new Date(day.getTime() + DAY_MS),
     summary: clean(event.name),
     description: description === '' ? null : description,
     status: event.cancelled ? ICalEventStatus.CANCELLED : ICalEventStatus.CONFIRMED,

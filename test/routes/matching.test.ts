@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import t from 'tap'
+import { addDays } from '../../src/domain/days.ts'
 import { startService, type Runner } from '../harness/service.ts'
 
 const { runner } = await startService(t)
@@ -154,6 +155,22 @@ t.test('activities stay where a plan is deleted, and serve the next one', async 
   t.equal((await ann.call('GET', `/activities/${done.id}`)).body.workout_id, null)
 })
 
+t.test('of plans that overlap, a run takes the workout of the nearest duration', async (t) => {
+  const ann = await runner()
+  const [first, second] = [await planOf(ann), await planOf(ann, { name: 'Other' })]
+  const short = await workoutOn(ann, first, -3, { planned_duration_s: 1500 })
+  const long = await workoutOn(ann, second, -3, { planned_duration_s: 5400 })
+  const near = await workoutOn(ann, second, -3, { planned_duration_s: 2000 })
+  const run = await runOn(ann, -3, { elapsed_s: 1900 })
+  t.match(run, { workout_id: near, match: { by: 'rule', reason: 'On the planned day, 95 % of the planned duration' } })
+  const other = await runOn(ann, -3, { elapsed_s: 5000, start_time: `${inDays(-3)}T15:00:00Z` })
+  t.equal(other.workout_id, long)
+  t.equal((await linkOf(ann, short)).activity_id, null)
+  const totalsOf = async (plan: string) => (await ann.call('GET', `/plans/${plan}/compliance`)).body.totals
+  t.match(await totalsOf(first), { missed: 1, on_time: 0, unplanned: 0 }, 'a run counts once')
+  t.match(await totalsOf(second), { missed: 0, on_time: 2, unplanned: 0 })
+})
+
 t.test('compliance counts what was planned, done, missed and not planned', async (t) => {
   const ann = await runner()
   const plan = await planOf(ann)
@@ -193,4 +210,70 @@ t.test('the calendar has every day, with what is planned and done on it', async 
     ['from=2026-01-01', 422], ['from=2026-01-02&to=2026-01-01', 400], ['from=2026-01-01&to=2027-01-02', 400],
     ['from=2026-01-01&to=2027-01-01', 200], ['from=2026-01-01&to=x', 422]
   ] as const) t.equal((await ann.call('GET', `/calendar?${query}`)).status, expected, query)
+})
+
+/** Days on which a zone changes its clocks, each with runs just after its midnight and just before the next one. */
+const CLOCK_CHANGES: Array<[zone: string, date: string, first: string, last: string]> = [
+  ['Europe/Berlin', '2026-03-29', '2026-03-28T23:05:00Z', '2026-03-29T21:20:00Z'],
+  ['Europe/Berlin', '2026-10-25', '2026-10-24T22:05:00Z', '2026-10-25T22:20:00Z'],
+  ['America/New_York', '2026-03-08', '2026-03-08T05:05:00Z', '2026-03-09T03:20:00Z'],
+  ['America/New_York', '2026-11-01', '2026-11-01T04:05:00Z', '2026-11-02T04:20:00Z'],
+  // At midnight: the day begins at 1:00, and the day before has the hour from 23:00 twice.
+  ['America/Santiago', '2026-09-06', '2026-09-06T04:05:00Z', '2026-09-07T02:20:00Z'],
+  ['America/Santiago', '2026-04-04', '2026-04-04T03:05:00Z', '2026-04-05T03:20:00Z'],
+  // By half an hour.
+  ['Australia/Lord_Howe', '2026-04-05', '2026-04-04T13:05:00Z', '2026-04-05T13:00:00Z'],
+  ['Pacific/Kiritimati', '2026-01-01', '2025-12-31T10:05:00Z', '2026-01-01T09:20:00Z'],
+  ['Pacific/Niue', '2026-01-01', '2026-01-01T11:05:00Z', '2026-01-02T10:20:00Z']
+]
+
+t.test('days of 23 and 25 hours and at the date line are days of the calendar as others', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann, { start_date: '2025-12-01', end_date: '2026-12-31' })
+  for (const [timezone, date, first, last] of CLOCK_CHANGES) {
+    await ann.call('PATCH', '/me', { timezone })
+    const workout = (await ann.call('POST', `/plans/${plan}/workouts`, {
+      date, kind: 'easy', name: 'Run', planned_duration_s: 1800
+    })).body.id
+    const activities = []
+    for (const start_time of [first, last]) {
+      activities.push((await ann.call('POST', '/activities', { sport: 'running', start_time, elapsed_s: 1800 })).body)
+    }
+    const { body: { days } } = await ann.call('GET', `/calendar?from=${addDays(date, -1)}&to=${addDays(date, 1)}`)
+    const seen = days.map((day: any) => [day.date, day.workouts.length, day.activities.map((done: any) => done.id)])
+    t.same(seen, [
+      [addDays(date, -1), 0, []], [date, 1, activities.map(({ id }) => id)], [addDays(date, 1), 0, []]
+    ], `${timezone} ${date}`)
+    t.equal(days[1].workouts[0].activity_id, activities[0].id, 'of equals, the first')
+    await ann.call('DELETE', `/workouts/${workout}`)
+    for (const { id } of activities) await ann.call('DELETE', `/activities/${id}`)
+  }
+})
+
+t.test('a leap year of days is answered whole, across the changes of the clocks', async (t) => {
+  const ann = await runner()
+  await ann.call('PATCH', '/me', { timezone: 'Europe/Berlin' })
+  const { body: { days } } = await ann.call('GET', '/calendar?from=2028-01-01&to=2028-12-31')
+  const dates = days.map(({ date }: { date: string }) => date)
+  t.equal(dates.length, 366)
+  t.equal(new Set(dates).size, 366)
+  t.same([dates[0], dates[59], dates.at(-1)], ['2028-01-01', '2028-02-29', '2028-12-31'])
+})
+
+t.test('weeks of compliance begin on the first weekday of the runner, across the changes of the clocks', async (t) => {
+  const ann = await runner()
+  await ann.call('PATCH', '/me', { timezone: 'Europe/Berlin' })
+  const plan = await planOf(ann, { start_date: '2026-03-23', end_date: '2026-04-05' })
+  // A Sunday of 23 hours, and the Monday after it.
+  for (const date of ['2026-03-29', '2026-03-30']) {
+    await ann.call('POST', `/plans/${plan}/workouts`, { date, kind: 'easy', name: 'Run', planned_distance_m: 5000 })
+  }
+  for (const [first_weekday, expected] of [
+    [1, [['2026-03-23', 1], ['2026-03-30', 1]]], [7, [['2026-03-29', 2]]], [6, [['2026-03-28', 2]]]
+  ] as const) {
+    await ann.call('PATCH', '/me', { first_weekday })
+    const { body: { weeks } } = await ann.call('GET', `/plans/${plan}/compliance`)
+    const planned = weeks.filter((week: any) => week.planned > 0).map((week: any) => [week.start_date, week.planned])
+    t.same(planned, expected, String(first_weekday))
+  }
 })
