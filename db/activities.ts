@@ -70,8 +70,8 @@ const columns = (userId: string) => fragment`
   a.device, a.laps_count, a.revision, a.created_at, a.updated_at
 `
 /** The rows `a` that a statement has just written. */
-const stored = fragment`
-  a left join recordings r on r.user_id = a.user_id and r.recording_id = a.recording_id
+const stored = (userId: string) => fragment`
+  a left join recordings r on r.user_id = ${userId} and r.recording_id = a.recording_id
 `
 const withSource = fragment`
   activities a left join recordings r on r.user_id = a.user_id and r.recording_id = a.recording_id
@@ -162,14 +162,14 @@ export async function findOverlapping (
   return row
 }
 
-const settings = fragment`
+const settings = (userId: string) => fragment`
   coalesce((
     select jsonb_agg(jsonb_build_object(
       'valid_from', p.valid_from, 'sex', p.sex, 'max_heart_rate_bpm', p.max_heart_rate_bpm,
       'resting_heart_rate_bpm', p.resting_heart_rate_bpm, 'threshold_heart_rate_bpm', p.threshold_heart_rate_bpm,
       'threshold_pace_s_per_km', p.threshold_pace_s_per_km
     ))
-    from physiology p where p.user_id = u.user_id
+    from physiology p where p.user_id = ${userId}
   ), '[]') as settings
 `
 
@@ -179,7 +179,7 @@ export async function findDayAndBody (
   userId: string
 ): Promise<{ timezone: string, settings: DatedSettings[] } | undefined> {
   const [row] = await sql<{ timezone: string, settings: DatedSettings[] }>`/* findDayAndBody */
-    select u.timezone, ${settings} from users u where u.user_id = ${userId}
+    select u.timezone, ${settings(userId)} from users u where u.user_id = ${userId}
   `
   return row
 }
@@ -192,51 +192,49 @@ export async function findActivityToChange (
   gearId: string | null
 ): Promise<ChangeableActivity | undefined> {
   const [activity] = await sql<ChangeableActivity>`/* findActivityToChange */
-    select ${columns(userId)}, a.exertion, ${settings},
+    select ${columns(userId)}, a.exertion, ${settings(userId)},
       (select f.speed_times from activity_figures f where f.user_id = ${userId} and f.activity_id = a.activity_id) as speed_times,
-      ${gearId}::uuid is null or exists (select from gear g where g.user_id = u.user_id and g.gear_id = ${gearId}) as has_gear
-    from ${withSource} join users u on u.user_id = a.user_id
+      ${gearId}::uuid is null or exists (select from gear g where g.user_id = ${userId} and g.gear_id = ${gearId}) as has_gear
+    from ${withSource}
     where a.user_id = ${userId} and a.activity_id = ${activityId}
   `
   return activity
 }
 
 /**
- * Stores an activity, with the gear it names or the default gear of its sport. Undefined if there is no such gear; gear
- * that is being deleted at the same time is waited for and then not there.
+ * Stores an activity, with the gear it names or the default gear of its sport. Undefined if there is no such gear, or
+ * no such account; gear that is being deleted at the same time is waited for and then not there.
  */
 export async function insertActivity (
   sql: Sql,
   userId: string,
   activity: NewActivity,
   loadVersion: number
-): Promise<ActivityRow | undefined> {
+): Promise<{ id: string } | undefined> {
   const a = activity
   const gear = a.gear_id === undefined
-    ? fragment`g.sport = ${a.sport} and g.is_default`
-    : fragment`g.gear_id = ${a.gear_id}::uuid`
-  const [row] = await sql<ActivityRow>`/* insertActivity */
-    with chosen as (select g.gear_id from gear g where g.user_id = ${userId} and ${gear} for key share),
-    a as (
-      insert into activities (
-        user_id, activity_id, sport, sub_sport, name, start_time, timezone, local_date,
-        distance_m, elapsed_s, moving_s, elevation_gain_m, elevation_loss_m,
-        average_heart_rate_bpm, max_heart_rate_bpm, average_cadence_spm, average_pace_s_per_km, grade_adjusted_pace_s_per_km,
-        load, load_model, perceived_effort, is_race, notes, format, recording_id, device_name, device, laps_count, exertion, gear_id,
-        elevation_threshold_m, elevation_source, heart_rate_model, heart_rate_zone_s, pace_zone_s, load_version
-      )
-      select
-        ${userId}, ${a.id}, ${a.sport}, ${a.sub_sport}, ${a.name}, ${a.start_time}::timestamptz, ${a.timezone}, ${a.local_date}::date,
-        ${a.distance_m}, ${a.elapsed_s}, ${a.moving_s}, ${a.elevation_gain_m}, ${a.elevation_loss_m},
-        ${a.average_heart_rate_bpm}, ${a.max_heart_rate_bpm}, ${a.average_cadence_spm}, ${a.average_pace_s_per_km},
-        ${a.grade_adjusted_pace_s_per_km}, ${a.load}, ${a.load_model}, ${a.perceived_effort}, ${a.is_race}, ${a.notes}, ${a.format},
-        ${a.recording_id}, ${a.device_name}, ${json(a.device)}, ${a.laps_count}, ${json(a.exertion)}, (select gear_id from chosen),
-        ${a.elevation?.threshold_m ?? null}, ${a.elevation?.source ?? null},
-        ${a.heart_rate_model}, ${a.heart_rate_zone_s}::float8[], ${a.pace_zone_s}::float8[], ${loadVersion}
-      where ${typeof a.gear_id !== 'string'} or exists (select from chosen)
-      returning *
+    ? fragment`sport = ${a.sport} and is_default`
+    : fragment`gear_id = ${a.gear_id}::uuid`
+  const [row] = await sql<{ id: string }>`/* insertActivity */
+    insert into activities as a (
+      user_id, activity_id, sport, sub_sport, name, start_time, timezone, local_date,
+      distance_m, elapsed_s, moving_s, elevation_gain_m, elevation_loss_m,
+      average_heart_rate_bpm, max_heart_rate_bpm, average_cadence_spm, average_pace_s_per_km, grade_adjusted_pace_s_per_km,
+      load, load_model, perceived_effort, is_race, notes, format, recording_id, device_name, device, laps_count, exertion, gear_id,
+      elevation_threshold_m, elevation_source, heart_rate_model, heart_rate_zone_s, pace_zone_s, load_version
     )
-    select ${columns(userId)} from ${stored}
+    select
+      u.user_id, ${a.id}, ${a.sport}, ${a.sub_sport}, ${a.name}, ${a.start_time}::timestamptz, ${a.timezone}, ${a.local_date}::date,
+      ${a.distance_m}, ${a.elapsed_s}, ${a.moving_s}, ${a.elevation_gain_m}, ${a.elevation_loss_m},
+      ${a.average_heart_rate_bpm}, ${a.max_heart_rate_bpm}, ${a.average_cadence_spm}, ${a.average_pace_s_per_km},
+      ${a.grade_adjusted_pace_s_per_km}, ${a.load}, ${a.load_model}, ${a.perceived_effort}, ${a.is_race}, ${a.notes}, ${a.format},
+      ${a.recording_id}, ${a.device_name}, ${json(a.device)}, ${a.laps_count}, ${json(a.exertion)}, chosen.gear_id,
+      ${a.elevation?.threshold_m ?? null}, ${a.elevation?.source ?? null},
+      ${a.heart_rate_model}, ${a.heart_rate_zone_s}::float8[], ${a.pace_zone_s}::float8[], ${loadVersion}
+    from users u
+      left join lateral (select gear_id from gear where user_id = ${userId} and ${gear} for key share) as chosen on true
+    where u.user_id = ${userId} and (${typeof a.gear_id !== 'string'} or chosen.gear_id is not null)
+    returning a.activity_id as id
   `
   return row
 }
@@ -269,7 +267,7 @@ export async function updateActivity (
         and (${next.gear_id}::uuid is null or exists (select from chosen))
       returning *
     )
-    select ${columns(userId)} from ${stored}
+    select ${columns(userId)} from ${stored(userId)}
   `
   return row
 }

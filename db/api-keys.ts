@@ -31,7 +31,7 @@ export async function insertApiKey (
   most: number
 ): Promise<ApiKey | undefined> {
   const [row] = await sql<ApiKey>`/* insertApiKey */
-    insert into api_keys (user_id, key_id, name, can_write, secret_hash, expires_at)
+    insert into api_keys as k (user_id, key_id, name, can_write, secret_hash, expires_at)
     select user_id, ${key.key_id}::uuid, ${key.name}::text, ${key.can_write}::boolean, ${key.secret_hash}::bytea, ${key.expires_at ?? null}::timestamptz
     from users
     where user_id = ${userId} and (select count(*) from api_keys where user_id = ${userId}) < ${most}

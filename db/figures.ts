@@ -258,7 +258,7 @@ export async function updateComputed (
         ${next.grade_adjusted_pace_s_per_km}::float8, ${next.elevation?.threshold_m ?? null}::float8,
         ${next.elevation?.source ?? null}::text, ${next.load}::float8, ${next.load_model}::text,
         ${next.laps_count}::integer, ${next.crop?.from_s ?? null}::float8, ${next.crop?.to_s ?? null}::float8
-      ) as differs
+      ) as differs, now() as at
       from activities where user_id = ${userId} and activity_id = ${id}
     )
     update activities
@@ -275,7 +275,7 @@ export async function updateComputed (
       heart_rate_model = ${next.heart_rate_model}, heart_rate_zone_s = ${next.heart_rate_zone_s}::float8[],
       pace_zone_s = ${next.pace_zone_s}::float8[],
       revision = revision + (select differs from changed)::integer,
-      updated_at = case when (select differs from changed) then now() else updated_at end
+      updated_at = case when (select differs from changed) then (select at from changed) else updated_at end
     where user_id = ${userId} and activity_id = ${id} and revision = ${revision}
     returning activity_id
   `
@@ -325,10 +325,11 @@ export async function updateLoads (
     set load = n.load, load_model = n.load_model, load_version = ${version},
       heart_rate_model = n.heart_rate_model, heart_rate_zone_s = n.heart_rate_zone_s, pace_zone_s = n.pace_zone_s,
       revision = a.revision + ((a.load, a.load_model) is distinct from (n.load, n.load_model))::integer,
-      updated_at = case when (a.load, a.load_model) is distinct from (n.load, n.load_model) then now() else a.updated_at end
+      updated_at = case when (a.load, a.load_model) is distinct from (n.load, n.load_model) then clock.at else a.updated_at end
     from jsonb_to_recordset(${json(loads)}::jsonb) n (
       id uuid, load float8, load_model text, heart_rate_model text, heart_rate_zone_s float8[], pace_zone_s float8[]
     )
+    cross join (select now() as at) as clock
     where a.user_id = ${userId} and a.activity_id = n.id
   `
 }

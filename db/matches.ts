@@ -104,16 +104,14 @@ export async function dropMatchesOfPlan (sql: Sql, userId: string, planId: strin
 /** Notes matches that rules made. */
 export async function addMatches (sql: Sql, userId: string, matches: Match[]): Promise<void> {
   await sql`/* addMatches */
-    with added as (
-      insert into workout_activities (user_id, workout_id, activity_id, matched_by, reason)
-      select ${userId}, g.workout_id, g.activity_id, 'rule', g.reason
-      from jsonb_to_recordset(${json(matches)}::jsonb) as g (workout_id uuid, activity_id uuid, reason text)
-      returning activity_id
-    )
-    update activities a
-    set revision = a.revision + 1, updated_at = now()
-    from added
-    where a.user_id = ${userId} and a.activity_id = added.activity_id
+    insert into workout_activities (user_id, workout_id, activity_id, matched_by, reason)
+    select ${userId}::uuid, g.workout_id, g.activity_id, 'rule', g.reason
+    from jsonb_to_recordset(${json(matches)}::jsonb) as g (workout_id uuid, activity_id uuid, reason text)
+  `
+  await sql`/* touchMatched */
+    update activities
+    set revision = revision + 1, updated_at = now()
+    where user_id = ${userId} and activity_id = any(${matches.map(({ activity_id }) => activity_id)}::uuid[])
   `
 }
 
@@ -144,35 +142,30 @@ export async function decideMatch (
   reason: string
 ): Promise<void> {
   await sql`/* declineMatch */
-    with before as (
-      select activity_id from workout_activities
-      where user_id = ${userId} and workout_id = ${workoutId} and activity_id is distinct from ${activityId}::uuid
-    ),
-    declined as (
-      insert into declined_activities (user_id, activity_id)
-      select ${userId}, activity_id from before where activity_id is not null
-      on conflict do nothing
+    insert into declined_activities (user_id, activity_id)
+    select user_id, activity_id
+    from workout_activities
+    where user_id = ${userId} and workout_id = ${workoutId} and activity_id is not null
+      and activity_id is distinct from ${activityId}::uuid
+    on conflict do nothing
+  `
+  await sql`/* touchDecided */
+    with linked as (
+      delete from declined_activities where user_id = ${userId} and activity_id = ${activityId}::uuid
     )
-    update activities a
-    set revision = a.revision + 1, updated_at = now()
-    from before
-    where a.user_id = ${userId} and a.activity_id = before.activity_id
+    update activities
+    set revision = revision + 1, updated_at = now()
+    where user_id = ${userId} and activity_id = any(array(
+      select m.activity_id from workout_activities m where m.user_id = ${userId} and m.workout_id = ${workoutId}
+      union all
+      select ${activityId}::uuid
+    ))
   `
   await sql`/* decideMatch */
-    with decided as (
-      insert into workout_activities (user_id, workout_id, activity_id, matched_by, reason)
-      values (${userId}, ${workoutId}, ${activityId}::uuid, 'person', ${reason})
-      on conflict (user_id, workout_id) do update
-      set activity_id = excluded.activity_id, matched_by = excluded.matched_by, reason = excluded.reason
-      returning activity_id
-    ),
-    linked as (
-      delete from declined_activities d using decided where d.user_id = ${userId} and d.activity_id = decided.activity_id
-    )
-    update activities a
-    set revision = a.revision + 1, updated_at = now()
-    from decided
-    where a.user_id = ${userId} and a.activity_id = decided.activity_id
+    insert into workout_activities (user_id, workout_id, activity_id, matched_by, reason)
+    values (${userId}, ${workoutId}, ${activityId}::uuid, 'person', ${reason})
+    on conflict (user_id, workout_id) do update
+    set activity_id = excluded.activity_id, matched_by = excluded.matched_by, reason = excluded.reason
   `
 }
 

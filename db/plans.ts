@@ -119,17 +119,20 @@ export async function findWorkoutDays (
 
 /**
  * Deletes a plan as it was read, with its workouts, and notes that these are cancelled; their activities stay.
- * Undefined if it was changed or deleted in between.
+ * Undefined if it was changed or deleted in between. To be called in a transaction.
  */
 export async function deletePlan (sql: Sql, userId: string, { id, revision }: PlanRow): Promise<true | undefined> {
+  // Locks the plan where it has workouts: what is noted here is deleted below.
+  await sql`/* cancelWorkouts */
+    insert into cancelled_workouts (user_id, workout_id, date, name, revision)
+    select w.user_id, w.workout_id, w.date, w.name, w.revision + 1
+    from plans p join workouts w on w.user_id = p.user_id and w.plan_id = p.plan_id
+    where p.user_id = ${userId} and p.plan_id = ${id} and p.revision = ${revision}
+    for update of p
+  `
   const rows = await sql`/* deletePlan */
     with gone as (
       delete from plans where user_id = ${userId} and plan_id = ${id} and revision = ${revision} returning plan_id
-    ),
-    cancelled as (
-      insert into cancelled_workouts (user_id, workout_id, date, name, revision)
-      select ${userId}, w.workout_id, w.date, w.name, w.revision + 1
-      from gone join workouts w on w.user_id = ${userId} and w.plan_id = gone.plan_id
     ),
     unlinked as (
       update activities a

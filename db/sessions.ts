@@ -27,11 +27,11 @@ export async function insertSession (
   expiresAt: string
 ): Promise<boolean> {
   const rows = await sql`/* insertSession */
-    insert into sessions (user_id, session_id, expires_at)
+    insert into sessions as made (user_id, session_id, expires_at)
     select user_id, ${sessionId}::uuid, ${expiresAt}::timestamptz from users
     where user_id = ${userId} and password_hash is not distinct from ${passwordHash}::text
     for share
-    returning session_id
+    returning made.session_id
   `
   return rows.length === 1
 }

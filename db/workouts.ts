@@ -36,8 +36,8 @@ const columns = fragment`
   w.created_at, w.updated_at, w.revision
 `
 /** The rows `w`, each with its activity. */
-const matched = fragment`
-  w left join workout_activities m on m.user_id = w.user_id and m.workout_id = w.workout_id
+const matched = (userId: string) => fragment`
+  w left join workout_activities m on m.user_id = ${userId} and m.workout_id = w.workout_id
 `
 
 /** The workouts of a plan by day, one more than `limit` if there is more; `after`: day and id of the last before. */
@@ -50,7 +50,7 @@ export async function listWorkouts (
 ): Promise<WorkoutRow[]> {
   return await sql<WorkoutRow>`/* listWorkouts */
     select ${columns}
-    from workouts ${matched}
+    from workouts ${matched(userId)}
     where w.user_id = ${userId} and w.plan_id = ${planId}
       ${after === undefined ? fragment`` : fragment`and (w.date, w.workout_id) > (${after.date}::date, ${after.id}::uuid)`}
       ${from === undefined ? fragment`` : fragment`and w.date >= ${from}::date`}
@@ -70,7 +70,7 @@ export async function listWorkoutsOfDays (
 ): Promise<WorkoutRow[]> {
   return await sql<WorkoutRow>`/* listWorkoutsOfDays */
     select ${columns}
-    from workouts ${matched}
+    from workouts ${matched(userId)}
     where w.user_id = ${userId} and w.date between ${from}::date and ${to}::date
     order by w.date, w.workout_id
     limit ${limit}
@@ -79,13 +79,13 @@ export async function listWorkoutsOfDays (
 
 export async function listWorkoutsById (sql: Sql, userId: string, ids: string[]): Promise<WorkoutRow[]> {
   return await sql<WorkoutRow>`/* listWorkoutsById */
-    select ${columns} from workouts ${matched} where w.user_id = ${userId} and w.workout_id = any(${ids}::uuid[])
+    select ${columns} from workouts ${matched(userId)} where w.user_id = ${userId} and w.workout_id = any(${ids}::uuid[])
   `
 }
 
 export async function findWorkout (sql: Sql, userId: string, workoutId: string): Promise<WorkoutRow | undefined> {
   const [workout] = await sql<WorkoutRow>`/* findWorkout */
-    select ${columns} from workouts ${matched} where w.user_id = ${userId} and w.workout_id = ${workoutId}
+    select ${columns} from workouts ${matched(userId)} where w.user_id = ${userId} and w.workout_id = ${workoutId}
   `
   return workout
 }
@@ -99,69 +99,57 @@ export async function insertWorkout (
   userId: string,
   planId: string,
   workout: StoredWorkout
-): Promise<WorkoutRow | undefined> {
+): Promise<{ id: string, date: string } | undefined> {
   const { id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id } = workout
-  const [row] = await sql<WorkoutRow>`/* insertWorkout */
-    with covering as (
-      select plan_id from plans
-      where user_id = ${userId} and plan_id = ${planId} and ${date}::date between start_date and end_date
-      for share
-    ),
-    w as (
-      insert into workouts (
-        user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
-      )
-      select ${userId}, ${id}, plan_id, ${date}::date, ${kind}, ${name}, ${description}, ${json(steps)}::jsonb,
-        ${planned_distance_m}, ${planned_duration_s}, ${external_id}
-      from covering
-      on conflict on constraint workouts_external do nothing
-      returning *
+  const [row] = await sql<{ id: string, date: string }>`/* insertWorkout */
+    insert into workouts as w (
+      user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
     )
-    select ${columns} from ${matched}
+    select user_id, ${id}, plan_id, ${date}::date, ${kind}, ${name}, ${description}, ${json(steps)}::jsonb,
+      ${planned_distance_m}, ${planned_duration_s}, ${external_id}
+    from plans
+    where user_id = ${userId} and plan_id = ${planId} and ${date}::date between start_date and end_date
+    for share
+    on conflict on constraint workouts_external do nothing
+    returning w.workout_id as id, w.date
   `
   return row
 }
 
 /**
  * Stores workouts by their external ids, all or none of them: none if the plan does not exist or does not cover every
- * day. A workout that is as it was keeps its revision.
+ * day. A workout that is as it was keeps its revision. `excluded.updated_at` is the column's default, the time of the
+ * transaction: on several nodes, an update on conflict may call no function.
  */
 export async function upsertWorkouts (
   sql: Sql,
   userId: string,
   planId: string,
   workouts: StoredWorkout[]
-): Promise<WorkoutRow[]> {
-  return await sql<WorkoutRow>`/* upsertWorkouts */
-    with given as (
-      select *
-      from jsonb_to_recordset(${json(workouts)}::jsonb) as g (
+): Promise<Array<{ id: string }>> {
+  const days = workouts.map(({ date }) => date).toSorted()
+  return await sql<{ id: string }>`/* upsertWorkouts */
+    insert into workouts as kept (
+      user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
+    )
+    select p.user_id, g.id, p.plan_id, g.date, g.kind, g.name, g.description, g.steps, g.planned_distance_m,
+      g.planned_duration_s, g.external_id
+    from plans p
+      cross join jsonb_to_recordset(${json(workouts)}::jsonb) as g (
         id uuid, date date, kind text, name text, description text, steps jsonb,
         planned_distance_m double precision, planned_duration_s double precision, external_id text
       )
-    ),
-    covering as (
-      select plan_id from plans
-      where user_id = ${userId} and plan_id = ${planId}
-        and not exists (select from given where date not between start_date and end_date)
-      for share
-    ),
-    w as (
-      insert into workouts as kept (
-        user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
-      )
-      select ${userId}, id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
-      from given, covering
-      order by external_id
-      on conflict on constraint workouts_external do update
-      set date = excluded.date, kind = excluded.kind, name = excluded.name, description = excluded.description,
-        steps = excluded.steps, planned_distance_m = excluded.planned_distance_m,
-        planned_duration_s = excluded.planned_duration_s,
-        revision = kept.revision + case when ${isChanged} then 1 else 0 end,
-        updated_at = case when ${isChanged} then now() else kept.updated_at end
-      returning *
-    )
-    select ${columns} from ${matched}
+    where p.user_id = ${userId} and p.plan_id = ${planId}
+      and p.start_date <= ${days[0] ?? null}::date and p.end_date >= ${days.at(-1) ?? null}::date
+    order by g.external_id
+    for share of p
+    on conflict on constraint workouts_external do update
+    set date = excluded.date, kind = excluded.kind, name = excluded.name, description = excluded.description,
+      steps = excluded.steps, planned_distance_m = excluded.planned_distance_m,
+      planned_duration_s = excluded.planned_duration_s,
+      revision = kept.revision + case when ${isChanged} then 1 else 0 end,
+      updated_at = case when ${isChanged} then excluded.updated_at else kept.updated_at end
+    returning kept.workout_id as id
   `
 }
 
@@ -194,36 +182,37 @@ export async function updateWorkout (sql: Sql, userId: string, next: WorkoutRow)
         and exists (select from covering)
       returning *
     )
-    select ${columns} from ${matched}
+    select ${columns} from ${matched(userId)}
   `
   return row
 }
 
 /**
  * Deletes a workout as it was read, and notes that it is cancelled; its activity stays. Undefined if it was changed in
- * between.
+ * between. To be called in a transaction.
  */
 export async function deleteWorkout (
   sql: Sql,
   userId: string,
   { id, revision }: Pick<WorkoutRow, 'id' | 'revision'>
 ): Promise<true | undefined> {
-  const rows = await sql`/* deleteWorkout */
-    with gone as (
-      delete from workouts where user_id = ${userId} and workout_id = ${id} and revision = ${revision}
-      returning workout_id, date, name, revision
-    ),
-    unlinked as (
-      update activities a
-      set revision = a.revision + 1, updated_at = now()
-      from gone join workout_activities m on m.user_id = ${userId} and m.workout_id = gone.workout_id
-      where a.user_id = ${userId} and a.activity_id = m.activity_id
-    ),
-    cancelled as (
-      insert into cancelled_workouts (user_id, workout_id, date, name, revision)
-      select ${userId}, workout_id, date, name, revision + 1 from gone
-    )
-    select from gone
+  const rows = await sql`/* cancelWorkout */
+    insert into cancelled_workouts as c (user_id, workout_id, date, name, revision)
+    select user_id, workout_id, date, name, revision + 1
+    from workouts
+    where user_id = ${userId} and workout_id = ${id} and revision = ${revision}
+    for update
+    returning c.workout_id
   `
-  return rows.length === 1 ? true : undefined
+  if (rows.length === 0) return undefined
+  await sql`/* deleteWorkout */
+    with gone as (
+      delete from workouts where user_id = ${userId} and workout_id = ${id} returning workout_id
+    )
+    update activities a
+    set revision = a.revision + 1, updated_at = now()
+    from gone join workout_activities m on m.user_id = ${userId} and m.workout_id = gone.workout_id
+    where a.user_id = ${userId} and a.activity_id = m.activity_id
+  `
+  return true
 }

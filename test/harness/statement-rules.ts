@@ -64,6 +64,11 @@ const OWNED_BY_VALUE = /\buser_id = \$\[/
 const OWNERS = /\buser_id (?:= |,)/g
 const TABLE = /\b(?:from|join|update|into) (?:only )?(\$\[identifier_[^\]]*\]|[a-z_]+)(?: (?:as )?[a-z]+)?((?:, [a-z_]+(?: [a-z]+)?)*)/g
 const VOLATILE = /\b(?:random|gen_random_uuid|clock_timestamp|timeofday|nextval|set_config|pg_(?:try_)?advisory\w*)\(/
+/** What is not immutable: the same arguments may give another result in another session or transaction. */
+const MUTABLE = /\b(?:now|age|concat|concat_ws|current_setting|date_part|date_trunc|format|jsonb?_build_\w+|jsonb?_agg|to_char|to_jsonb?)\(|\bcurrent_(?:date|time|timestamp)\b/
+const CONDITIONALS = /\bcase\b.*?\bend\b|\bcoalesce\([^()]*(?:\([^()]*\)[^()]*)*\)/g
+/** A time zone decides what a day or a month after some moment is. */
+const SHIFTED_COLUMN = /(?<!::)\b[a-z_.]+ [+-] interval\b/
 
 /**
  * Why a statement would not do on a cluster what it does on one server, or would ask every node for the rows of one
@@ -76,14 +81,37 @@ export function problemsOf ({ text }: WrittenStatement, tables: Tables): string[
   const problems: string[] = []
   if (text.includes(';')) problems.push('several statements in one text')
   if (/\bskip locked\b|\bnowait\b/.test(text)) problems.push('"skip locked" and "nowait" are refused on several nodes')
-  if (/\bas (?:materialized |not materialized )?\( ?insert\b/.test(text)) problems.push('an insert in a "with" is refused')
+  if (/\bas (?:materialized |not materialized )?\( ?insert\b/.test(text)) problems.push('an insert in a "with" is planned apart, if at all')
   if (/^with\b.*\) insert\b/.test(text)) problems.push('an insert takes its rows from a table, not from a "with"')
   const runners = named.filter((name) => isRunners(name, tables))
   if (runners.length === 0) return problems
   if (named.some((name) => tables.lookUps.has(name))) problems.push('a look-up and a runner\'s table in one statement')
   if (VOLATILE.test(text)) problems.push('a volatile function beside a runner\'s table')
   if (/\bdo update\b.*\w\(/.test(text)) problems.push('a function in "on conflict do update"')
-  return [...problems, ...levels.flatMap((level) => problemsOfLevel(level, levels, tables))]
+  return [
+    ...problems,
+    ...levels.flatMap((level) => [...problemsOfLevel(level, levels, tables), ...problemsOfChange(level)])
+  ]
+}
+
+/** Of an insert, an update or a deletion, which one node carries out with values that the coordinator has computed. */
+function problemsOfChange (level: string): string[] {
+  const text = level.replace(/\bfor (?:no key )?update\b/g, '')
+  const [verb] = /\b(?:insert into|update|delete from)\b/.exec(text) ?? []
+  if (verb === undefined) return []
+  const problems: string[] = []
+  const [before = '', returned = ''] = text.split(/\breturning\b/)
+  if (MUTABLE.test(returned)) problems.push('a function in "returning" that is not immutable')
+  if (verb === 'insert into') {
+    // The name of the table is that of a part of it on the node, but "returning" still has the former.
+    if (/\binto [a-z_]+ \(.*\bselect\b/.test(before) && returned !== '') problems.push('"insert … select … returning" without an alias')
+    return problems
+  }
+  if ((before.match(CONDITIONALS) ?? []).some((one) => MUTABLE.test(one))) {
+    problems.push('a function in "case" or "coalesce" that is not immutable')
+  }
+  if (SHIFTED_COLUMN.test(before)) problems.push('a column is shifted by an interval')
+  return problems
 }
 
 /** Each (sub)query names its owner, or it is a deletion across runners that says its condition again outside. */
