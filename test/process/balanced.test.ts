@@ -1,65 +1,23 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { Agent } from 'node:http'
-import { createInterface } from 'node:readline'
 import postgres from 'postgres'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { HAPROXY_CONFIG, hasHaproxy, startBalancer } from '../harness/balancer.ts'
 import { createDatabase } from '../harness/database.ts'
 import { ask, newPlan, signUp, type HttpAnswer, type HttpCall } from '../harness/http-client.ts'
 import { tcxActivity, tcxOf } from '../harness/fixtures/recordings.ts'
 import { freePort, until } from '../harness/live-service.ts'
 import { startProcess, type ServiceProcess } from '../harness/service.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
+const INSTANCES = 3
 const COUNTS = /^http_request_duration_seconds_count\{.*route="\/api\/v1\/plans".*\} (\d+)$/gm
-const CONFIG = 'deploy/haproxy/haproxy.cfg'
-const skip = spawnSync('haproxy', ['-v']).status === 0
-  ? false
-  : 'HAProxy is not here (apt-get install haproxy): NOT TESTED'
 
-/** HAProxy as it is deployed, before the three ports; `line` resolves when it logs what fits. */
-async function startHaproxy (ports: number[]) {
-  const port = await freePort()
-  const child = spawn('haproxy', ['-db', '-f', CONFIG], {
-    env: {
-      PATH: process.env.PATH,
-      HAPROXY_BIND: `127.0.0.1:${port}`,
-      HAPROXY_SERVER_TIMEOUT: '3s',
-      ...Object.fromEntries(ports.map((each, i) => [`INSTANCE_${i + 1}`, `127.0.0.1:${each}`]))
-    },
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  })
-  const seen: string[] = []
-  const listeners = new Set<() => void>()
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      seen.push(line)
-      for (const listener of listeners) listener()
-    })
-  }
-  /** The first line that fits, of those after `from`. */
-  const line = async (pattern: RegExp, from = 0) => await new Promise<void>((resolve) => {
-    const look = () => {
-      if (!seen.slice(from).some((line) => pattern.test(line))) return
-      listeners.delete(look)
-      resolve()
-    }
-    listeners.add(look)
-    look()
-  })
-  await until('HAProxy listens', 10_000, async () =>
-    await ask(port, '/health/live').then(() => true, () => undefined))
-  return { port, line, mark: () => seen.length }
-}
-
-t.test('an instance of three that dies, freezes or restarts fails no idempotent request', { skip }, async (t) => {
-  t.equal(spawnSync('haproxy', ['-c', '-f', CONFIG]).status, 0)
+t.test('an instance of three that dies, freezes or restarts fails no idempotent request', async (t) => {
+  if (hasHaproxy()) t.equal(spawnSync('haproxy', ['-c', '-f', HAPROXY_CONFIG]).status, 0)
   const databaseUrl = await createDatabase(t)
   const ports = [await freePort(), await freePort(), await freePort()]
   const env = (port: number) => ({
@@ -72,7 +30,11 @@ t.test('an instance of three that dies, freezes or restarts fails no idempotent 
   })
   const instances = await Promise.all(ports.map(async (port) => await startProcess(t, env(port)))) as
     [ServiceProcess, ServiceProcess, ServiceProcess]
-  const { port, line, mark } = await startHaproxy(ports)
+  const balancer = await startBalancer(t, ports)
+  const { port } = balancer
+  t.comment(`behind ${balancer.name}`)
+  const sql = postgres(databaseUrl, { max: 2, fetch_types: false })
+  t.teardown(() => sql.end({ timeout: 5 }))
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
   const headers = await signUp(port)
@@ -83,6 +45,10 @@ t.test('an instance of three that dies, freezes or restarts fails no idempotent 
   const ended = JSON.parse(registered.text) as { access_token: string, refresh_token: string }
   const { refresh_token } = ended
   t.equal((await ask(port, '/api/v1/auth/logout', { method: 'POST', body: { refresh_token } })).status, 204)
+  await sql`
+    insert into sessions (user_id, session_id, expires_at)
+    select user_id, gen_random_uuid(), now() - interval '1 hour' from users, generate_series(1, 1500)
+  `
 
   /** As the documentation tells a client: asks again what still runs, and what is not possible for the moment. */
   const persistently = async (path: string, call: HttpCall): Promise<HttpAnswer> => {
@@ -134,28 +100,31 @@ t.test('an instance of three that dies, freezes or restarts fails no idempotent 
   }
   await answered('read', 'write', 'upload')
 
+  await t.test('each background job is done once', async (t) => await jobsOnce(t, sql))
+
   // One is killed, and started again.
-  let from = mark()
+  let turned = balancer.turned(0, false)
   await instances[0].stop('SIGKILL')
-  await line(/instance-1 is DOWN/, from)
+  await turned
   await answered('read', 'write', 'upload')
-  from = mark()
-  const [again] = await Promise.all([startProcess(t, env(ports[0] as number)), line(/instance-1 is UP/, from)])
+  turned = balancer.turned(0, true)
+  const [again] = await Promise.all([startProcess(t, env(ports[0] as number)), turned])
   await answered('read', 'write', 'upload')
 
   // One is frozen under its requests, and goes on.
-  from = mark()
+  turned = balancer.turned(2, false)
   instances[2].child.kill('SIGSTOP')
-  await line(/instance-3 is DOWN/, from)
+  await turned
   await answered('read', 'write')
+  turned = balancer.turned(2, true)
   instances[2].child.kill('SIGCONT')
-  await line(/instance-3 is UP/, from)
+  await turned
   await answered('read', 'write', 'upload')
 
   // One is shut down as in a rolling restart.
-  from = mark()
+  turned = balancer.turned(1, false)
   const stopped = instances[1].stop()
-  await line(/instance-2 is DOWN/, from)
+  await turned
   t.match(await stopped, { code: 0 })
   await answered('read', 'write', 'upload')
   over.abort()
@@ -163,12 +132,22 @@ t.test('an instance of three that dies, freezes or restarts fails no idempotent 
   t.same(failures, [])
   t.comment(JSON.stringify(done))
 
-  const sql = postgres(databaseUrl, { max: 1, fetch_types: false })
-  t.teardown(() => sql.end({ timeout: 5 }))
   const names = await sql<Array<{ name: string }>>`select name from plans`
   t.same(names.map(({ name }) => name).sort(), plans.sort(), 'each write is there, once')
   const [row] = await sql<Array<{ count: number }>>`select count(*)::int as count from activities`
   t.equal(row?.count, days.length, 'each upload is there, once')
+
+  await t.test('what has expired is swept', async (t) => {
+    // Half a minute after its start, an instance sweeps for the first time.
+    await until('no expired session is left', 90_000, async () => {
+      const [row] = await sql<Array<{ count: number }>>`
+        select count(*)::int as count from sessions where expires_at <= now()
+      `
+      return row?.count === 0 ? true : undefined
+    })
+    const failed = [...instances, again].flatMap(({ lines }) => lines.filter(({ message }) => message === 'job failed'))
+    t.same(failed, [])
+  })
 
   await t.test('metrics of the instances add up', async (t) => {
     const count = async () => {
@@ -191,3 +170,39 @@ t.test('an instance of three that dies, freezes or restarts fails no idempotent 
     }
   })
 })
+
+/**
+ * Queues all activities to be computed again, behind a lock for which every instance waits: when it is released, they
+ * all ask for the same work at the same time.
+ */
+async function jobsOnce (t: Test, sql: postgres.Sql): Promise<void> {
+  const revisions = async () => await sql<Array<{ activity_id: string, revision: number }>>`
+    select activity_id, revision from activity_figures order by activity_id
+  `
+  const isWaited = async () => {
+    const [row] = await sql<Array<{ count: number }>>`
+      select count(distinct pid)::int as count from pg_locks where relation = 'recomputations'::regclass and not granted
+    `
+    return row?.count === INSTANCES ? true : undefined
+  }
+  const queued = await sql.begin(async (locked) => {
+    await locked`lock table recomputations in share row exclusive mode`
+    const rows = await locked<Array<{ activity_id: string, revision: number }>>`
+      with queued as (
+        insert into recomputations (user_id, activity_id, start_time, formula_version)
+        select user_id, activity_id, start_time, 1 from activities
+        returning activity_id
+      )
+      select activity_id, revision from queued join activity_figures using (activity_id)
+    `
+    await until('every instance waits for the lock', 60_000, isWaited)
+    return rows
+  })
+  t.ok(queued.length > 0, `${queued.length} activities`)
+  await until('nothing is queued', 60_000, async () => {
+    const [row] = await sql<Array<{ count: number }>>`select count(*)::int as count from recomputations`
+    return row?.count === 0 ? true : undefined
+  })
+  const after = new Map((await revisions()).map(({ activity_id, revision }) => [activity_id, revision]))
+  for (const { activity_id, revision } of queued) t.equal(after.get(activity_id), revision + 1, 'was computed once')
+}
