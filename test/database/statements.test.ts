@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import postgres from 'postgres'
 import t from 'tap'
 import { createDatabase } from '../harness/database.ts'
+import { LOOK_UPS } from '../harness/migration-lint.ts'
 import { problemsOf, statementsIn, type Tables } from '../harness/statement-rules.ts'
 
 const sql = postgres(await createDatabase(t), { max: 1, fetch_types: false, onnotice: () => {} })
@@ -24,6 +25,12 @@ async function tables (): Promise<Tables> {
 const found = await tables()
 /** Those that look after the whole database, on a connection of their own. */
 const OF_THE_DATABASE = ['inspect.ts', 'migrate.ts', 'migration-target.ts', 'spread.ts', 'spread-database.ts']
+
+t.test('a table whose key does not begin with its owner is known as a look-up', async (t) => {
+  t.same([...found.lookUps].sort(), LOOK_UPS)
+  const [, named = ''] = /`user_id`[^]*?((?:`\w+`(?:, | and ))+`\w+`), which are looked up/.exec(readFileSync('docs/DEPLOYMENT.md', 'utf8')) ?? []
+  t.same([...named.matchAll(/\w+(?=`)/g)].map(([name]) => name).sort(), LOOK_UPS, 'and the documentation names it')
+})
 
 function problemsIn (text: string): string[] {
   return statementsIn('bad.ts', `sql\`${text.replaceAll('?', '$' + '{value}')}\``).flatMap((statement) => problemsOf(statement, found))

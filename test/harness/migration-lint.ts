@@ -58,7 +58,7 @@ export function lint (sqlText: string): string[] {
 type Report = (text: string) => void
 
 /** Tables that are not spread over a cluster: they are on its coordinator alone. */
-const LOOK_UPS = ['emails', 'identities', 'revocations', 'schema_migrations']
+export const LOOK_UPS = ['emails', 'identities', 'recomputations', 'revocations', 'schema_migrations']
 
 /**
  * What Citus refuses of a table that is spread. A table is still plain while the statements after the one that made it
