@@ -103,8 +103,9 @@ function problemsOfChange (level: string): string[] {
   const [before = '', returned = ''] = text.split(/\breturning\b/)
   if (MUTABLE.test(returned)) problems.push('a function in "returning" that is not immutable')
   if (verb === 'insert into') {
-    // The name of the table is that of a part of it on the node, but "returning" still has the former.
-    if (/\binto [a-z_]+ \(.*\bselect\b/.test(before) && returned !== '') problems.push('"insert … select … returning" without an alias')
+    // The table has another name on the node, but "returning" still has this one; "on conflict" gives it an alias.
+    const isSelected = /\binto [a-z_]+ \(.*\bselect\b/.test(before) && !before.includes(' on conflict ')
+    if (isSelected && returned !== '') problems.push('"insert … select … returning" without an alias')
     return problems
   }
   if ((before.match(CONDITIONALS) ?? []).some((one) => MUTABLE.test(one))) {
