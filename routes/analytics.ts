@@ -1,21 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
-import type { FastifyReply } from 'fastify'
 import { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery, ZonesQuery } from '../schemas/analytics.ts'
 import { errors } from '../schemas/error.ts'
 import { ZonesAnswer } from '../schemas/figures.ts'
 import { FitnessAnswer, RecordsAnswer, RecordsQuery } from '../schemas/records.ts'
 import type { Period } from '../src/domain/periods.ts'
-import { prefers, varyByAccept } from '../src/http/accept.ts'
-import { CHART_POLICY } from '../src/views/charts/frame.ts'
+import { Chart, prefersChart, sendChart, SVG } from '../src/http/chart.ts'
 import { loadChart } from '../src/views/charts/load-chart.ts'
+import { recordsChart } from '../src/views/charts/records-chart.ts'
 import { volumeChart } from '../src/views/charts/volume-chart.ts'
 import { load, volume, type Volume } from '../src/workflows/analytics.ts'
 import { fitness, records } from '../src/workflows/records.ts'
 import { zones } from '../src/workflows/zones.ts'
-
-const SVG = 'image/svg+xml'
-const Chart = Type.String({ description: 'A static picture' })
 
 /** What a runner's activities add up to. */
 export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -104,12 +99,33 @@ export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Get my best efforts by distance',
       description:
         'The fastest stretches of my runs over each distance: the best, the ten fastest, and those that were the ' +
-        'fastest when they were run. What is cropped away, and what is no run, does not count.',
+        'fastest when they were run. What is cropped away, and what is no run, does not count. ' +
+        '`Accept: image/svg+xml` gets the chart.',
       tags,
       querystring: RecordsQuery,
       response: { 200: RecordsAnswer, ...errors(401, 422, 429) }
     }
-  }, async ({ sql, user, query }) => await records(sql, user.id, query.period))
+  }, async ({ sql, user, query, headers: { accept } }, reply) => {
+    const { units, ...answer } = await records(sql, user.id, query.period)
+    return prefersChart(accept, reply) ? sendChart(reply, recordsChart(answer.items, answer.period, units)) : answer
+  })
+
+  app.get('/records.svg', {
+    schema: {
+      operationId: 'getRecordsChart',
+      summary: 'Get a chart of my best efforts',
+      description:
+        'The pace of the best effort over each distance among the ten fastest as a picture, in the units of the ' +
+        'account, light and dark.',
+      tags,
+      produces: [SVG],
+      querystring: RecordsQuery,
+      response: { 200: Chart, ...errors(401, 422, 429) }
+    }
+  }, async ({ sql, user, query }, reply) => {
+    const { items, period, units } = await records(sql, user.id, query.period)
+    return sendChart(reply, recordsChart(items, period, units))
+  })
 
   app.get('/fitness', {
     schema: {
@@ -126,17 +142,4 @@ export const analyticsRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
 function volumeChartOf ({ items, by, units }: Volume): string {
   return volumeChart(items, by as Period, units)
-}
-
-/** Whether the client prefers the picture to the figures; either answer depends on `Accept`. */
-function prefersChart (accept: string | undefined, reply: FastifyReply): boolean {
-  varyByAccept(reply)
-  return prefers(accept, SVG)
-}
-
-function sendChart (reply: FastifyReply, chart: string): never {
-  return reply
-    .type(SVG)
-    .header('content-security-policy', CHART_POLICY)
-    .send(chart) as never
 }

@@ -1,11 +1,9 @@
 import { move } from 'piscina'
-import { sampledStreams, type Wanted } from '../domain/streams/sampled.ts'
+import { answerOf, type Answered } from './answers.ts'
 
-export interface SampleTask extends Wanted {
-  packed: Uint8Array
-}
+export type SampleTask = Answered & { packed: Uint8Array }
 
 /** The work of a sampling thread: unpacks, chooses, and writes the response body, whose bytes go back uncopied. */
 export default function sampleTask ({ packed, ...wanted }: SampleTask): unknown {
-  return move(sampledStreams(packed, wanted))
+  return move(answerOf(packed, wanted))
 }

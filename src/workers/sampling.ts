@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { packedRecords } from '../domain/streams/pack.ts'
-import { sampledStreams, type Wanted } from '../domain/streams/sampled.ts'
 import { AppError } from '../errors.ts'
+import { answerOf, type Answered } from './answers.ts'
 import type { SampleTask } from './sample.ts'
 
 /**
@@ -33,8 +33,8 @@ export class SamplingPool {
   }
 
   /** @throws AppError SERVICE_UNAVAILABLE where too many wait already */
-  async sample (packed: Uint8Array, wanted: Wanted): Promise<Uint8Array> {
-    if (packedRecords(packed) <= IN_PLACE_RECORDS) return sampledStreams(packed, wanted)
+  async sample (packed: Uint8Array, wanted: Answered): Promise<Uint8Array> {
+    if (packedRecords(packed) <= IN_PLACE_RECORDS) return answerOf(packed, wanted)
     if (this.#pool.queueSize >= MOST_WAITING) {
       throw new AppError('SERVICE_UNAVAILABLE', 'Too many long recordings are being read: try again in a moment', {
         headers: { 'retry-after': '2' }

@@ -18,14 +18,19 @@ const TOP = 10
 /** More races than anybody runs in the days that count. */
 const MOST_RACES = 200
 
+/** An answer with what only its picture needs. */
+export interface Records extends RecordsAnswer {
+  units: 'metric' | 'imperial'
+}
+
 /** Best efforts by distance, of all time, of the calendar year, or of the last 90 days. */
 export async function records (
   sql: Sql,
   userId: string,
   period: string,
   now = Date.now()
-): Promise<RecordsAnswer> {
-  const { timezone } = await calendarOf(sql, userId)
+): Promise<Records> {
+  const { timezone, units } = await calendarOf(sql, userId)
   const today = localDate(now, timezone)
   const days = period === 'all'
     ? undefined
@@ -44,7 +49,7 @@ export async function records (
     const [best] = fastest
     return best === undefined ? [] : [{ distance_m, name, best, top: fastest, history: of(history, distance_m) }]
   })
-  return { period, items }
+  return { period, items, units }
 }
 
 /** What the recent efforts of a runner say about today. */

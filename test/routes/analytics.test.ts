@@ -234,7 +234,7 @@ t.test('ranges that are reversed, too long or no days are refused, and so is wha
   ]) t.same([path, (await ann.call('GET', `/analytics/${path}`)).status], [path, 200])
 })
 
-t.test('load and volume are pictures, too, by path or by what is accepted', async (t) => {
+t.test('load, volume and records are pictures, too, by path or by what is accepted', async (t) => {
   const ann = await runner()
   await run(ann, '2025-03-09T08:30:00Z')
   for (const name of ['load', 'volume']) {
@@ -249,4 +249,14 @@ t.test('load and volume are pictures, too, by path or by what is accepted', asyn
     t.same([figures.headers['content-type'], figures.headers.vary], ['application/json; charset=utf-8', 'Accept'])
     t.equal((await ann.call('GET', `/analytics/${name}.svg?from=2025-02-01&to=2025-01-01`)).status, 422)
   }
+  await recorded(ann, 0, 150)
+  const records = await ann.call('GET', '/analytics/records.svg?period=all')
+  t.match(records.raw.toString(), /Best efforts of all time, min\/km.*>1 mile</s)
+  const accepted = await ann.call('GET', '/analytics/records', undefined, { accept: 'image/svg+xml' })
+  t.same([accepted.raw.toString(), accepted.headers.vary], [records.raw.toString(), 'Accept'])
+  await ann.call('PATCH', '/me', { units: 'imperial' })
+  t.match((await ann.call('GET', '/analytics/records.svg')).raw.toString(), /min\/mi/)
+  t.match((await ann.call('GET', '/analytics/records.svg?period=90d')).raw.toString(), /No best efforts in these days/)
+  t.equal((await ann.call('GET', '/analytics/records.svg?period=month')).status, 422)
+  t.same(Object.keys((await ann.call('GET', '/analytics/records')).body), ['period', 'items'])
 })

@@ -11,7 +11,7 @@ import { startService, type Runner } from '../harness/service.ts'
 const { runner, app, database, lines } = await startService(t)
 const { sql } = database
 
-const PARTS = ['streams', 'laps', 'splits', 'best-efforts', 'zones']
+const PARTS = ['streams', 'laps', 'splits', 'best-efforts', 'zones', 'chart.svg']
 
 async function imported (ann: Runner, bytes: Buffer) {
   const { status, body } = await send(ann, bytes)
@@ -100,6 +100,32 @@ t.test('a recording that takes longer is sampled on another thread, to the same 
   t.equal(body.streams.time_s.at(-1), 11_999)
   const both = await Promise.all([1, 2].map(() => ann.call('GET', `/activities/${id}/streams?points=50`)))
   t.same(both[0]!.body, both[1]!.body)
+})
+
+t.test('an activity has a chart, by its path or by what is accepted', async (t) => {
+  const ann = await runner()
+  // The longer one is drawn on another thread.
+  for (const count of [600, 12_000]) {
+    const { id } = await imported(ann, run(count))
+    const url = `/activities/${id}/chart.svg`
+    const { status, headers, raw } = await ann.call('GET', url)
+    t.equal(status, 200)
+    t.match(headers, { 'content-type': /^image\/svg\+xml/, 'content-security-policy': /^default-src 'none'; style-src/ })
+    t.match(raw.toString(), /^<svg .*Pace, min\/km.*Heart rate, bpm.*Altitude, m.*<\/svg>$/s)
+    const accepted = await ann.call('GET', `/activities/${id}/streams`, undefined, { accept: 'image/svg+xml' })
+    t.same([accepted.raw, accepted.headers.vary], [raw, 'Accept'])
+    const figures = await ann.call('GET', `/activities/${id}/streams`)
+    t.same([figures.headers.vary, figures.body.points > 0], ['Accept', true])
+    t.not(figures.headers.etag, headers.etag)
+    const known = { 'if-none-match': String(headers.etag) }
+    t.equal((await ann.call('GET', url, undefined, known)).status, 304)
+    await ann.call('PATCH', '/me', { units: 'imperial' })
+    t.match((await ann.call('GET', url, undefined, known)).raw.toString(), /Pace, min\/mi/)
+    await ann.call('PATCH', '/me', { units: 'metric' })
+    await ann.call('DELETE', `/activities/${id}`)
+  }
+  const { body } = await ann.call('POST', '/activities', { sport: 'running', start_time: '2025-01-01T08:00:00Z', elapsed_s: 600 })
+  t.match((await ann.call('GET', `/activities/${body.id}/chart.svg`)).raw.toString(), /No recording to draw/)
 })
 
 t.test('each activity of a file has streams of its own', async (t) => {

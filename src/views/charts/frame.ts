@@ -19,6 +19,8 @@ const STYLE = `:root{--back:#fff;--text:#3d4450;--title:#14171c;--line:#d9dde3;-
 .back{fill:var(--back)}text{font:13px system-ui,sans-serif;fill:var(--text)}.title{font-size:18px;font-weight:600;fill:var(--title)}
 .grid{stroke:var(--line)}.zero{stroke:var(--text)}.end{text-anchor:end}.middle{text-anchor:middle}path{fill:none}
 .a{stroke:var(--a)}.b{stroke:var(--b)}.c{stroke:var(--c)}.bar{stroke:var(--bar)}.dashed{stroke-dasharray:5 4}
+text.a{fill:var(--a)}text.b{fill:var(--b)}text.c{fill:var(--c)}text.a,text.b,text.c{stroke:none}
+.area{fill:var(--c);fill-opacity:.18;stroke:none}.dot{stroke:none}.dot.a{fill:var(--a)}.dot.bar{fill:var(--bar)}
 tspan.a{fill:var(--a);stroke:none}tspan.b{fill:var(--b);stroke:none}tspan.c{fill:var(--c);stroke:none}tspan.bar{fill:var(--bar);stroke:none}
 @media (max-width:520px){text{font-size:22px}.title{font-size:28px}.wide{display:none}}`
 
@@ -37,16 +39,18 @@ export interface Frame {
   /** What the picture shows, in a sentence with its figures, for those who do not see it. */
   description: string
   series: Series[]
+  /** By default {@link HEIGHT}. */
+  height?: number
 }
 
 /** The whole picture: what is drawn, in its frame of title, legend and colours. */
-export function frame ({ title, description, series }: Frame, ...drawn: string[]): string {
+export function frame ({ title, description, series, height = HEIGHT }: Frame, ...drawn: string[]): string {
   const legend = series.map(({ name, class: kind }) => `${element('tspan', { class: kind }, '■')} ${escaped(name)}   `)
   return element(
     'svg',
     {
       xmlns: 'http://www.w3.org/2000/svg',
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      viewBox: `0 0 ${WIDTH} ${height}`,
       width: '100%',
       role: 'img',
       'aria-labelledby': 'title description'
@@ -54,7 +58,7 @@ export function frame ({ title, description, series }: Frame, ...drawn: string[]
     element('title', { id: 'title' }, escaped(title)),
     element('desc', { id: 'description' }, escaped(description)),
     element('style', {}, STYLE),
-    element('rect', { class: 'back', width: WIDTH, height: HEIGHT }),
+    element('rect', { class: 'back', width: WIDTH, height }),
     element('text', { class: 'title', x: 16, y: 32 }, escaped(title)),
     element('text', { x: 16, y: 62, 'xml:space': 'preserve' }, ...legend),
     ...drawn

@@ -1,16 +1,17 @@
 import { scaleBand, scaleLinear } from 'd3-scale'
-import { METRES_PER_KM, METRES_PER_MILE, rounded } from '../../domain/units.ts'
+import { rounded } from '../../domain/units.ts'
 import type { Period } from '../../domain/periods.ts'
 import { dayLabel, frame, labelAxis, nothing, PLOT, valueAxis } from './frame.ts'
 import { element } from './svg.ts'
+import { longUnit, type Units } from './units.ts'
 
 /** The distance of each period as a bar, in kilometres or miles. */
 export function volumeChart (
   items: ReadonlyArray<{ start_date: string, distance_m: number, count: number }>,
   by: Period,
-  units: 'metric' | 'imperial'
+  units: Units
 ): string {
-  const unit = units === 'imperial' ? { name: 'mi', metres: METRES_PER_MILE } : { name: 'km', metres: METRES_PER_KM }
+  const unit = longUnit(units)
   const bars = items.map(({ start_date, distance_m }) => ({ start: start_date, value: distance_m / unit.metres }))
   const total = bars.reduce((sum, { value }) => sum + value, 0)
   const most = Math.max(...bars.map(({ value }) => value))
