@@ -8,8 +8,14 @@ declare module 'fastify' {
   }
 }
 
+interface JobsPluginOptions {
+  jobs: Job[]
+  /** Whether they run by themselves; otherwise only when `jobs.run` is called. */
+  scheduled: boolean
+}
+
 /** Runs jobs in the background while the process takes requests; once it stops, no further batch begins. */
-export default fp<{ jobs: Job[] }>(async function backgroundJobs (app, { jobs }) {
+export default fp<JobsPluginOptions>(async function backgroundJobs (app, { jobs, scheduled }) {
   const { availability } = app
   const runner = new JobRunner({
     jobs,
@@ -18,7 +24,7 @@ export default fp<{ jobs: Job[] }>(async function backgroundJobs (app, { jobs })
   })
   app.decorate('jobs', runner)
   availability.onChange((state) => { if (state === 'ready') runner.resume() })
-  app.addHook('onReady', async () => runner.start())
+  if (scheduled) app.addHook('onReady', async () => runner.start())
   // Before the listener closes, so that a batch ends while requests in flight do, not after them.
   app.addHook('preClose', async () => { await runner.stop() })
 }, { name: 'jobs', dependencies: ['logging', 'availability'] })

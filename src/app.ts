@@ -83,6 +83,8 @@ export interface Parts {
   accessTokens: AccessTokens
   passwords: Passwords
   checks: HealthCheck[]
+  /** False: background jobs run only when they are asked to. Absent: true. */
+  scheduled?: boolean | undefined
   /** Absent: no tracing. */
   tracing?: Tracing | undefined
 }
@@ -137,6 +139,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   const closing = new AbortController()
   app.addHook('preClose', async () => { closing.abort(new AppError('SERVICE_UNAVAILABLE', 'The service is shutting down')) })
   await app.register(jobs, {
+    scheduled: parts.scheduled ?? true,
     jobs: [
       ...SWEEPS.map((sweep) => sweep(parts.database.sql)),
       recomputeFigures(parts.database.sql, { spool: parts.spool, decode: parts.decode, signal: closing.signal })

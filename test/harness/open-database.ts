@@ -90,7 +90,7 @@ export function pause (ms: number): Promise<void> {
 }
 
 /** Waits until the condition is true; fails if it never is. */
-export async function until (isSo: () => boolean | Promise<boolean>, timeoutMs = 5000): Promise<void> {
+export async function until (isSo: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!await isSo()) {
     if (performance.now() > deadline) throw new Error(`It never came so: ${isSo}`)
