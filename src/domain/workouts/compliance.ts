@@ -79,7 +79,9 @@ export function complianceOf (
   const weeks = new Map<string, Entry[]>()
   const put = (day: string, entry: Entry): void => {
     const start = weekStart(day, firstWeekday)
-    weeks.set(start, [...weeks.get(start) ?? [], entry])
+    const others = weeks.get(start)
+    if (others === undefined) weeks.set(start, [entry])
+    else others.push(entry)
   }
   const workouts = planned.map((workout) => {
     const activity = byWorkout.get(workout.id)
