@@ -139,7 +139,7 @@ function exampleObject (
 function fits (
   value: unknown,
   types: Array<string | undefined>,
-  { minimum = -Infinity, maximum = Infinity, minLength = 0, maxLength = Infinity, format, properties }: Schema
+  { minimum = -Infinity, maximum = Infinity, minLength = 0, maxLength = Infinity, format, properties, items }: Schema
 ): boolean {
   if (value === null) return types.includes('null')
   if (typeof value === 'string') {
@@ -157,6 +157,6 @@ function fits (
       value <= maximum
     )
   }
-  if (Array.isArray(value)) return types.includes('array')
+  if (Array.isArray(value)) return types.includes('array') && items?.type !== 'object'
   return types.includes('object') && properties === undefined
 }
