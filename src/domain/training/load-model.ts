@@ -29,7 +29,12 @@ export interface FormDay extends Fitness {
   form_prior_day: number
 }
 
-/** The acute over the chronic load, three ways; null until there are 28 days, or where the chronic load is 0. */
+/**
+ * The acute:chronic workload ratio, three ways; null until there are 28 days, or where the chronic load is 0.
+ *
+ * Hulin, B. T. (2014), Br. J. Sports Med. 48: rolling; Williams, S. (2017), Br. J. Sports Med. 51: exponential means;
+ * Windt, J. (2019), Br. J. Sports Med. 53: uncoupled.
+ */
 export interface WorkloadRatio {
   rolling: number | null
   ewma: number | null

@@ -100,7 +100,11 @@ export function steadyImpulse (
   return (seconds / 60) * weight(heartRateBpm, range, sex)
 }
 
-/** Heart-rate stress (hrTSS): 100 times the impulse divided by that of an hour at threshold heart rate. */
+/**
+ * Heart-rate stress (hrTSS): 100 times the impulse divided by that of an hour at threshold heart rate.
+ *
+ * Allen, H., Coggan, A. (2010), Training and Racing with a Power Meter.
+ */
 export function heartRateStress (
   impulse: number,
   thresholdBpm: number,
@@ -110,12 +114,20 @@ export function heartRateStress (
   return (100 * impulse) / steadyImpulse(3600, thresholdBpm, range, sex)
 }
 
-/** Running stress (rTSS): hours · IF² · 100, where IF is normalized graded speed over threshold speed, both in m/s. */
+/**
+ * Running stress (rTSS): hours · IF² · 100, where IF is normalized graded speed over threshold speed, both in m/s.
+ *
+ * Allen, H., Coggan, A. (2010), as above.
+ */
 export function runningStress (seconds: number, gradedSpeedMPerS: number, thresholdSpeedMPerS: number): number {
   return seconds / 3600 * (gradedSpeedMPerS / thresholdSpeedMPerS) ** 2 * 100
 }
 
-/** Foster's session RPE, effort · minutes, scaled so that an hour at 7 is 100. Effort 0 is a load of 0. */
+/**
+ * Foster's session RPE, effort · minutes, scaled so that an hour at 7 is 100. Effort 0 is a load of 0.
+ *
+ * Foster, C. (1998), Med. Sci. Sports Exerc. 30.
+ */
 export function sessionStress (seconds: number, effort: number): number {
   return effort * seconds / 60 / (EFFORT_OF_100 * 60) * 100
 }

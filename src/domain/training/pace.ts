@@ -94,6 +94,8 @@ const ROLLING_S = 30
  * Normalized graded speed in m/s: the 4th-power mean of the 30 s rolling grade-adjusted speed. Null if there is no
  * movement or no time.
  *
+ * Allen, H., Coggan, A. (2010), Training and Racing with a Power Meter: their normalized power, of speed.
+ *
  * `activeS` is the time on the running timer, so that pauses do not count, and `adjustedM` the grade-adjusted distance,
  * both at the same records and never decreasing. Records without a distance are ignored. The first 30 s have no full
  * window before them and share that of the 30th second.

@@ -4,15 +4,24 @@ import { METRES_PER_KM, rounded } from '../units.ts'
 import type { Curve } from './curve.ts'
 import { STANDING_M_PER_S } from './moving.ts'
 
-/** Shares of the maximum heart rate, or of the heart-rate reserve, at which the five zones begin. */
+/**
+ * Shares of the maximum heart rate, or of the heart-rate reserve, at which the five zones begin.
+ *
+ * Karvonen, M. J. (1957), The effects of training on heart rate. Ann. Med. Exp. Biol. Fenn. 35.
+ */
 const SHARES = [0.5, 0.6, 0.7, 0.8, 0.9]
 /**
- * Shares of the threshold heart rate that divide seven zones of running (5a, 5b and 5c are 5, 6 and 7 here).
+ * Heart-rate zones by threshold: shares of the threshold heart rate that divide seven zones of running (5a, 5b and 5c
+ * are 5, 6 and 7 here).
  *
  * Friel, J. (2009), The Triathlete's Training Bible, 3rd ed.
  */
 const FRIEL_HEART_RATE = [0.85, 0.9, 0.95, 1, 1.03, 1.06]
-/** Shares of the threshold pace, in s/km, that divide the same seven zones, slowest first. Friel, as above. */
+/**
+ * Pace zones: shares of the threshold pace, in s/km, that divide the same seven zones, slowest first.
+ *
+ * Friel, J. (2009), as above.
+ */
 const FRIEL_PACE = [1.29, 1.14, 1.06, 1.01, 0.97, 0.9]
 
 export type HeartRateModel = 'friel' | 'karvonen' | 'percent_of_max'
