@@ -1,4 +1,4 @@
-import { fragment, type Sql } from './sql.ts'
+import { fragment, type Fragment, type Sql } from './sql.ts'
 
 /** A best effort and the activity it was run in. */
 export interface EffortRow {
@@ -34,9 +34,8 @@ export async function listFastest (
     from unnest(${[...distances]}::float8[]) d (distance_m)
     cross join lateral (
       select b.elapsed_s, b.activity_id, a.local_date as date
-      from best_efforts b
-      join activities a on a.user_id = b.user_id and a.activity_id = b.activity_id
-      where b.user_id = ${userId} and b.distance_m = d.distance_m and a.sport = 'running'
+      from best_efforts b cross join ${runOf(userId, fragment`b.activity_id`)}
+      where b.user_id = ${userId} and b.distance_m = d.distance_m
       order by b.elapsed_s, b.activity_id
       limit ${limit}
     ) e
@@ -55,7 +54,7 @@ export async function listFastestOf (
     select distance_m, elapsed_s, activity_id, date
     from (
       select ${efforts}, row_number() over (partition by b.distance_m order by b.elapsed_s, b.activity_id) as place
-      from ${effortsOfRuns}
+      from ${effortsOfRuns(userId)}
       where a.user_id = ${userId} and a.sport = 'running' and a.local_date between ${from}::date and ${to}::date
     ) placed
     where place <= ${limit}
@@ -75,7 +74,7 @@ export async function listRecordHistory (
   distances: readonly number[]
 ): Promise<EffortRow[]> {
   return await sql<EffortRow>`/* listRecordHistory */
-    with bests as (
+    with bests as materialized (
       select d.distance_m, y.year, (
         select min(b.elapsed_s) from best_efforts b
         where b.user_id = ${userId} and b.distance_m = d.distance_m and b.year = y.year
@@ -93,10 +92,15 @@ export async function listRecordHistory (
       from bests
     ),
     candidates as (
-      select b.distance_m, b.elapsed_s, b.activity_id
+      select y.distance_m, e.elapsed_s, e.activity_id
       from years y
-      join best_efforts b on b.user_id = ${userId} and b.distance_m = y.distance_m and b.year = y.year
-      where y.elapsed_s < coalesce(y.before_s, 'infinity') and b.elapsed_s < coalesce(y.before_s, 'infinity')
+      cross join lateral (
+        select b.elapsed_s, b.activity_id from best_efforts b
+        where b.user_id = ${userId} and b.distance_m = y.distance_m and b.year = y.year
+          and b.elapsed_s < coalesce(y.before_s, 'infinity')
+        offset 0
+      ) e
+      where y.elapsed_s < coalesce(y.before_s, 'infinity')
       union all
       select b.distance_m, b.elapsed_s, b.activity_id from best_efforts b
       where b.user_id = ${userId} and b.distance_m = any(${[...distances]}::float8[]) and b.year is null
@@ -106,9 +110,7 @@ export async function listRecordHistory (
       select c.distance_m, c.elapsed_s, c.activity_id, a.local_date as date, a.start_time, min(c.elapsed_s) over (
         partition by c.distance_m order by a.start_time, c.activity_id rows between unbounded preceding and 1 preceding
       ) as before_s
-      from candidates c
-      join activities a on a.user_id = ${userId} and a.activity_id = c.activity_id
-      where a.sport = 'running'
+      from candidates c cross join ${runOf(userId, fragment`c.activity_id`)}
     ) run
     where before_s is null or elapsed_s < before_s
     order by distance_m, start_time, activity_id
@@ -123,7 +125,7 @@ export async function listRecordHistoryOf (sql: Sql, userId: string, { from, to 
       select ${efforts}, a.start_time, min(b.elapsed_s) over (
         partition by b.distance_m order by a.start_time, b.activity_id rows between unbounded preceding and 1 preceding
       ) as before_s
-      from ${effortsOfRuns}
+      from ${effortsOfRuns(userId)}
       where a.user_id = ${userId} and a.sport = 'running' and a.local_date between ${from}::date and ${to}::date
     ) run
     where before_s is null or elapsed_s < before_s
@@ -144,6 +146,21 @@ export async function listRaces (sql: Sql, userId: string, { from, to }: Days, l
 }
 
 const efforts = fragment`b.distance_m, b.elapsed_s, b.activity_id, a.local_date as date`
-const effortsOfRuns = fragment`
-  activities a join best_efforts b on b.user_id = a.user_id and b.activity_id = a.activity_id
+/** The run `a` that an effort belongs to, looked up for each effort: the planner does not read all runs instead. */
+const runOf = (userId: string, activityId: Fragment) => fragment`
+  lateral (
+    select r.local_date, r.start_time from activities r
+    where r.user_id = ${userId} and r.activity_id = ${activityId} and r.sport = 'running' offset 0
+  ) a
+`
+
+/**
+ * The efforts `b` of each activity `a` that a statement chooses by its day: `offset 0` keeps the planner from reading
+ * all efforts of the runner instead.
+ */
+const effortsOfRuns = (userId: string) => fragment`
+  activities a cross join lateral (
+    select e.distance_m, e.elapsed_s, e.activity_id from best_efforts e
+    where e.user_id = ${userId} and e.activity_id = a.activity_id offset 0
+  ) b
 `

@@ -138,5 +138,12 @@ t.test('every statement about activities, analytics, gear and goals is one that 
   for (const name of ['sumGoals', 'sumDays', 'sumLoads', 'sumZones']) {
     t.ok((await indexesOf(statements[name]!)).includes('activities_totals'), name)
   }
+  // By the days, and then by activity: never all efforts of the runner.
+  for (const name of ['listFastestOf', 'listRecordHistoryOf']) {
+    t.same(await indexesOf(statements[name]!), ['activities_totals', 'best_efforts_pkey'], name)
+  }
+  t.same(new Set(await indexesOf(statements.listFastest!)), new Set(['best_efforts_fastest', 'activities_pkey']))
+  const history = await indexesOf(statements.listRecordHistory!)
+  t.equal(history.filter((name) => name === 'best_efforts_by_year').length >= 2, true, String(history))
   t.ok((await indexesOf(statements.listActivities!)).includes('activities_newest'))
 })

@@ -1,4 +1,4 @@
-import { addDays, daysBetween } from '../days.ts'
+import { addDays, dayNumber, dayOf, daysBetween } from '../days.ts'
 import { rounded } from '../units.ts'
 import { loadModel, type DayOfModel, type WorkloadRatio } from './load-model.ts'
 
@@ -53,12 +53,14 @@ export function firstRemembered (from: string, first: string | undefined): strin
 /** Every day from `from` to `to`, in order, with the figures of the load model. */
 export function loadDays (from: string, to: string, { done, planned, first }: LoadHistory): LoadDay[] {
   const start = first === undefined ? undefined : firstRemembered(from, first)
-  const known = start === undefined || start > to ? [] : daysFrom(start, to)
-  const days = new Map(
-    loadModel(known.map((date) => (done.get(date) ?? 0) + (planned.get(date) ?? 0))).map((day, i) => [known[i]!, day])
-  )
-  return daysFrom(from, to).map((date) => {
-    const { ctl, atl, form_prior_day, form_same_day, acwr, monotony, strain } = days.get(date) ?? BEFORE_TRAINING
+  // The place of `from` among the remembered days, which are fewer than those asked for where training began later.
+  const place = start === undefined ? 0 : daysBetween(start, from)
+  const days = start === undefined || start > to
+    ? []
+    : loadModel(loadsFrom(start, to, [done, planned]), undefined, Math.max(0, place))
+  return daysFrom(from, to).map((date, i) => {
+    const { ctl, atl, form_prior_day, form_same_day, acwr, monotony, strain } =
+      days[i + Math.min(0, place)] ?? BEFORE_TRAINING
     return {
       date,
       load: rounded(done.get(date) ?? 0, 2)!,
@@ -75,6 +77,20 @@ export function loadDays (from: string, to: string, { done, planned, first }: Lo
   })
 }
 
+/** The sum of the loads of each day, 0 for a day without. */
+function loadsFrom (from: string, to: string, histories: ReadonlyArray<ReadonlyMap<string, number>>): number[] {
+  const first = dayNumber(from)
+  const loads = new Array<number>(daysBetween(from, to) + 1).fill(0)
+  for (const history of histories) {
+    for (const [day, load] of history) {
+      const i = dayNumber(day) - first
+      if (i >= 0 && i < loads.length) loads[i]! += load
+    }
+  }
+  return loads
+}
+
 function daysFrom (from: string, to: string): string[] {
-  return Array.from({ length: daysBetween(from, to) + 1 }, (_, i) => addDays(from, i))
+  const first = dayNumber(from)
+  return Array.from({ length: daysBetween(from, to) + 1 }, (_, i) => dayOf(first + i))
 }

@@ -72,16 +72,19 @@ function gain (days: number): number {
 }
 
 /**
- * Every figure of each day, in one pass over the loads. The means weighted exponentially (λ = 2/(N + 1), N = 7 and 28)
- * start at the first day's load.
+ * Every figure of each day from the place `from` on, in one pass over the loads. The means weighted exponentially
+ * (λ = 2/(N + 1), N = 7 and 28) start at the first day's load.
  */
-export function loadModel (loads: readonly number[], seed: Fitness = UNTRAINED): DayOfModel[] {
-  const averages = [ACUTE_DAYS, CHRONIC_DAYS].map((days) => exponentialMeans(loads, 2 / (days + 1)))
-  return fitnessOf(loads, seed).map((day, i) => ({
-    ...day,
-    acwr: workloadRatio(loads.slice(Math.max(0, i + 1 - CHRONIC_DAYS), i + 1), averages[0]![i]!, averages[1]![i]!),
-    ...strainOf(loads.slice(Math.max(0, i + 1 - ACUTE_DAYS), i + 1))
-  }))
+export function loadModel (loads: readonly number[], seed: Fitness = UNTRAINED, from = 0): DayOfModel[] {
+  const [acute, chronic] = [ACUTE_DAYS, CHRONIC_DAYS].map((days) => exponentialMeans(loads, 2 / (days + 1)))
+  return fitnessOf(loads, seed).slice(from).map((day, place) => {
+    const i = from + place
+    return {
+      ...day,
+      acwr: workloadRatio(loads.slice(Math.max(0, i + 1 - CHRONIC_DAYS), i + 1), acute![i]!, chronic![i]!),
+      ...strainOf(loads.slice(Math.max(0, i + 1 - ACUTE_DAYS), i + 1))
+    }
+  })
 }
 
 function exponentialMeans (loads: readonly number[], lambda: number): number[] {
