@@ -195,7 +195,7 @@ const SERVER = fileURLToPath(new URL('../../src/server.js', import.meta.url))
 export async function startProcess (
   t: Ending,
   env: Record<string, string> = {},
-  { ready = true, descriptors }: { ready?: boolean, descriptors?: number } = {}
+  { ready = true, descriptors, script = SERVER }: { ready?: boolean, descriptors?: number, script?: string } = {}
 ): Promise<ServiceProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'running-trainer-'))
   const own: Record<string, string> = {
@@ -208,7 +208,7 @@ export async function startProcess (
     DATA_DIR: join(directory, 'data')
   }
   if (env.DATABASE_URL === undefined) own.DATABASE_URL = await createDatabase(t)
-  const child = spawnNode([SERVER], {
+  const child = spawnNode([script], {
     cwd: directory,
     env: { PATH: process.env.PATH ?? '', ...own, ...env },
     descriptors
