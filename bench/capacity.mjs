@@ -1,9 +1,11 @@
-// What a runner costs, and whether that depends on how many there are: `node bench/capacity.mjs --runners 100000`. The
-// result is stored in results/capacity.json, of which `node scripts/write-capacity-docs.mjs` makes docs/CAPACITY.md.
+// What a runner costs, and whether that depends on how many there are: `node bench/capacity.mjs --runners 100000`, some
+// minutes and 15 GB of disk. The result is stored in results/capacity.json, of which
+// `node scripts/write-capacity-docs.mjs` makes docs/CAPACITY.md. Build with --all first.
 import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { readArguments } from './parts/arguments.mjs'
 import { CORES, moveTo } from './parts/cores.mjs'
 import { cpuUsOf } from './parts/cpu.mjs'
@@ -12,7 +14,12 @@ import { median, quantile } from './parts/figures.mjs'
 import { recordingOf } from './parts/recordings.mjs'
 import { signUp, startService } from './parts/service.mjs'
 
-const { runners: wanted, activities, times } = readArguments({ runners: 100_000, activities: 200, times: 400 })
+const { runners: wanted, activities, times, output } = readArguments({
+  runners: 100_000,
+  activities: 200,
+  times: 400,
+  output: fileURLToPath(new URL('./results/capacity.json', import.meta.url))
+})
 const SIGNED_IN = 10
 /** Imports are of an hour, a record a second. */
 const HOUR = 3600
@@ -34,6 +41,7 @@ try {
   const began = performance.now()
   await addRunners(wanted - SIGNED_IN)
   const seededS = (performance.now() - began) / 1000
+  console.error(`seeded in ${Math.round(seededS)} s`)
   const many = await measure(known)
   const [{ bytes, rows }] = await sql`
     select pg_total_relation_size('activities')::float8 as bytes, (select count(*)::int from activities) as rows
@@ -50,7 +58,7 @@ try {
     few,
     many
   }
-  writeFileSync(new URL('./results/capacity.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`)
+  writeFileSync(output, `${JSON.stringify(result, null, 2)}\n`)
   console.log(JSON.stringify(result, null, 2))
 } finally {
   await service.stop()
@@ -72,6 +80,8 @@ async function measure (known) {
   return {
     list: await repeat(known, times, get('/activities?limit=50')),
     filtered: await repeat(known, times, get('/activities?sport=running&from=2025-06-01&to=2025-06-30')),
+    volume: await repeat(known, times, get('/analytics/volume?by=week&from=2025-01-01&to=2025-12-31')),
+    load: await repeat(known, times, get('/analytics/load?from=2025-01-01&to=2025-12-31')),
     import: await repeat(known, Math.ceil(times / 10), put)
   }
 }
@@ -124,7 +134,24 @@ async function sizesOf () {
   return bytes / imports
 }
 
+/**
+ * Adds runners with their activities: millions of rows in minutes, as the indexes beside the primary key are made when
+ * all rows are there, and the owner of a row that is written here is not looked up.
+ */
 async function addRunners (count) {
+  const indexes = await sql`
+    select indexname, indexdef from pg_indexes
+    where tablename = 'activities' and indexname not in (select conname from pg_constraint where contype in ('p', 'u'))
+  `
+  await sql`set session_replication_role = replica`
+  await sql`set maintenance_work_mem = '512MB'`
+  for (const { indexname } of indexes) await sql`drop index ${sql(indexname)}`
+  await copyRunners(count)
+  for (const { indexdef } of indexes) await sql.unsafe(indexdef)
+  await sql`set session_replication_role = default`
+}
+
+async function copyRunners (count) {
   for (let left = count; left > 0; left -= 1000) {
     const rows = await sql`
       insert into users (user_id, email, name)
@@ -138,15 +165,17 @@ async function addRunners (count) {
 /** Two hundred summaries, or as many as are asked for, of each of these runners, by `copy`. */
 async function copyActivities (ids) {
   const stream = await sql`copy activities (${sql(COLUMNS)}) from stdin`.writable()
+  // All but the ids is the same for each of them.
+  const rest = Array.from({ length: activities }, (_, n) => {
+    const start = new Date(Date.UTC(2025, 0, 1, 6) + n * 1.8 * 86_400_000).toISOString()
+    return '\t' + [
+      n % 10 === 0 ? 'cycling' : 'running', 'Morning run', start, 'Europe/Berlin', start.slice(0, 10),
+      8000 + n, 2700 + n, 2650 + n, 140 + n % 20, 45, 'rtss', 'manual', '\\N'
+    ].join('\t') + '\n'
+  })
   for (const id of ids) {
     let text = ''
-    for (let n = 0; n < activities; n++) {
-      const start = new Date(Date.UTC(2025, 0, 1, 6) + n * 1.8 * 86_400_000).toISOString()
-      text += [
-        id, randomUUID(), n % 10 === 0 ? 'cycling' : 'running', 'Morning run', start, 'Europe/Berlin', start.slice(0, 10),
-        8000 + n, 2700 + n, 2650 + n, 140 + n % 20, 45, 'rtss', 'manual', '\\N'
-      ].join('\t') + '\n'
-    }
+    for (let n = 0; n < activities; n++) text += `${id}\t${randomUUID()}${rest[n]}`
     if (!stream.write(text)) await once(stream, 'drain')
   }
   stream.end()

@@ -35,6 +35,13 @@ const bounds = {
   memory: Math.floor(SERVER.memoryGib * GIB / (HOT_SHARE * RUNS * summaryBytes * 5) / 1000) * 1000
 }
 const [bound, carried] = Object.entries(bounds).sort((a, b) => a[1] - b[1])[0]
+const KINDS = [
+  ['list', 'a page of 50 activities'],
+  ['filtered', 'the runs of a month'],
+  ['volume', 'the volume of a year by week'],
+  ['load', 'the load of a year by day'],
+  ['import', 'a FIT recording of an hour']
+]
 const number = (value, digits = 0) => value.toLocaleString('en-US', { maximumFractionDigits: digits, minimumFractionDigits: digits })
 const ratio = (kind) => number(many[kind].databaseUs / few[kind].databaseUs, 2)
 
@@ -49,11 +56,11 @@ With ${number(runners.many)} runners of ${activities} activities each, and with 
 
 | request | service, µs of processor time | database, µs of processor time | median, ms | database, with ${number(runners.many)} : ${runners.few} runners |
 | --- | --- | --- | --- | --- |
-${[['list', 'a page of 50 activities'], ['filtered', 'the runs of a month'], ['import', 'a FIT recording of an hour']].map(([kind, name]) =>
+${KINDS.filter(([kind]) => kind in many).map(([kind, name]) =>
   `| ${name} | ${number(many[kind].serviceUs)} | ${number(many[kind].databaseUs)} | ${number(many[kind].ms, 1)} | ${ratio(kind)} |`).join('\n')}
 
 The times in milliseconds are of a machine that did other things as well. Every statement names its runner and runs on an index, so that the last column is
-about 1 or below: a list and an import cost the same however many runners there are. A summary takes ${number(summaryBytes)} bytes with its indexes; a recording of an hour takes ${number(importBytes / 1000)} kB beside it, most of it the original file.
+about 1 or below: each costs the same however many runners there are. A summary takes ${number(summaryBytes)} bytes with its indexes; a recording of an hour takes ${number(importBytes / 1000)} kB beside it, most of it the original file.
 
 ## A runner and year
 
