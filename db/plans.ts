@@ -1,5 +1,5 @@
 import type { NewPlan, Plan, PlanChange, PlanDetail } from '../schemas/plans.ts'
-import type { Outline } from '../src/domain/plans/outline.ts'
+import type { Origin, Outline, PlanWeek } from '../src/domain/plans/outline.ts'
 import { LAST_ID } from '../src/ids.ts'
 import { fragment, json, type Sql } from './sql.ts'
 
@@ -100,6 +100,30 @@ export async function updatePlan (
         where w.user_id = ${userId} and w.plan_id = ${plan.id}
           and (w.date < ${next.start_date}::date or w.date > ${next.end_date}::date)
       )
+    returning ${detailed}
+  `
+  return row
+}
+
+/** What a plan was made from; null: it was made by hand. */
+export async function findOrigin (sql: Sql, userId: string, planId: string): Promise<Origin | null> {
+  const [row] = await sql<{ origin: Origin | null }>`/* findOrigin */
+    select outline->'origin' as origin from plans where user_id = ${userId} and plan_id = ${planId}
+  `
+  return row?.origin ?? null
+}
+
+/** Puts a plan that was read into its next revision, with other weeks; undefined if it was changed in between. */
+export async function updateWeeks (
+  sql: Sql,
+  userId: string,
+  { id, revision }: PlanRow,
+  next: { weeks: PlanWeek[], origin: Origin } | null
+): Promise<PlanRow | undefined> {
+  const [row] = await sql<PlanRow>`/* updateWeeks */
+    update plans
+    set outline = outline || coalesce(${json(next)}::jsonb, '{}'::jsonb), revision = revision + 1, updated_at = now()
+    where user_id = ${userId} and plan_id = ${id} and revision = ${revision}
     returning ${detailed}
   `
   return row

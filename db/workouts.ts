@@ -15,13 +15,20 @@ export interface WorkoutRow {
   external_id: string | null
   activity_id: string | null
   match: { by: string, reason: string } | null
+  /** Whether it is as the generator wrote it, and not edited since. */
+  is_generated: boolean
   created_at: string
   updated_at: string
   revision: number
 }
 
 /** The fields that are written. */
-export type StoredWorkout = Omit<WorkoutRow, 'plan_id' | 'activity_id' | 'match' | 'created_at' | 'updated_at' | 'revision'>
+export interface StoredWorkout extends Omit<
+  WorkoutRow, 'plan_id' | 'activity_id' | 'match' | 'is_generated' | 'created_at' | 'updated_at' | 'revision'
+> {
+  /** Whether the generator writes it. */
+  is_generated?: boolean
+}
 
 export interface WorkoutFilter {
   from?: string | undefined
@@ -33,7 +40,7 @@ const columns = fragment`
   w.workout_id as id, w.plan_id, w.date, w.kind, w.name, w.description, w.steps, w.planned_distance_m, w.planned_duration_s,
   w.external_id, m.activity_id,
   case when m.workout_id is not null then jsonb_build_object('by', m.matched_by, 'reason', m.reason) end as match,
-  w.created_at, w.updated_at, w.revision
+  w.generated_revision is not distinct from w.revision as is_generated, w.created_at, w.updated_at, w.revision
 `
 /** The rows `w`, each with its activity. */
 const matched = (userId: string) => fragment`
@@ -130,14 +137,15 @@ export async function upsertWorkouts (
   const days = workouts.map(({ date }) => date).toSorted()
   return await sql<{ id: string }>`/* upsertWorkouts */
     insert into workouts as kept (
-      user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id
+      user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id,
+      generated_revision
     )
     select p.user_id, g.id, p.plan_id, g.date, g.kind, g.name, g.description, g.steps, g.planned_distance_m,
-      g.planned_duration_s, g.external_id
+      g.planned_duration_s, g.external_id, case when g.is_generated then 1 end
     from plans p
       cross join jsonb_to_recordset(${json(workouts)}::jsonb) as g (
         id uuid, date date, kind text, name text, description text, steps jsonb,
-        planned_distance_m double precision, planned_duration_s double precision, external_id text
+        planned_distance_m double precision, planned_duration_s double precision, external_id text, is_generated boolean
       )
     where p.user_id = ${userId} and p.plan_id = ${planId}
       and p.start_date <= ${days[0] ?? null}::date and p.end_date >= ${days.at(-1) ?? null}::date
@@ -215,4 +223,38 @@ export async function deleteWorkout (
     where a.user_id = ${userId} and a.activity_id = m.activity_id
   `
   return true
+}
+
+/** Stores workouts of a plan as the generator changed them. */
+export async function updateGenerated (
+  sql: Sql,
+  userId: string,
+  planId: string,
+  workouts: StoredWorkout[]
+): Promise<void> {
+  await sql`/* updateGenerated */
+    update workouts w
+    set date = g.date, kind = g.kind, name = g.name, description = g.description, steps = g.steps,
+      planned_distance_m = g.planned_distance_m, planned_duration_s = g.planned_duration_s,
+      revision = w.revision + 1, generated_revision = w.revision + 1, updated_at = now()
+    from jsonb_to_recordset(${json(workouts)}::jsonb) as g (
+      id uuid, date date, kind text, name text, description text, steps jsonb,
+      planned_distance_m double precision, planned_duration_s double precision
+    )
+    where w.user_id = ${userId} and w.plan_id = ${planId} and w.workout_id = g.id
+  `
+}
+
+/** Deletes workouts without activities, and notes that they are cancelled. To be called in a transaction. */
+export async function deleteWorkouts (sql: Sql, userId: string, planId: string, ids: string[]): Promise<void> {
+  await sql`/* cancelWorkouts */
+    insert into cancelled_workouts as c (user_id, workout_id, date, name, revision)
+    select user_id, workout_id, date, name, revision + 1
+    from workouts
+    where user_id = ${userId} and plan_id = ${planId} and workout_id = any(${ids}::uuid[])
+    for update
+  `
+  await sql`/* deleteWorkouts */
+    delete from workouts where user_id = ${userId} and plan_id = ${planId} and workout_id = any(${ids}::uuid[])
+  `
 }

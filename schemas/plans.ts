@@ -63,11 +63,13 @@ export const GeneratedPlan = Type.Object({
 
 const weekday = Type.Integer({ minimum: 1, maximum: 7, description: 'ISO: 1 = Monday … 7 = Sunday' })
 
+export const RecentResult = Type.Object({ distance_m: distanceM, time_s: timeS }, {
+  additionalProperties: false, description: 'A race or time trial of the last weeks: the paces follow from it'
+})
+
 export const PlanRequestBody = Type.Object({
   race: PlanRace,
-  recent_result: Type.Object({ distance_m: distanceM, time_s: timeS }, {
-    additionalProperties: false, description: 'A race or time trial of the last weeks: the paces follow from it'
-  }),
+  recent_result: RecentResult,
   start_date: Type.Optional(Type.String({ format: 'date', description: 'Today if it is not given' })),
   current_weekly_distance_m: Type.Number({ minimum: 0, maximum: 500_000, description: 'Metres a week, as of late' }),
   runs_per_week: Type.Integer({ minimum: 3, maximum: 7 }),

@@ -58,7 +58,7 @@ const EXAMPLE_STEPS = [
   }
 ]
 
-const steps = Type.Unsafe<WorkoutStep[]>(Type.Array(Type.Union([Step, repeatOf(Step, 2)]), {
+export const steps = Type.Unsafe<WorkoutStep[]>(Type.Array(Type.Union([Step, repeatOf(Step, 2)]), {
   minItems: 1,
   maxItems: MAX_STEPS,
   description: 'A tree of at most 50 steps and repeats; a repeat may contain repeats, which contain none',
@@ -79,10 +79,10 @@ const resolvedSteps = Type.Unsafe<Array<ResolvedStep | ResolvedRepeat>>(
 )
 const answeredSteps = nullable(resolvedSteps)
 
-const plannedDistanceM = Type.Number({
+export const plannedDistanceM = Type.Number({
   exclusiveMinimum: 0, maximum: 1_000_000, description: 'Metres; where the steps do not tell'
 })
-const plannedDurationS = Type.Number({
+export const plannedDurationS = Type.Number({
   exclusiveMinimum: 0, maximum: 1_000_000, description: 'Seconds; where the steps do not tell'
 })
 const name = text(200)

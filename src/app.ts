@@ -30,6 +30,7 @@ import validation from '../plugins/validation.ts'
 import { accountRoutes, registrationRoutes } from '../routes/accounts.ts'
 import { activityRoutes } from '../routes/activities.ts'
 import { activityExportRoutes } from '../routes/activity-exports.ts'
+import { adaptationRoutes } from '../routes/adaptation.ts'
 import { analyticsRoutes } from '../routes/analytics.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
 import { calculatorRoutes } from '../routes/calculators.ts'
@@ -182,6 +183,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(apiKeyRoutes, { prefix: '/api-keys' })
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(complianceRoutes, { prefix: '/plans' })
+      await signedIn.register(adaptationRoutes, { prefix: '/plans' })
       await signedIn.register(calendarRoutes, { prefix: '/calendar' })
       await signedIn.register(planTemplateRoutes, { prefix: '/plan-templates' })
       await signedIn.register(planWorkoutRoutes, { prefix: '/plans' })

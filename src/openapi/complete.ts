@@ -125,9 +125,13 @@ function isResource ({ content }: Response): boolean {
   return content?.['application/json']?.schema?.properties?.id !== undefined
 }
 
-/** Whether the response has an ETag. One with a secret key is not to be cached, and has none. */
+/**
+ * Whether the response has an ETag. One with a secret key is not to be cached, and has none; proposed changes have that
+ * of the plan that they are for.
+ */
 function isTagged (response: Response): boolean {
-  return isResource(response) && response.content?.['application/json']?.schema?.title !== 'CreatedApiKey'
+  const title = response.content?.['application/json']?.schema?.title
+  return title === 'ProposedAdaptation' || (isResource(response) && title !== 'CreatedApiKey')
 }
 
 function addParameter (operation: Operation, key: RequestHeader): void {

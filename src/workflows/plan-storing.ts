@@ -41,6 +41,7 @@ function storedOf ({ date, kind, name, description, steps }: PlannedWorkout): St
     steps,
     planned_distance_m: null,
     planned_duration_s: null,
-    external_id: null
+    external_id: null,
+    is_generated: true
   }
 }

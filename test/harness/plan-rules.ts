@@ -18,6 +18,10 @@ export interface PlanFacts {
   } | null
   /** The fast end of easy where there are no paces. */
   easyFastSPerKm?: number
+  /** Of the rest of a plan: what was before it; `isBreak`: the runner comes back from a break, and builds up anew. */
+  before?: { fullWeeks: number, peakM: number, isBreak: boolean }
+  /** Days without running: a week with any has fewer runs than asked for. */
+  away?: ReadonlySet<string>
 }
 
 export interface CheckedWorkout {
@@ -55,7 +59,7 @@ function leaves (steps: readonly WorkoutStep[]): Step[] {
 }
 
 /** Weeks of the runner's calendar from the first to the last day of the plan. */
-function weeksOf (workouts: CheckedWorkout[], { startDate, raceDate, firstWeekday }: PlanFacts): Week[] {
+function weeksOf (workouts: CheckedWorkout[], { startDate, raceDate, firstWeekday, away }: PlanFacts): Week[] {
   const weeks: Week[] = []
   const first = at(startDate)
   // The epoch was a Thursday: ISO 4.
@@ -66,7 +70,7 @@ function weeksOf (workouts: CheckedWorkout[], { startDate, raceDate, firstWeekda
     weeks.push({
       start,
       days: to - from + 1,
-      isFull: to - from === 6,
+      isFull: to - from === 6 && ![...away ?? []].some((day) => at(day) >= from && at(day) <= to),
       hasRace: to === at(raceDate),
       runs,
       distanceM: runs.filter(({ kind }) => kind !== 'race').reduce((sum, { distanceM }) => sum + distanceM, 0)
@@ -94,16 +98,20 @@ export function brokenRules (workouts: CheckedWorkout[], facts: PlanFacts): stri
   for (const [index, { days, distanceM }] of weeks.entries()) {
     const asWhole = index === 0 ? distanceM * 7 / days : distanceM
     rule(asWhole <= highest * 1.1 + SLACK_M, `week ${index}: ${distanceM} m, at most a tenth above ${highest} m`)
-    highest = index === 0 ? asWhole : Math.max(highest, distanceM)
+    highest = index === 0 && facts.before?.isBreak !== false ? asWhole : Math.max(highest, asWhole)
   }
   const full = training.filter(({ isFull }) => isFull)
-  for (let i = 3; i < full.length; i += 4) {
+  const weeksBefore = facts.before?.fullWeeks ?? 0
+  for (let i = 1; i < full.length; i++) {
+    const place = (full[i]!.start - full[0]!.start) / 7 + weeksBefore
+    if (place % 4 !== 3 || full[i]!.start - full[i - 1]!.start > 7) continue
     rule(full[i]!.distanceM <= full[i - 1]!.distanceM * 0.85 + SLACK_M, `full week ${i + 1} is one of recovery`)
   }
-  const peak = Math.max(0, ...training.map(({ distanceM }) => distanceM))
+  const peak = Math.max(facts.before?.peakM ?? 0, ...training.map(({ distanceM }) => distanceM))
   for (const [index, limit] of limits.entries()) {
     const week = weeks.at(index - taperWeeks)
-    const isLess = week !== undefined && week.distanceM <= peak * limit + SLACK_M
+    // Of the rest of a plan, the first weeks of the taper may be over.
+    const isLess = week === undefined ? facts.before !== undefined : week.distanceM <= peak * limit + SLACK_M
     rule(isLess, `taper week ${index + 1} is at most ${limit} of the peak`)
   }
 

@@ -83,6 +83,7 @@ async function things (): Promise<Record<string, string>> {
 
 /** The methods of a generated client: another name here breaks the programs that use one. */
 const OPERATION_IDS = [
+  'acceptAdaptation',
   'calculateLoadModel',
   'calculateRace',
   'changePassword',
@@ -150,6 +151,7 @@ const OPERATION_IDS = [
   'listWorkouts',
   'logIn',
   'logOut',
+  'proposeAdaptation',
   'putWorkouts',
   'refreshSession',
   'registerAccount',

@@ -75,6 +75,8 @@ const CALLS: Record<string, Call> = {
   'POST /api/v1/plans/generate': { payload: GENERATED },
   'POST /api/v1/plans/from-template': { payload: { template_id: '5k-beginner', start_date: '2026-01-05' } },
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },
+  'POST /api/v1/plans/{plan_id}/adapt': { payload: {} },
+  'PUT /api/v1/plans/{plan_id}/adapt': { payload: { changes: [] } },
   'POST /api/v1/plans/{plan_id}/workouts': { payload: WORKOUT },
   'PUT /api/v1/plans/{plan_id}/workouts': { payload: { workouts: [{ ...WORKOUT, external_id: 'w-1' }] } },
   'PUT /api/v1/workouts/{workout_id}/activity': { payload: LINK },

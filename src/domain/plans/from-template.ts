@@ -5,7 +5,7 @@ import type { Intensity, Kind, StepTarget, WorkoutStep } from '../workouts/steps
 import { addDays, daysBetween, weekStart } from '../days.ts'
 import { phasesOf } from './generate.ts'
 import type { Outline } from './outline.ts'
-import type { Form, PlanRequest } from './request.ts'
+import { originOf, type Form, type PlanRequest } from './request.ts'
 import { weeksOf, type PlanTemplate } from './templates.ts'
 import { RECOVERY_EVERY, UNIT_M, longestRunUnits, type WeekVolume } from './volume.ts'
 import { planWeek, type PlannedWorkout } from './weeks.ts'
@@ -47,7 +47,7 @@ export function dateTemplate (template: PlanTemplate, anchor: Anchor, firstWeekd
   return {
     startDate,
     raceDate,
-    outline: { phases: phasesOf(weeks), weeks: filled.map(({ week }) => week) },
+    outline: { phases: phasesOf(weeks), weeks: filled.map(({ week }) => week), origin: originOf(request, 'zone') },
     workouts: filled.flatMap(({ workouts }) => workouts).map(
       (workout) => ({ ...workout, steps: byZone(workout.steps, workout.kind, form) })
     )
@@ -122,7 +122,7 @@ const ZONES: Record<Kind, number | null> = {
 const RACE_PACE_ZONE = 4
 
 /** The same steps, at zones instead of the paces of one form. */
-function byZone (steps: readonly WorkoutStep[], kind: Kind, form: Form): WorkoutStep[] {
+export function byZone (steps: readonly WorkoutStep[], kind: Kind, form: Form): WorkoutStep[] {
   return steps.map((step) => {
     if (step.type === 'repeat') return { ...step, steps: byZone(step.steps, kind, form) }
     const { target, ...rest } = step

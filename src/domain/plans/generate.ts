@@ -1,6 +1,6 @@
 import { trainingPaces } from '../training/training-paces.ts'
 import type { Outline, Phase } from './outline.ts'
-import { checkRequest, formOf, type Form, type PlanRequest } from './request.ts'
+import { checkRequest, formOf, originOf, type Form, type PlanRequest } from './request.ts'
 import { planVolume, type WeekVolume } from './volume.ts'
 import { planWeek, type PlannedWorkout } from './weeks.ts'
 
@@ -35,7 +35,9 @@ export function generatePlan (request: PlanRequest): GeneratedPlan {
   const filled = volumes.map((week, index) => planWeek(request, form, week, index))
   return {
     form,
-    outline: { phases: phasesOf(volumes), weeks: filled.map(({ week }) => week) },
+    outline: {
+      phases: phasesOf(volumes), weeks: filled.map(({ week }) => week), origin: originOf(request, 'pace')
+    },
     workouts: filled.flatMap(({ workouts }) => workouts)
   }
 }

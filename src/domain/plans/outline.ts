@@ -18,8 +18,23 @@ export interface PlanWeek {
   focus: string
 }
 
+/** What a plan was made from: by it, its rest can be planned anew. */
+export interface Origin {
+  recent_result: { distance_m: number, time_s: number }
+  current_weekly_distance_m: number
+  runs_per_week: number
+  /** ISO, 1 = Monday … 7. */
+  long_run_weekday: number
+  /** ISO: the day that the weeks of the plan begin on. */
+  first_weekday: number
+  race: { date: string, distance_m: number, target_time_s: number | null }
+  /** Whether its targets are paces or zones of pace. */
+  targets: 'pace' | 'zone'
+}
+
 /** The shape of a plan; a record of the database. */
 export interface Outline {
   phases: Phase[]
   weeks: PlanWeek[]
+  origin: Origin
 }

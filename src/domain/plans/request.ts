@@ -3,6 +3,7 @@ import { raceTimeS, vdotOf } from '../training/vdot.ts'
 import { recordTimeS } from '../training/world-records.ts'
 import { METRES_PER_KM, rounded } from '../units.ts'
 import { daysBetween } from '../days.ts'
+import type { Origin } from './outline.ts'
 
 /** What a plan is generated from. */
 export interface PlanRequest {
@@ -98,5 +99,33 @@ export function formOf (
     vdot: rounded(vdot, 2)!,
     paces: pacesOf(vdot),
     racePaceSPerKm: raceS / race.distanceM * METRES_PER_KM
+  }
+}
+
+/** The request as it is kept with its plan. */
+export function originOf (request: PlanRequest, targets: Origin['targets']): Origin {
+  const { race, result, currentWeeklyM, runsPerWeek, longRunWeekday, firstWeekday } = request
+  return {
+    recent_result: { distance_m: result.distanceM, time_s: result.timeS },
+    current_weekly_distance_m: currentWeeklyM,
+    runs_per_week: runsPerWeek,
+    long_run_weekday: longRunWeekday,
+    first_weekday: firstWeekday,
+    race: { date: race.date, distance_m: race.distanceM, target_time_s: race.targetTimeS },
+    targets
+  }
+}
+
+/** The request that a plan, which starts on a day, was made from. */
+export function requestBehind (origin: Origin, startDate: string): PlanRequest {
+  const { race, recent_result: result } = origin
+  return {
+    race: { date: race.date, distanceM: race.distance_m, targetTimeS: race.target_time_s },
+    result: { distanceM: result.distance_m, timeS: result.time_s },
+    startDate,
+    currentWeeklyM: origin.current_weekly_distance_m,
+    runsPerWeek: origin.runs_per_week,
+    longRunWeekday: origin.long_run_weekday,
+    firstWeekday: origin.first_weekday
   }
 }

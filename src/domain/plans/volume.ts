@@ -18,18 +18,22 @@ export interface WeekVolume {
   units: number
   /** The most that one run may have. */
   longestUnits: number
+  /** Nothing hard in it: the runner comes back from a break. */
+  isEasy?: boolean
+  /** Days on which the runner cannot run. */
+  away?: ReadonlySet<string>
 }
 
 /** Metres in a unit of distance. */
 export const UNIT_M = 100
 
 /** No week above the highest before it by more (the ten per cent rule), and the first none above what is run now. */
-const MOST_GROWTH = 1.1
+export const MOST_GROWTH = 1.1
 /** What is aimed at: growth below the limit, so that a runner is not at it for weeks (Nielsen et al. 2014). */
 const USUAL_GROWTH = 1.08
 /** Every fourth week is one of recovery. */
 export const RECOVERY_EVERY = 4
-const RECOVERY_SHARE = 0.8
+export const RECOVERY_SHARE = 0.8
 /** Shares of the highest week; the last is that of the race (Bosquet et al. 2007: 41–60 % less, over two weeks). */
 const TAPER = { short: [0.72, 0.5], marathon: [0.78, 0.66, 0.45] } as const
 /** The long run lasts at most so long at the fast end of easy (Daniels: 150 minutes; three hours for the marathon). */
@@ -48,15 +52,18 @@ const USEFUL_KM: ReadonlyArray<readonly [raceM: number, km: number]> = [
 /** And per run of the week. */
 const USEFUL_KM_PER_RUN = { short: 12, marathon: 16 } as const
 /** A run shorter than this is not worth changing for. */
-const SHORTEST_RUN_UNITS = 15
+export const SHORTEST_RUN_UNITS = 15
 
 export function isMarathon ({ race }: PlanRequest): boolean {
   return race.distanceM > HALF_MARATHON_M + 100
 }
 
 /** The share of a week that its long run has. */
-export function longShare (request: PlanRequest): number {
-  return (isMarathon(request) ? MARATHON_LONG_SHARES : LONG_SHARES)[request.runsPerWeek]!
+export function longShare (request: PlanRequest, runs = request.runsPerWeek): number {
+  const shares = isMarathon(request) ? MARATHON_LONG_SHARES : LONG_SHARES
+  // A week that lost some of its runs keeps the limit of the plan.
+  const most = request.runsPerWeek > 4 ? shares[5]! : shares[3]!
+  return Math.min(shares[Math.max(3, runs)]!, most)
 }
 
 /** The longest run that is safe, in units: 150 minutes at the fast end of easy, 180 for the marathon. */
@@ -100,7 +107,8 @@ export function planVolume (request: PlanRequest, form: Form): WeekVolume[] {
   return weeks
 }
 
-function emptyWeeks ({ startDate, race, firstWeekday }: PlanRequest): WeekVolume[] {
+/** The weeks from the start to the race, without distances. */
+export function emptyWeeks ({ startDate, race, firstWeekday }: PlanRequest): WeekVolume[] {
   const weeks: WeekVolume[] = []
   for (let start = weekStart(startDate, firstWeekday); start <= race.date; start = addDays(start, 7)) {
     const firstDay = start < startDate ? startDate : start
@@ -175,11 +183,12 @@ function goalUnits (request: PlanRequest, current: number, longest: number): num
  * How many times the longest run a week may have at most: every run as long would be a week of long runs; an easy one
  * has at most 70 % of that.
  */
-function mostPerLongest (runsPerWeek: number): number {
+export function mostPerLongest (runsPerWeek: number): number {
   return 1 + 0.7 * (runsPerWeek - 1)
 }
 
-function requirePeak ({ race }: PlanRequest, peak: number, current: number, weeks: number): void {
+/** @throws NotFeasible where the highest week is too short for the race */
+export function requirePeak ({ race }: PlanRequest, peak: number, current: number, weeks: number): void {
   const needed = race.distanceM * PEAK_PER_RACE / UNIT_M
   if (peak >= needed) return
   const km = (units: number): string => (units * UNIT_M / METRES_PER_KM).toFixed(1)

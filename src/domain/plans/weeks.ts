@@ -68,10 +68,12 @@ export function planWeek (
 
 function slotsOf (request: PlanRequest, week: WeekVolume): Slot[] {
   if (week.isRaceWeek) return raceWeekSlots(request, week)
-  return week.isFull ? fullWeekSlots(request, week) : partWeekSlots(request, week)
+  if (!week.isFull) return partWeekSlots(request, week)
+  return (week.away?.size ?? 0) > 0 ? brokenWeekSlots(request, week) : fullWeekSlots(request, week)
 }
 
-function isHard ({ kind }: { kind: Kind }): boolean {
+/** Whether a workout is a hard run: a quality session. */
+export function isHard ({ kind }: { kind: Kind }): boolean {
   return kind === 'tempo' || kind === 'interval' || kind === 'repetition' || kind === 'hills'
 }
 
@@ -83,8 +85,10 @@ function afterLong ({ longRunWeekday }: PlanRequest, date: string): number {
   return (weekdayOf(date) - longRunWeekday + 7) % 7
 }
 
-function daysOf ({ firstDay, lastDay }: WeekVolume): string[] {
+/** The days of the week that can be run on. */
+function daysOf ({ firstDay, lastDay, away }: WeekVolume): string[] {
   return Array.from({ length: daysBetween(firstDay, lastDay) + 1 }, (_, day) => addDays(firstDay, day))
+    .filter((day) => away?.has(day) !== true)
 }
 
 function isUsual (request: PlanRequest, date: string): boolean {
@@ -107,8 +111,42 @@ function fullWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
   })
 }
 
+/**
+ * A week with days on which the runner is away: as many runs as fit on the others. The long run moves to a neighbouring
+ * day, and a hard run next to it becomes easy; a week with few runs has none.
+ */
+function brokenWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
+  const days = daysOf(week)
+  const count = Math.min(request.runsPerWeek, days.length)
+  const slots = fullWeekSlots(request, week)
+  const taken = new Set(slots.map(({ date }) => date))
+  const free = days.filter((date) => !taken.has(date))
+  // A day next to that of the long run first, for the long run to move to.
+  const nearest = free.sort((a, b) => fromLong(request, week, a) - fromLong(request, week, b))
+  const added = nearest.slice(0, count - slots.length)
+  const all = [...slots, ...added.map((date): Slot => ({ date, role: 'easy', share: 1 }))]
+    .sort((a, b) => a.date < b.date ? -1 : 1)
+  const least = request.runsPerWeek > 4 ? 4 : 3
+  const isLong = all.length >= least
+  if (!isLong) return all.map((slot) => slot.role === 'long' ? { ...slot, role: 'easy', share: 1 } : slot)
+  if (all.some(({ role }) => role === 'long')) return all
+  const moved = all.find(({ date }) => fromLong(request, week, date) === 1 && !isQuiet(request, date))
+  if (moved === undefined) return all
+  return all.map((slot) => {
+    if (slot === moved) return { ...slot, role: 'long', share: 0 }
+    const isNext = Math.abs(daysBetween(slot.date, moved.date)) === 1
+    return isNext && slot.role === 'hard' ? { ...slot, role: 'easy', share: 1 } : slot
+  })
+}
+
+/** How many days a day is from that of the long run of its week. */
+function fromLong (request: PlanRequest, { startDate }: WeekVolume, date: string): number {
+  return Math.abs(daysBetween(addDays(startDate, (request.longRunWeekday - weekdayOf(startDate) + 7) % 7), date))
+}
+
 /** The hard days of a week: one in recovery and before the race, and for runners who do not run enough for two. */
 function hardDaysOf (request: PlanRequest, week: WeekVolume): Set<string> {
+  if (week.isEasy === true) return new Set()
   const possible = daysOf(week).filter((date) => isHardDay(request, date) && !isQuiet(request, date))
   const isSingle = week.isRecovery || week.phase === 'taper' || week.phase === 'base' ||
     week.units < SECOND_FROM_UNITS || request.runsPerWeek < 4
@@ -118,7 +156,7 @@ function hardDaysOf (request: PlanRequest, week: WeekVolume): Set<string> {
 /** As many runs as fit the part of the week, all of them easy, spread over its days. */
 function partWeekSlots ({ runsPerWeek }: PlanRequest, week: WeekVolume): Slot[] {
   const days = daysOf(week)
-  const count = Math.ceil(runsPerWeek * days.length / 7)
+  const count = Math.min(days.length, Math.ceil(runsPerWeek * days.length / 7))
   return Array.from({ length: count }, (_, i) => (
     { date: days[Math.floor((i + 0.5) * days.length / count)]!, role: 'easy', share: 1 }
   ))
@@ -128,7 +166,7 @@ function partWeekSlots ({ runsPerWeek }: PlanRequest, week: WeekVolume): Slot[] 
 function raceWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
   const days = daysOf(week).slice(0, -1)
   const others = request.runsPerWeek - 1
-  const count = week.isFull ? others : Math.min(days.length, Math.round(others * days.length / 6))
+  const count = Math.min(days.length, week.isFull ? others : Math.round(others * days.length / 6))
   const usual = days.filter((date) => isUsual(request, date))
   const rest = days.filter((date) => !isUsual(request, date))
   const chosen = new Set([...usual, ...rest].slice(0, count))
@@ -140,7 +178,7 @@ function raceWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
 /** Units for each slot: the long run its share, the others what it leaves, by theirs; rounding goes to the first. */
 function unitsOf (request: PlanRequest, week: WeekVolume, slots: Slot[]): number[] {
   const hasLong = slots.some(({ role }) => role === 'long')
-  const long = hasLong ? Math.min(Math.floor(longShare(request) * week.units), week.longestUnits) : 0
+  const long = hasLong ? Math.min(Math.floor(longShare(request, slots.length) * week.units), week.longestUnits) : 0
   const left = week.units - long
   const shares = slots.reduce((sum, { share }) => sum + share, 0)
   const units = slots.map(({ role, share }) => role === 'long' ? long : Math.floor(left * share / shares))
@@ -182,8 +220,8 @@ function sessionOf (
 }
 
 /** How much of a long run is at the pace of the race: more the closer it is, none for races up to 10 km. */
-function racePaceShare (request: PlanRequest, { phase, isRecovery }: WeekVolume, date: string): number {
-  if (phase !== 'peak' || isRecovery || request.race.distanceM <= 15_000) return 0
+function racePaceShare (request: PlanRequest, { phase, isRecovery, isEasy }: WeekVolume, date: string): number {
+  if (phase !== 'peak' || isRecovery || isEasy === true || request.race.distanceM <= 15_000) return 0
   const weeks = daysBetween(date, request.race.date) / 7
   return (isMarathon(request) ? 0.4 : 0.3) / Math.max(1, weeks / 4)
 }
@@ -195,8 +233,12 @@ const FOCUS: Record<PhaseName, string> = {
   taper: 'Rest before the race: less distance, some of the pace kept'
 }
 
+/** The focus of a week after a break. */
+export const COMING_BACK = 'Coming back: easy running only, less of it than before the break'
+
 function focusOf (request: PlanRequest, week: WeekVolume): string {
   if (week.isRaceWeek) return 'The race: rested legs, and nothing new'
+  if (week.isEasy === true) return COMING_BACK
   if (week.isRecovery) return 'Recovery: a fifth less, so that the weeks before can take effect'
   if (!week.isFull) return 'Getting started: easy running up to the first full week'
   return week.phase === 'peak' && racePaceShare(request, week, week.firstDay) > 0
