@@ -36,7 +36,8 @@ function viewOf (row: WorkoutRow, settings: readonly DatedSettings[]): WorkoutVi
     planned_distance_m: rounded(distanceM, 1),
     planned_duration_s: rounded(durationS, 1),
     planned_load: rounded(load, 2),
-    revision: `${revision}-${fingerprint(row, body)}`,
+    // Where there is an entity tag only: the hash takes 7 µs, a third of the time for an item of a list.
+    get revision () { return `${revision}-${fingerprint(row, body)}` },
     row
   }
 }
