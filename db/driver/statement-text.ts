@@ -1,4 +1,4 @@
-import { Fragment, quote, Records } from './values.ts'
+import { Fragment, NumberedText, quote, Records } from './values.ts'
 
 /** A statement as it is sent. */
 export interface StatementText {
@@ -68,6 +68,7 @@ function append (written: Written, strings: readonly string[], values: readonly 
 function appendValue (written: Written, value: unknown): void {
   if (value instanceof Fragment) append(written, value.strings, value.values)
   else if (value instanceof Records) appendRecords(written, value)
+  else if (value instanceof NumberedText) appendNumbered(written, value)
   else if (Array.isArray(value)) {
     for (const each of value) {
       written.text += ' '
@@ -96,6 +97,13 @@ function appendRecords (written: Written, { names, rows }: Records): void {
     })
     written.text += ')'
   })
+}
+
+/** Its numbers follow those that the statement has so far. */
+function appendNumbered (written: Written, { text, values }: NumberedText): void {
+  const before = written.parameters.length
+  written.text += text.replace(/\$(\d+)/g, (_all, number: string) => `$${before + Number(number)}`)
+  written.parameters.push(...values as Array<string | null>)
 }
 
 const BEGINS_AS_READ = /^\s*(?:\/\*[^*]*\*\/\s*)?(?:select|with)\b/i

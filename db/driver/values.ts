@@ -17,6 +17,18 @@ export class Fragment {
   }
 }
 
+/** SQL that a library wrote, with its own `$1`, `$2`, …, of which each may stand in several places. */
+export class NumberedText {
+  readonly text: string
+  /** Ready to be sent, as `prepareValues` leaves them. */
+  readonly values: readonly unknown[]
+
+  constructor (text: string, values: readonly unknown[]) {
+    this.text = text
+    this.values = values
+  }
+}
+
 /** One row or several, of whose columns a statement is made. */
 export class Records {
   readonly names: readonly string[]
@@ -36,7 +48,7 @@ export class Records {
  */
 export type Value =
   | string | number | bigint | boolean | null | Date | Uint8Array
-  | Fragment | Records
+  | Fragment | Records | NumberedText
   | readonly Value[]
 
 /**
@@ -53,7 +65,7 @@ export function prepareValues (values: unknown[], statement: string): void {
 }
 
 function prepared (value: unknown): unknown {
-  if (value instanceof Fragment || value instanceof Records) return value
+  if (value instanceof Fragment || value instanceof Records || value instanceof NumberedText) return value
   if (Array.isArray(value) && value[0] instanceof Fragment) return value
   if (value instanceof Promise) throw new TypeError('A promise was given as a value: await it first')
   if (typeof value !== 'object' || Array.isArray(value) || value instanceof Date || value instanceof Uint8Array) {
@@ -102,6 +114,16 @@ export function columns<Row extends Record<string, unknown>> (
     prepareValues(values, `columns (${keys.join(', ')})`)
     return values
   }))
+}
+
+/** SQL of a library that numbers its parameters itself: none of its values may be a piece of SQL. */
+export function numbered (
+  text: string,
+  values: Array<string | number | boolean | null | readonly string[]>
+): NumberedText {
+  const prepared = [...values]
+  prepareValues(prepared, 'numbered')
+  return new NumberedText(text, prepared)
 }
 
 /** A name given at run time, quoted: `order by ${identifier(column)}`. A dot separates schema, table and column. */

@@ -58,7 +58,10 @@ export function lint (sqlText: string): string[] {
 type Report = (text: string) => void
 
 /** Tables that are not spread over a cluster: they are on its coordinator alone. */
-export const LOOK_UPS = ['emails', 'identities', 'recomputations', 'revocations', 'schema_migrations']
+export const LOOK_UPS = [
+  'emails', 'identities', 'pgboss_archive', 'pgboss_job', 'pgboss_queue', 'pgboss_version', 'recomputations', 'revocations',
+  'schema_migrations'
+]
 
 /**
  * What Citus refuses of a table that is spread. A table is still plain while the statements after the one that made it
