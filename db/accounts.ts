@@ -146,6 +146,20 @@ export async function deleteSomeOriginals (sql: Sql, userId: string, limit: numb
   return row?.count ?? 0
 }
 
+/** Deletes at most `limit` chunks of what a runner has uploaded for imports; returns the number of deleted ones. */
+export async function deleteSomeUploads (sql: Sql, userId: string, limit: number): Promise<number> {
+  const [row] = await sql<{ count: number }>`/* deleteSomeUploads */
+    with gone as (
+      delete from import_chunks
+      where user_id = ${userId}
+        and (import_id, position) in (select import_id, position from import_chunks where user_id = ${userId} limit ${limit})
+      returning 1
+    )
+    select count(*) as count from gone
+  `
+  return row?.count ?? 0
+}
+
 /**
  * Deletes an account with all its rows, its address and its identities; returns the identities. The look-ups are locked
  * in the order in which a new account claims them: identities, e-mail address, user.
@@ -159,6 +173,9 @@ export async function deleteUser (sql: Sql, userId: string): Promise<Identity[]>
   `
   await sql`/* forgetRecomputations */
     delete from recomputations where user_id = ${userId}
+  `
+  await sql`/* forgetJobs */
+    delete from pgboss_job where data ->> 'user_id' = ${userId}
   `
   await sql`/* deleteUser */
     delete from users where user_id = ${userId}

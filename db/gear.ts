@@ -62,6 +62,14 @@ export async function findGear (sql: Sql, userId: string, gearId: string): Promi
   return gear
 }
 
+/** Gear by what it is called, in use rather than retired. */
+export async function findGearByName (sql: Sql, userId: string, name: string): Promise<string | undefined> {
+  const [row] = await sql<{ gear_id: string }>`/* findGearByName */
+    select gear_id from gear where user_id = ${userId} and lower(name) = lower(${name}) order by retired, gear_id limit 1
+  `
+  return row?.gear_id
+}
+
 /** To be called in a transaction. */
 export async function insertGear (sql: Sql, userId: string, gear: StoredGear): Promise<GearRow> {
   await sql`/* insertGear */

@@ -38,6 +38,7 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
         { name: 'Plans', description: 'Training plans.' },
         { name: 'Workouts', description: 'What a plan asks for on its days.' },
         { name: 'Activities', description: 'Recorded activities and their files.' },
+        { name: 'Imports', description: 'Imports of many files, and what became of each.' },
         { name: 'Gear', description: 'Shoes and other gear, and the distance covered with them.' },
         { name: 'Goals', description: 'Targets for a period, and the progress towards them.' },
         { name: 'Analytics', description: 'What activities add up to: volume and load.' },
@@ -90,11 +91,18 @@ export default fp<OpenapiOptions>(async function openapi (app, { name, version, 
   })
 }, { name: 'openapi', dependencies: ['allowed-methods'] })
 
-/** A body without a schema is a file: the body itself in each media type of the route, or the one file of a form. */
+/**
+ * A body without a schema is a file: the body itself in each media type of the route, or the one file of a form. A
+ * route that takes forms alone takes many files.
+ */
 function withBytes (schema: FastifySchema): FastifySchema {
   if (schema?.consumes === undefined || schema.body !== undefined) return schema
   const file = { type: 'string', contentMediaType: 'application/octet-stream', description: 'The file' }
-  const form = { type: 'object', required: ['file'], properties: { file } }
+  const files = { type: 'array', items: file, minItems: 1, description: 'Recordings and ZIP archives' }
+  const isAlone = schema.consumes.length === 1
+  const form = isAlone
+    ? { type: 'object', required: ['files'], properties: { files } }
+    : { type: 'object', required: ['file'], properties: { file } }
   const content = Object.fromEntries(
     schema.consumes.map((type) => [type, { schema: type === 'multipart/form-data' ? form : { format: 'binary' } }])
   )

@@ -1,11 +1,13 @@
 import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Database } from '../db/database.ts'
+import { openJobQueue } from '../db/job-queue.ts'
 import { recomputeFigures } from '../jobs/recompute-figures.ts'
 import { sweepCancelledWorkouts } from '../jobs/sweep-cancelled-workouts.ts'
 import { sweepIdempotencyKeys } from '../jobs/sweep-idempotency-keys.ts'
 import { sweepRefreshTokens } from '../jobs/sweep-refresh-tokens.ts'
 import { sweepRevocations } from '../jobs/sweep-revocations.ts'
 import { sweepSessions } from '../jobs/sweep-sessions.ts'
+import { expireJobs, IMPORT_JOBS, sweepImports, workImports } from '../jobs/work-imports.ts'
 import allowedMethods from '../plugins/allowed-methods.ts'
 import authentication from '../plugins/authentication.ts'
 import availability from '../plugins/availability.ts'
@@ -33,6 +35,7 @@ import { activityExportRoutes } from '../routes/activity-exports.ts'
 import { adaptationRoutes } from '../routes/adaptation.ts'
 import { analyticsRoutes } from '../routes/analytics.ts'
 import { apiKeyRoutes } from '../routes/api-keys.ts'
+import { bulkImportRoutes } from '../routes/bulk-imports.ts'
 import { calculatorRoutes } from '../routes/calculators.ts'
 import { calendarRoutes } from '../routes/calendar.ts'
 import { calendarFeedRoutes, feedAddressRoutes } from '../routes/calendar-feeds.ts'
@@ -64,7 +67,7 @@ import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import { accountOf } from './workflows/accounts.ts'
 import type { Convert } from './workflows/conversion.ts'
-import type { Decode } from './workflows/imports.ts'
+import type { Decode, ObserveImport } from './workflows/imports.ts'
 import type { Keys } from './workflows/sessions.ts'
 
 /** Jobs that delete expired rows. */
@@ -93,7 +96,7 @@ export interface Parts {
 /** The root instance: every plugin and every route, in order. */
 export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   const { config, logger, accessTokens, passwords } = parts
-  const { requestTimeoutMs, keepAliveTimeoutMs } = config.server
+  const { requestTimeoutMs, uploadTimeoutMs, keepAliveTimeoutMs } = config.server
   const open = new Connections({
     limit: connectionLimit(config.database.poolSize),
     onTurnedAway: (count) => logger.warning('clients were turned away: all connections are in use', {
@@ -110,7 +113,9 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     trustProxy: trusted(config.server.trustProxy),
     bodyLimit: 1024 * 1024,
-    serverFactory: (handle) => createHttpServer(handle, { requestTimeoutMs, keepAliveTimeoutMs, connections: open }),
+    serverFactory: (handle) => createHttpServer(handle, {
+      requestTimeoutMs, uploadTimeoutMs, keepAliveTimeoutMs, connections: open
+    }),
     routerOptions: { maxParamLength: 8192 },
     frameworkErrors: (error, request, reply) => app.answerFrameworkError(error, request, reply),
     clientErrorHandler: (error, socket) => app.answerClientError(error, socket)
@@ -139,11 +144,22 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(database, { database: parts.database })
   const closing = new AbortController()
   app.addHook('preClose', async () => { closing.abort(new AppError('SERVICE_UNAVAILABLE', 'The service is shutting down')) })
+  const { database: { sql }, spool, decode } = parts
+  const queue = openJobQueue(sql)
+  const observe: ObserveImport = (format, outcome, seconds) => {
+    parts.metrics.imported(format, outcome, seconds)
+    parts.tracing?.imported(format, outcome, seconds)
+  }
   await app.register(jobs, {
     scheduled: parts.scheduled ?? true,
     jobs: [
-      ...SWEEPS.map((sweep) => sweep(parts.database.sql)),
-      recomputeFigures(parts.database.sql, { spool: parts.spool, decode: parts.decode, signal: closing.signal })
+      ...SWEEPS.map((sweep) => sweep(sql)),
+      recomputeFigures(sql, { spool, decode, signal: closing.signal }),
+      ...workImports({
+        sql, queue, spool, decode, observe, signal: closing.signal, log: logger.named('app.jobs')
+      }),
+      expireJobs(queue),
+      sweepImports(sql, queue)
     ]
   })
   await app.register(metrics, { metrics: parts.metrics, token: config.metrics.token })
@@ -196,14 +212,13 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(cropRoutes, { prefix: '/activities', decode: parts.decode, spool: parts.spool })
       await signedIn.register(gearRoutes, { prefix: '/gear' })
       await signedIn.register(goalRoutes, { prefix: '/goals' })
-      await signedIn.register(importRoutes, {
-        prefix: '/activities',
-        decode: parts.decode,
-        spool: parts.spool,
-        observe (format, outcome, seconds) {
-          parts.metrics.imported(format, outcome, seconds)
-          parts.tracing?.imported(format, outcome, seconds)
-        }
+      await signedIn.register(importRoutes, { prefix: '/activities', decode, spool, observe })
+      await signedIn.register(bulkImportRoutes, {
+        prefix: '/imports',
+        spool,
+        queue,
+        maxBytes: config.imports.maxBytes,
+        begin: () => { for (const job of IMPORT_JOBS) app.jobs.wake(job) }
       })
     })
   }, { prefix: '/api/v1' })

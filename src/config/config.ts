@@ -29,6 +29,8 @@ export interface Config {
     port: number
     /** The longest a request may take, and the longest a shutdown waits for requests in flight. */
     requestTimeoutMs: number
+    /** The longest the upload of a bulk import may take. */
+    uploadTimeoutMs: number
     /** How long a connection may be idle between two requests. */
     keepAliveTimeoutMs: number
     /** From readiness turning 503 to closing the listener. */
@@ -62,6 +64,10 @@ export interface Config {
   }
   /** Absolute. */
   dataDir: string
+  imports: {
+    /** The largest bulk import. */
+    maxBytes: number
+  }
   health: { intervalMs: number }
   security: { allowedOrigins: '*' | string[], /** Send Strict-Transport-Security. */ hsts: boolean }
   /** Requests per minute; 0: no limit. */

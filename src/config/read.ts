@@ -87,6 +87,7 @@ function group (settings: Settings, cwd: string): Config {
       host: settings.HOST,
       port: settings.PORT,
       requestTimeoutMs: inMs(settings.REQUEST_TIMEOUT),
+      uploadTimeoutMs: inMs(settings.UPLOAD_TIMEOUT),
       keepAliveTimeoutMs: inMs(settings.KEEP_ALIVE_TIMEOUT),
       drainDelayMs: inMs(settings.SHUTDOWN_DRAIN_DELAY ?? (production ? 5 : 0)),
       trustProxy: settings.TRUST_PROXY,
@@ -110,6 +111,7 @@ function group (settings: Settings, cwd: string): Config {
       migrateOnStart: settings.MIGRATE_ON_START
     },
     dataDir: resolve(cwd, settings.DATA_DIR),
+    imports: { maxBytes: settings.IMPORT_MAX_MIB * 1024 * 1024 },
     health: { intervalMs: inMs(settings.HEALTH_CHECK_INTERVAL) },
     security: { allowedOrigins: settings.ALLOWED_ORIGINS, hsts: production },
     rateLimit: { max: settings.RATE_LIMIT_MAX, authMax: settings.RATE_LIMIT_AUTH_MAX },

@@ -118,6 +118,12 @@ export const Settings = Type.Object(
           'The proxies whose `X-Forwarded-For`, `-Proto` and `-Host` headers are trusted. Trusting all is not possible: any client could then choose the address that rate limits and logs use.'
       }
     ),
+    IMPORT_MAX_MIB: integer(1, 16_384, {
+      section: 'Process',
+      default: 2048,
+      description:
+        'The largest bulk import, in MiB. Twice as much is needed under `DATA_DIR`, as two may be received at once, and as much in the database until an import is done.'
+    }),
     DATA_DIR: text({
       section: 'Process',
       default: 'data',
@@ -286,6 +292,12 @@ export const Settings = Type.Object(
       default: 72,
       description:
         'How long a connection may be idle between two requests: longer than the load balancer in front keeps its connections.'
+    }),
+    UPLOAD_TIMEOUT: seconds(1, 86_400, {
+      section: 'Timeouts',
+      default: 3600,
+      description:
+        'The longest the upload of a bulk import may take, as long as bytes arrive: without any it ends after `REQUEST_TIMEOUT`.'
     }),
     SHUTDOWN_DRAIN_DELAY: Type.Optional(
       seconds(0, 300, {

@@ -57,6 +57,10 @@ export function created<Body> (body: Body, headers: Record<string, string> = {})
   return { status: 201, headers, body }
 }
 
+export function accepted<Body> (body: Body, headers: Record<string, string> = {}): Answer<202, Body> {
+  return { status: 202, headers, body }
+}
+
 export function noContent (): Answer<204, null> {
   return { status: 204, headers: {}, body: null }
 }

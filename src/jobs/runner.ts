@@ -20,6 +20,8 @@ interface Scheduled {
   job: Job
   timer: NodeJS.Timeout | undefined
   running: Promise<void> | undefined
+  /** Whether there was something to do since the run began. */
+  woken: boolean
   /** Why the last run failed, in a few words. */
   problem: string | undefined
   /** How often in a row it has failed because the database was unavailable. */
@@ -44,7 +46,9 @@ export class JobRunner {
     this.#log = log
     this.#mayRun = mayRun
     for (const job of jobs) {
-      this.#jobs.set(job.name, { job, timer: undefined, running: undefined, problem: undefined, outages: 0 })
+      this.#jobs.set(job.name, {
+        job, timer: undefined, running: undefined, woken: false, problem: undefined, outages: 0
+      })
     }
   }
 
@@ -66,6 +70,13 @@ export class JobRunner {
     if (this.#stopped) return
     scheduled.running ??= this.#run(scheduled).finally(() => { scheduled.running = undefined })
     await scheduled.running
+  }
+
+  /** There is something to do for a job: runs it now, or once more when the current run is done. */
+  wake (name: string): void {
+    const scheduled = this.#jobs.get(name)
+    if (scheduled !== undefined) scheduled.woken = true
+    this.run(name).catch(() => {})
   }
 
   /** The database is back: runs the jobs that it has kept from their work. */
@@ -106,7 +117,10 @@ export class JobRunner {
   async #run (scheduled: Scheduled): Promise<void> {
     const { job } = scheduled
     try {
-      while (!this.#stopped && await job.batch() === 'more');
+      do {
+        scheduled.woken = false
+        while (!this.#stopped && await job.batch() === 'more');
+      } while (scheduled.woken && !this.#stopped)
     } catch (error) {
       this.#failed(scheduled, error)
       return

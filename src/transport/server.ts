@@ -14,8 +14,10 @@ const HEADERS_TIMEOUT_MS = 10_000
 const LATE_CHECK_MS = 500
 
 export interface ServerOptions {
-  /** How long a request may take to arrive. */
+  /** How long the headers of a request may take to arrive, at most. */
   requestTimeoutMs: number
+  /** How long any request may take to arrive. Most may take less: the deadlines plugin ends them. */
+  uploadTimeoutMs: number
   /** How long a connection may be idle between two requests. */
   keepAliveTimeoutMs: number
   connections: Connections
@@ -27,7 +29,7 @@ export interface ServerOptions {
  */
 export function createHttpServer (
   handle: RequestListener,
-  { requestTimeoutMs, keepAliveTimeoutMs, connections }: ServerOptions
+  { requestTimeoutMs, uploadTimeoutMs, keepAliveTimeoutMs, connections }: ServerOptions
 ): Server {
   const answer: RequestListener = (request, response) => {
     if (mayAnswer(request, response)) handle(request, response)
@@ -37,7 +39,7 @@ export function createHttpServer (
     // Both are checked by the protocol plugin, which answers in the envelope.
     requireHostHeader: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: Math.max(requestTimeoutMs, uploadTimeoutMs),
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
     connectionsCheckingInterval: LATE_CHECK_MS,
     keepAliveTimeout: keepAliveTimeoutMs

@@ -60,12 +60,13 @@ async function receiveForm (
 }
 
 /** The next file of a form. A field is refused: what the client means by it would be lost. */
-async function nextFile (
+export async function nextFile (
   parts: AsyncIterableIterator<Multipart>,
-  signal: AbortSignal
+  signal: AbortSignal,
+  tooMany: () => AppError = severalFiles
 ): Promise<MultipartFile | undefined> {
   const { done, value } = await unlessAborted(signal, parts.next()).catch((error: unknown) => {
-    throw (error as NodeJS.ErrnoException | undefined)?.code === 'FST_FILES_LIMIT' ? severalFiles() : refuseForm(error)
+    throw (error as NodeJS.ErrnoException | undefined)?.code === 'FST_FILES_LIMIT' ? tooMany() : refuseForm(error)
   })
   if (done === true) return undefined
   if (value.type === 'file') return value
@@ -95,7 +96,7 @@ function saysGzip (encoding = 'identity'): boolean {
  * A name to show and to offer for download: no folders, no control characters, 255 characters at most; null where
  * nothing is left.
  */
-function safeFileName (name: string | undefined): string | null {
+export function safeFileName (name: string | undefined): string | null {
   if (name === undefined) return null
   const last = name.split(/[/\\]/).at(-1) as string
   const clean = last.replace(/\p{C}/gu, '').trim().slice(0, 255)
@@ -110,7 +111,7 @@ function severalFiles (): AppError {
  * Refuses a malformed form: its parser reports one by a plain Error without a code, unlike all other failures.
  * @throws AppError BAD_REQUEST, or the error itself
  */
-function refuseForm (error: unknown): never {
+export function refuseForm (error: unknown): never {
   const isOfReader = error instanceof Error && error.constructor === Error && !('code' in error)
   throw isOfReader
     ? new AppError('BAD_REQUEST', 'Malformed multipart/form-data: the boundary is missing, or the body ends too early', {

@@ -5,6 +5,7 @@ import {
   claimAddress,
   claimIdentity,
   deleteSomeOriginals,
+  deleteSomeUploads,
   deleteUser,
   findUserIdByIdentity,
   insertUser,
@@ -98,6 +99,7 @@ export async function closeAccount (
     // Before the rest and in batches: all of them may exceed the statement timeout. They are restored where the rest
     // fails.
     while ((await deleteSomeOriginals(sql, user.id, ORIGINALS_AT_ONCE)) === ORIGINALS_AT_ONCE);
+    while ((await deleteSomeUploads(sql, user.id, ORIGINALS_AT_ONCE)) === ORIGINALS_AT_ONCE);
     const identities = await deleteUser(sql, user.id)
     return [
       ...(await revoke(sql, [userSubject(user.id)], IDENTITY_TOKEN_S)),

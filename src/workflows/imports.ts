@@ -1,30 +1,13 @@
-import {
-  findOverlapping,
-  insertActivity,
-  listActivitiesOfRecording,
-  type ActivityRow,
-  type NewActivity
-} from '../../db/activities.ts'
-import { listPhysiologyUntil } from '../../db/physiology.ts'
-import { findRecordingByBytes, insertChunks, insertRecording } from '../../db/recordings.ts'
+import { findOverlapping, listActivitiesOfRecording, type ActivityRow } from '../../db/activities.ts'
+import { findRecordingByBytes } from '../../db/recordings.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { lockUser } from '../../db/accounts.ts'
 import type { ImportedActivity } from '../../schemas/activities.ts'
-import { localDate } from '../domain/local-day.ts'
-import { settingsOn, type BodySettings } from '../domain/physiology.ts'
-import { recordedExertion } from '../domain/training/exertion.ts'
-import { loadOf, ratesOf, trainingImpulse } from '../domain/training/load.ts'
-import { zoneSeconds, type ZoneSeconds } from '../domain/training/zones.ts'
-import { FORMULA_VERSIONS } from '../domain/training/formula-versions.ts'
-import { rounded } from '../domain/units.ts'
 import { accountGone, AppError } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Again, Decoded, DecodedActivity } from '../workers/decoding.ts'
-import { matchDays } from './matching.ts'
 import type { Upload } from '../uploads/receive.ts'
-import type { Part, SpooledFile } from '../uploads/spool.ts'
-import { replaceRecording } from './replacement.ts'
-import { insertFigures, storedFigures } from './stored-figures.ts'
+import type { SpooledFile } from '../uploads/spool.ts'
+import { storeRecording } from './store-recording.ts'
 
 /**
  * Reads a recording on another thread, which puts into the file what is to be stored of it; with `again`, one activity
@@ -145,8 +128,7 @@ async function storeImport (
   { file, sha256, fileName }: Upload
 ): Promise<Import> {
   if ('before' in read) return read.before
-  const { format, activities, warnings, parts } = read.decoded
-  const recording = { recording_id: newId(), format, sha256, size_bytes: file.sizeBytes, file_name: fileName }
+  const { format, activities, warnings } = read.decoded
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
     if (user === undefined) throw accountGone()
@@ -155,58 +137,16 @@ async function storeImport (
     if (meanwhile !== undefined) return meanwhile
     const replaced = replace ? await findReplaced(sql, userId, activities) : new Map<number, string>()
     if (!allowDuplicate && !replace) await refuseDuplicates(sql, userId, activities)
-    await insertRecording(sql, userId, recording)
-    await insertChunks(sql, userId, recording, chunksOf(file, parts))
-    await storeActivities(sql, userId, user.timezone, read.decoded, { recording, file, replaced })
-    const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), user.timezone))
-    await matchDays(sql, userId, days)
-    const rows = await listActivitiesOfRecording(sql, userId, recording.recording_id)
+    const recordingId = await storeRecording(sql, userId, user.timezone, {
+      file, sha256, fileName, decoded: read.decoded, replaced
+    })
+    const rows = await listActivitiesOfRecording(sql, userId, recordingId)
     return {
       outcome: replaced.size > 0 ? 'replaced' : 'new',
       format,
       answer: { ...answerOf(rows), warnings: warnings.map(({ message }) => message), warning_details: warnings }
     }
   })
-}
-
-/** The chunks of the original, each read when it is asked for. */
-async function * chunksOf (file: SpooledFile, parts: Part[]): AsyncGenerator<Buffer> {
-  for (const part of parts) if (part.name === 'original') yield await file.read(part)
-}
-
-/** Stores the activities of a recording; those in `replaced`, by their place in the file, take the place of others. */
-async function storeActivities (
-  sql: Sql,
-  userId: string,
-  timezone: string,
-  { activities, parts }: Decoded,
-  { recording, file, replaced }: { recording: Original, file: SpooledFile, replaced: Map<number, string> }
-): Promise<void> {
-  const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), timezone))
-  const settings = await listPhysiologyUntil(sql, userId, days.toSorted().at(-1) as string)
-  for (const [index, activity] of activities.entries()) {
-    const day = days[index] as string
-    const figures = await storedFigures(file, parts, index, activity)
-    const before = replaced.get(index)
-    if (before !== undefined) {
-      await replaceRecording(sql, userId, before, { recording, decoded: activity, figures })
-      continue
-    }
-    const id = newId()
-    await insertActivity(sql, userId, {
-      ...toStore(activity, recording),
-      id,
-      timezone,
-      local_date: day,
-      ...recordedLoad(activity, settingsOn(day, settings))
-    }, FORMULA_VERSIONS.load)
-    await insertFigures(sql, userId, { id, local_date: day }, figures)
-  }
-}
-
-interface Original {
-  recording_id: string
-  format: string
 }
 
 /** What came of the same bytes when they came before. */
@@ -223,7 +163,8 @@ function answerOf (rows: ActivityRow[]): { activity: ActivityRow, activities?: A
   return rows.length > 1 ? { activity, activities: rows } : { activity }
 }
 
-async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedActivity[]): Promise<void> {
+/** @throws AppError DUPLICATE_ACTIVITY where one of the activities is there already, naming it */
+export async function refuseDuplicates (sql: Sql, userId: string, activities: DecodedActivity[]): Promise<void> {
   for (const { summary: { sport, start_time, elapsed_s, distance_m } } of activities) {
     const found = await findOverlapping(sql, userId, { sport, start_time, elapsed_s, distance_m })
     if (found === undefined) continue
@@ -248,40 +189,4 @@ async function findReplaced (
     if (found !== undefined && ![...replaced.values()].includes(found.id)) replaced.set(place, found.id)
   }
   return replaced
-}
-
-/** The load and the seconds in zones by what was recorded, for a body as it was on that day. */
-function recordedLoad (activity: DecodedActivity, settings: BodySettings) {
-  const { summary, activeS, gradedSpeedMPerS, heartRateTimes, speedTimes } = activity
-  const { load, load_model } = loadOf(
-    {
-      sport: summary.sport,
-      seconds: activeS,
-      gradedSpeedMPerS,
-      impulse: (range, sex) => trainingImpulse(heartRateTimes, range, sex),
-      perceivedEffort: null
-    },
-    settings
-  )
-  return {
-    load: rounded(load, 2),
-    load_model,
-    ...zoneSeconds(ratesOf(heartRateTimes), speedTimes, summary.sport, settings)
-  }
-}
-
-function toStore (
-  { summary, deviceName, activeS, gradedSpeedMPerS, heartRateTimes }: DecodedActivity,
-  { recording_id, format }: Original
-): Omit<NewActivity, 'id' | 'timezone' | 'local_date' | 'load' | 'load_model' | keyof ZoneSeconds> {
-  return {
-    ...summary,
-    perceived_effort: null,
-    is_race: false,
-    notes: null,
-    format,
-    recording_id,
-    device_name: deviceName,
-    exertion: recordedExertion(activeS, gradedSpeedMPerS, heartRateTimes)
-  }
 }

@@ -11,6 +11,7 @@ import type { ApiDocument } from '../../src/openapi/document.ts'
 import type { Schema } from '../../src/openapi/example.ts'
 import { Availability } from '../../src/health/availability.ts'
 import { Contract, type Described } from '../harness/api-document.ts'
+import { ended, formOf } from '../harness/bulk-imports.ts'
 import { structureProblems } from '../harness/openapi-structure.ts'
 import { arbitraryOf, spoiled } from '../harness/schema-arbitrary.ts'
 import { PASSWORD, inject, startProcess, startService, type Answer } from '../harness/service.ts'
@@ -68,7 +69,10 @@ async function things (): Promise<Record<string, string>> {
   const imported = await runner.call('POST', '/activities/import', EASY_RUN, {
     'content-type': 'application/octet-stream'
   })
-  const ids: Record<string, string> = { activity_id: imported.body.activity.id }
+  const { payload, headers } = formOf([{ name: 'easy-run.fit', bytes: EASY_RUN }])
+  const accepted = await runner.call('POST', '/imports', payload, headers)
+  await ended(runner, accepted.body.import.id)
+  const ids: Record<string, string> = { activity_id: imported.body.activity.id, import_id: accepted.body.import.id }
   for (const { path } of operations) {
     const [, parent, name] = /^(.*)\/\{(\w+)\}$/.exec(path) ?? []
     const maker = operations.find((other) => other.method === 'post' && other.path === parent)
@@ -94,6 +98,7 @@ const OPERATION_IDS = [
   'createCalendarFeed',
   'createGear',
   'createGoal',
+  'createImport',
   'createPhysiology',
   'createPlan',
   'createPlanFromTemplate',
@@ -124,6 +129,7 @@ const OPERATION_IDS = [
   'getGear',
   'getGoal',
   'getHealth',
+  'getImport',
   'getLoad',
   'getLoadChart',
   'getMetrics',
@@ -145,6 +151,8 @@ const OPERATION_IDS = [
   'listApiKeys',
   'listGear',
   'listGoals',
+  'listImportedFiles',
+  'listImports',
   'listPhysiology',
   'listPlanTemplates',
   'listPlans',
@@ -155,6 +163,7 @@ const OPERATION_IDS = [
   'putWorkouts',
   'refreshSession',
   'registerAccount',
+  'revertImport',
   'uncropActivity',
   'unlinkActivity',
   'updateAccount',
@@ -192,7 +201,9 @@ t.test('the document names the token of /metrics where there is one', async (t) 
 t.test('a list is a named schema, and so are its items', async (t) => {
   const lists = operations.filter(({ parameters }) => parameters.some(({ name }) => name === 'cursor'))
   const names = lists.map(({ responses }) => responses[200]?.content?.['application/json']?.schema?.$ref ?? '')
-  const pages = ['ActivityPage', 'ApiKeyPage', 'GearPage', 'GoalPage', 'PhysiologyPage', 'PlanPage', 'WorkoutPage']
+  const pages = [
+    'ActivityPage', 'ApiKeyPage', 'GearPage', 'GoalPage', 'ImportPage', 'ImportedFilePage', 'PhysiologyPage', 'PlanPage', 'WorkoutPage'
+  ]
   t.same(names.sort(), pages.map((name) => `#/components/schemas/${name}`))
   for (const name of pages) {
     t.equal(
@@ -271,6 +282,7 @@ const provocations: Record<number, (described: Described, ids: Record<string, st
     if (jsonOf(described) !== undefined) {
       return { payload: { ...(jsonOf(described)?.example as object), no_such_field: 1 } }
     }
+    if (operation.operationId === 'createImport') return formOf([])
     if (operation.requestBody !== undefined) { return { payload: 'no recording', headers: { 'content-type': 'application/octet-stream' } } }
     return parameters.some((parameter) => parameter.in === 'query') ? { query: '?no_such_parameter=1' } : undefined
   }

@@ -54,6 +54,22 @@ t.test('a job never runs concurrently with itself', async (t) => {
   t.same([most, runs], [1, 1])
 })
 
+t.test('a job that is woken while it runs looks once more', async (t) => {
+  const { open, opened } = gate()
+  let runs = 0
+  const { runner } = runnerOf({
+    batch: async () => {
+      if (++runs === 1) await opened
+      return 'done'
+    }
+  })
+  const run = runner.run('job')
+  runner.wake('job')
+  open()
+  await run
+  t.equal(runs, 2)
+})
+
 t.test('stopping waits for the running batch and begins no other', async (t) => {
   const { open, opened } = gate()
   let begun = 0

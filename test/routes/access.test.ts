@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { InjectOptions } from 'fastify'
 import t from 'tap'
+import { formOf } from '../harness/bulk-imports.ts'
 import { PASSWORD, inject, startService, type Answer, type Runner } from '../harness/service.ts'
 
 /** What a call needs beside its path. */
@@ -40,6 +41,7 @@ const WORKOUT = { date: '2026-01-06', kind: 'easy', name: 'Easy run', planned_di
 const PHYSIOLOGY = { valid_from: '2026-01-05', max_heart_rate_bpm: 190 }
 const GOAL = { metric: 'distance', period: 'week', target: 50_000 }
 const UPLOAD = { payload: GPX, headers: { 'content-type': 'application/gpx+xml' } }
+const FORM = formOf([{ name: 'run.gpx', bytes: Buffer.from(GPX) }])
 
 /** Who may call these is not asked; everything else asks. */
 const PUBLIC = new Set([
@@ -61,7 +63,8 @@ const MAKE: Record<string, (runner: Runner) => Promise<string>> = {
   goal_id: async ({ call }) => made(await call('POST', '/goals', GOAL)).id,
   token: async ({ call }) => /rtc_[\w-]+/.exec(made(await call('POST', '/me/calendar-feed')).url)![0],
   activity_id: async ({ call }) =>
-    made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id
+    made(await call('POST', '/activities/import', UPLOAD.payload, UPLOAD.headers)).activity.id,
+  import_id: async ({ call }) => made(await call('POST', '/imports', FORM.payload, FORM.headers), 202).import.id
 }
 
 /** What calls send that need a body or a query. */
@@ -90,11 +93,12 @@ const CALLS: Record<string, Call> = {
   'PATCH /api/v1/gear/{gear_id}': { payload: { name: 'Old shoes' } },
   'POST /api/v1/goals': { payload: GOAL },
   'PATCH /api/v1/goals/{goal_id}': { payload: { target: 60_000 } },
-  'POST /api/v1/activities/import': UPLOAD
+  'POST /api/v1/activities/import': UPLOAD,
+  'POST /api/v1/imports': FORM
 }
 
-function made ({ status, body }: Answer): Answer['body'] {
-  if (status !== 201) throw new Error(`What the test needs could not be made: ${status} ${JSON.stringify(body)}`)
+function made ({ status, body }: Answer, expected = 201): Answer['body'] {
+  if (status !== expected) throw new Error(`What the test needs could not be made: ${status} ${JSON.stringify(body)}`)
   return body
 }
 

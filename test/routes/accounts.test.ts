@@ -274,6 +274,21 @@ async function fill ({ id, call }: Runner): Promise<void> {
     insert into workout_activities (user_id, workout_id, activity_id, matched_by, reason)
     values (${id}, ${workouts[0].id}, ${activity}, 'person', 'Linked by hand')
   `
+  const [upload, { id: shoes }] = [randomUUID(), (await call('GET', '/gear')).body.items[0]]
+  await database.sql`/* test */
+    insert into imports (user_id, import_id, status, ended_at) values (${id}, ${upload}, 'done', now())
+  `
+  await database.sql`/* test */
+    insert into import_uploads (user_id, import_id, position, name, offset_bytes, size_bytes) values (${id}, ${upload}, 0, 'a.zip', 0, 1)
+  `
+  await database.sql`/* test */ insert into import_chunks (user_id, import_id, position, bytes) values (${id}, ${upload}, 0, '\\x00')`
+  await database.sql`/* test */
+    insert into import_files (user_id, import_id, position, name, status) values (${id}, ${upload}, 0, 'a.fit', 'skipped')
+  `
+  await database.sql`/* test */ insert into import_gear (user_id, import_id, gear_id) values (${id}, ${upload}, ${shoes})`
+  await database.sql`/* test */
+    insert into pgboss_job (name, data, state) values ('imports', jsonb_build_object('user_id', ${id}::text), 'completed')
+  `
   await database.sql`/* test */ insert into declined_activities (user_id, activity_id) values (${id}, ${activity})`
   await database.sql`/* test */ insert into calendar_feeds (user_id, secret_hash) values (${id}, sha256(${id}::bytea))`
   await database.sql`/* test */ insert into recomputations (user_id, from_day, due_at) values (${id}, '2026-01-05', now() + interval '1 hour') on conflict (user_id) where activity_id is null do update set due_at = excluded.due_at`
