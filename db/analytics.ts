@@ -13,7 +13,8 @@ export interface DayTotals {
 
 export interface DayLoad {
   date: string
-  load: number
+  /** Null where no activity of the day has a load. */
+  load: number | null
 }
 
 /** The first day with an activity; undefined if there is none. */
@@ -41,12 +42,12 @@ export async function sumDays (
   `
 }
 
-/** The load of each day from `from` to `to` that has any. */
+/** The load of each day from `from` to `to` on which something was done. */
 export async function sumLoads (sql: Sql, userId: string, from: string, to: string): Promise<DayLoad[]> {
   return await sql<DayLoad>`/* sumLoads */
     select local_date as date, sum(load)::float8 as load
     from activities
-    where user_id = ${userId} and local_date between ${from}::date and ${to}::date and load is not null
+    where user_id = ${userId} and local_date between ${from}::date and ${to}::date
     group by local_date
     order by local_date
   `

@@ -49,7 +49,9 @@ const strain = nullable(Type.Number({ description: 'Null of fewer than seven day
 export const LoadAnswer = Type.Object({
   days: Type.Array(Type.Object({
     date: Day,
-    load: Type.Number({ description: 'Of the activities of the day that have a load' }),
+    load: nullable(Type.Number({
+      description: 'Of the activities of the day that have a load; 0 on a day of rest, and null where none of them has one'
+    })),
     planned_load: nullable(Type.Number({ description: 'Of the workouts still to be done, with `forecast=true`' })),
     ctl: Type.Number({ description: 'Fitness: chronic training load' }),
     atl: Type.Number({ description: 'Fatigue: acute training load' }),
@@ -61,6 +63,7 @@ export const LoadAnswer = Type.Object({
     forecast: Type.Boolean({ description: 'Whether the load of this day includes planned load' })
   })),
   models: Type.Object({ fitness: Type.String(), acwr: Type.String(), strain: Type.String() }),
+  reason: nullable(Type.String({ description: 'Why a figure is null' })),
   pending: Pending
 }, { title: 'Load' })
 export type LoadAnswer = Static<typeof LoadAnswer>

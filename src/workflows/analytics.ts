@@ -6,7 +6,7 @@ import type { LoadAnswer, LoadQuery, VolumeAnswer, VolumeQuery } from '../../sch
 import { addDays, daysBetween } from '../domain/days.ts'
 import { localDate } from '../domain/local-day.ts'
 import { settingsOn } from '../domain/physiology.ts'
-import { firstRemembered, loadDays } from '../domain/training/load-days.ts'
+import { firstRemembered, loadDays, whyNull } from '../domain/training/load-days.ts'
 import { LOAD_MODELS } from '../domain/training/load-model.ts'
 import { laterPeriod, periodsAtMost, periodStart, type Period } from '../domain/periods.ts'
 import { volumeOf } from '../domain/training/volume.ts'
@@ -76,7 +76,7 @@ export async function load (sql: Sql, userId: string, query: LoadQuery, now = Da
   })
   // Fitness and fatigue remember: every day after one that waits may change.
   const pending = queued === undefined ? null : pendingDays({ ...queued, done_from: null }, from, to)
-  return { days, models: LOAD_MODELS, pending, today }
+  return { days, models: LOAD_MODELS, reason: whyNull(days), pending, today }
 }
 
 /** The load of the workouts still to be done, by day in order; of the days that have any. */

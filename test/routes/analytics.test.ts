@@ -238,6 +238,44 @@ t.test('ranges that are reversed, too long or no days are refused, and so is wha
   ]) t.same([path, (await ann.call('GET', `/analytics/${path}`)).status], [path, 200])
 })
 
+t.test('what cannot be computed is null with the reason, never 0', async (t) => {
+  const load = async (ann: Runner, query = 'from=2025-01-01&to=2025-02-28') =>
+    (await ann.call('GET', `/analytics/load?${query}`)).body
+  const nothing = await runner()
+  const rest = await load(nothing)
+  t.ok(rest.days.every((day: { load: number, acwr: { rolling: null }, monotony: null, strain: null }) =>
+    day.load === 0 && day.acwr.rolling === null && day.monotony === null && day.strain === null), 'rest alone')
+  t.match(rest.reason, /workload ratio needs 28 days.*Monotony and strain need seven days/)
+  t.match(await zones(nothing), { heart_rate: null, pace: null, reason: /no activity/ })
+  t.match((await nothing.call('GET', '/analytics/fitness')).body, { vdot: null, critical_speed: null, reason: /no race/ })
+  t.same((await nothing.call('GET', '/analytics/records')).body.items, [])
+
+  const ann = await runner()
+  await run(ann, '2025-01-10T10:00:00Z', { perceived_effort: undefined })
+  const unknown = await load(ann)
+  t.match(unknown.days[9], { date: '2025-01-10', load: null, ctl: 0, atl: 0 }, 'one activity without settings')
+  t.match(unknown.reason, /load of one day is unknown/)
+  await ann.call('POST', '/me/physiology', { valid_from: '2025-01-01', threshold_pace_s_per_km: 360 })
+  await settled(ann)
+  const known = await load(ann)
+  t.equal(known.days[9].load, 100)
+  t.ok(known.days.slice(16, 30).every(({ strain }: { strain: number | null }) => strain === null), 'all seven alike')
+  t.equal((await load(ann, 'from=2025-02-07&to=2025-02-07')).reason?.includes('workload ratio') ?? false, true, 'the 29th day')
+  for (const day of [11, 16, 20, 25]) await run(ann, `2025-01-${day}T10:00:00Z`)
+  await run(ann, '2025-02-06T10:00:00Z')
+  t.match(await load(ann, 'from=2025-02-06&to=2025-02-07'), { reason: null, days: [{ acwr: { rolling: Number } }, {}] })
+
+  // A heart rate above the maximum counts as the maximum.
+  const bob = await runner()
+  await bob.call('POST', '/me/physiology', {
+    valid_from: '2024-01-01', max_heart_rate_bpm: 160, resting_heart_rate_bpm: 50, threshold_heart_rate_bpm: 150
+  })
+  const [above, at] = [await recorded(bob, 0, 200), await recorded(bob, 3, 160)]
+  const loadOf = async (id: string) => (await bob.call('GET', `/activities/${id}`)).body.load
+  t.ok(await loadOf(at) > 0)
+  t.equal(await loadOf(above), await loadOf(at))
+})
+
 t.test('load, volume and records are pictures, too, by path or by what is accepted', async (t) => {
   const ann = await runner()
   await run(ann, '2025-03-09T08:30:00Z')

@@ -5,7 +5,8 @@ import { loadModel, type DayOfModel, type WorkloadRatio } from './load-model.ts'
 /** A day of the load model, as the API shows it. */
 export interface LoadDay {
   date: string
-  load: number
+  /** Null where something was done that no load is known of; it counts as 0 in the model. */
+  load: number | null
   /** The load of the workouts planned for this day that are still to be done; null where none is. */
   planned_load: number | null
   ctl: number
@@ -36,8 +37,8 @@ const BEFORE_TRAINING: DayOfModel = {
 }
 
 export interface LoadHistory {
-  /** The load done by day. */
-  done: ReadonlyMap<string, number>
+  /** The load done by day; null where it is unknown. */
+  done: ReadonlyMap<string, number | null>
   /** The load planned and still to be done by day; empty without a forecast. */
   planned: ReadonlyMap<string, number>
   /** The first day of training, from which on a day without is a load of 0; undefined: there is none. */
@@ -48,6 +49,23 @@ export interface LoadHistory {
 export function firstRemembered (from: string, first: string | undefined): string {
   const remembered = addDays(from, -REMEMBERED_DAYS)
   return first !== undefined && first > remembered ? first : remembered
+}
+
+/** Why figures of these days are null; null where none is. */
+export function whyNull (days: readonly LoadDay[]): string | null {
+  const unknown = days.filter(({ load }) => load === null).length
+  const reasons: string[] = []
+  if (unknown > 0) {
+    reasons.push(`The load of ${unknown === 1 ? 'one day' : `${unknown} days`} is unknown and counts as 0: the activities ` +
+      'have no perceived effort, and there is no threshold pace or no heart-rate setting that fits them')
+  }
+  if (days.some(({ acwr }) => acwr.rolling === null)) {
+    reasons.push('The workload ratio needs 28 days since the first activity, and a load in them')
+  }
+  if (days.some(({ monotony }) => monotony === null)) {
+    reasons.push('Monotony and strain need seven days since the first activity whose loads are not all equal')
+  }
+  return reasons.length === 0 ? null : reasons.join('. ')
 }
 
 /** Every day from `from` to `to`, in order, with the figures of the load model. */
@@ -63,7 +81,7 @@ export function loadDays (from: string, to: string, { done, planned, first }: Lo
       days[i + Math.min(0, place)] ?? BEFORE_TRAINING
     return {
       date,
-      load: rounded(done.get(date) ?? 0, 2)!,
+      load: done.has(date) ? rounded(done.get(date)!, 2) : 0,
       planned_load: rounded(planned.get(date) ?? null, 2),
       ctl: rounded(ctl, 4)!,
       atl: rounded(atl, 4)!,
@@ -78,13 +96,13 @@ export function loadDays (from: string, to: string, { done, planned, first }: Lo
 }
 
 /** The sum of the loads of each day, 0 for a day without. */
-function loadsFrom (from: string, to: string, histories: ReadonlyArray<ReadonlyMap<string, number>>): number[] {
+function loadsFrom (from: string, to: string, histories: ReadonlyArray<ReadonlyMap<string, number | null>>): number[] {
   const first = dayNumber(from)
   const loads = new Array<number>(daysBetween(from, to) + 1).fill(0)
   for (const history of histories) {
     for (const [day, load] of history) {
       const i = dayNumber(day) - first
-      if (i >= 0 && i < loads.length) loads[i]! += load
+      if (i >= 0 && i < loads.length) loads[i]! += load ?? 0
     }
   }
   return loads

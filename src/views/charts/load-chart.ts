@@ -56,7 +56,7 @@ function thinned (days: readonly LoadDay[]): Drawn[] {
   const step = Math.ceil(days.length / MOST_DRAWN)
   return Array.from({ length: Math.ceil(days.length / step) }, (_, i) => {
     const part = days.slice(i * step, (i + 1) * step)
-    const bar = part.reduce((sum, { load, planned_load }) => sum + load + (planned_load ?? 0), 0) / part.length
+    const bar = part.reduce((sum, { load, planned_load }) => sum + (load ?? 0) + (planned_load ?? 0), 0) / part.length
     return { ...part.at(-1)!, bar }
   })
 }
