@@ -7,7 +7,9 @@ import { lapsOf } from '../../src/domain/training/laps.ts'
 import { courseOf, type Course, type Section, type Totals } from '../../src/domain/training/sections.ts'
 import { splitsOf } from '../../src/domain/training/splits.ts'
 import { recordTimeS } from '../../src/domain/training/world-records.ts'
-import { heartRateZones, paceZones, speedTimes } from '../../src/domain/training/zones.ts'
+import {
+  addedHeartRateZones, addedPaceZones, addZones, heartRateZones, NO_ZONES, paceZones, speedTimes, zoneSeconds
+} from '../../src/domain/training/zones.ts'
 
 /** Steps of a run, in seconds and metres, some of them standing. */
 const steps = fc.array(
@@ -266,6 +268,32 @@ t.test('zones are contiguous and half-open, and have all of the time between the
       return zones.every(({ low, high }, i) => high === (zones[i + 1]?.low ?? null) && (high === null || low < high))
     }
   ))
+})
+
+t.test('the time in zones that is stored and added up is that of the activities', async (t) => {
+  const rate = fc.integer({ min: 60, max: 220 })
+  const speed = fc.double({ min: 1, max: 7, noNaN: true })
+  const times = (value: fc.Arbitrary<number>) =>
+    fc.array(fc.tuple(value, fc.integer({ min: 1, max: 100 })), { minLength: 1, maxLength: 20 })
+  fc.assert(fc.property(
+    times(rate), times(rate), times(speed), times(speed), fc.option(fc.integer({ min: 130, max: 185 })), fc.boolean(),
+    (rates, others, speeds, otherSpeeds, threshold, resting) => {
+      const body = {
+        ...settings, threshold_heart_rate_bpm: threshold, ...(resting ? {} : { resting_heart_rate_bpm: null })
+      }
+      const one = zoneSeconds(rates, speeds, 'running', body)
+      const other = zoneSeconds(others, otherSpeeds, 'running', body)
+      const heartRate = addZones([one.heart_rate_zone_s!, other.heart_rate_zone_s!])
+      t.same(addedHeartRateZones(one.heart_rate_model!, heartRate, body),
+        heartRateZones([...rates, ...others], 'running', body))
+      t.same(addedPaceZones(addZones([one.pace_zone_s!, other.pace_zone_s!]), body),
+        paceZones([...speeds, ...otherSpeeds], 'running', body))
+    }
+  ))
+  t.same(zoneSeconds([], [], 'running', settings), NO_ZONES)
+  t.match(zoneSeconds(heart, [[3, 10]], 'cycling', settings), { heart_rate_model: 'karvonen', pace_zone_s: null })
+  t.equal(addedHeartRateZones('friel', addZones([]), settings), null, 'no limits without the settings')
+  t.equal(addedPaceZones(addZones([[null]]), { ...settings, threshold_pace_s_per_km: null }), null)
 })
 
 t.test('time at a constant pace is in the zone of that pace', async (t) => {

@@ -173,6 +173,10 @@ t.test('time in zones is added up, each activity by the settings of its day', as
   t.match((await zones(ann)).heart_rate, { model: 'karvonen', other_models_s: 600 }, 'runs of Friel are told apart')
   t.same(timesOf((await zones(ann, 'from=2024-02-02&to=2024-03-31&sport=running')).heart_rate), [[7, 600]])
 
+  t.equal((await ann.call('PUT', `/activities/${fast}/crop`, { from_s: 0, to_s: 240 })).status, 200)
+  t.same(timesOf((await zones(ann)).pace), [[2, 840], [4, 600]], 'what is cropped away does not count')
+  await ann.call('DELETE', `/activities/${fast}/crop`)
+  t.same(timesOf((await zones(ann)).pace), [[2, 1200], [4, 600]])
   await ann.call('PATCH', `/activities/${fast}`, { sport: 'cycling' })
   t.same(timesOf((await zones(ann)).pace), [[2, 600], [4, 600]], 'a ride has no pace zones')
   await ann.call('DELETE', `/activities/${fast}`)
