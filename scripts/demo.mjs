@@ -150,8 +150,10 @@ async function startUnlessListening () {
   const build = spawn(process.execPath, ['scripts/build.mjs', '--if-needed'], { cwd: ROOT, stdio: 'inherit' })
   const [built] = await once(build, 'exit')
   if (built !== 0) process.exit(1)
-  // Its log is in logs/app.log, too.
-  const child = spawn(process.execPath, ['dist/src/server.js'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] })
+  // In a group of its own, so that Ctrl-C reaches it once, by this process. Its log is in logs/app.log, too.
+  const child = spawn(process.execPath, ['dist/src/server.js'], {
+    cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'], detached: true
+  })
   const latest = performance.now() + LONGEST_START_MS
   while (!await isReady()) {
     if (child.exitCode !== null || performance.now() > latest) {
