@@ -47,7 +47,8 @@ const KINDS = {
 const WEEKDAYS = { 3: [1, 3, 6], 4: [1, 3, 5, 6], 5: [1, 2, 3, 5, 6], 6: [1, 2, 3, 4, 5, 6] }
 
 /**
- * Everything of the runner until `today` (YYYY-MM-DD), the oldest first; with `weeks` only the newest weeks.
+ * Everything of the runner until the day before `today` (YYYY-MM-DD), the oldest first; with `weeks` only that of the
+ * newest weeks.
  * @returns {{ settings: object[], plan: object, workouts: object[], activities: object[] }}
  */
 export function history (today, { weeks = WEEKS } = {}) {
@@ -63,7 +64,7 @@ export function history (today, { weeks = WEEKS } = {}) {
       sessions.push({ ...session, week, day: dayOf(week, session.weekday) })
     }
   }
-  const done = sessions.filter(({ week, day, skipped }) => !skipped && day <= today && week >= firstWeek)
+  const done = sessions.filter(({ week, day, skipped }) => !skipped && day < today && week >= firstWeek)
   const runs = done.filter(({ kind }) => kind !== 'cycling')
   const newest = new Set(runs.slice(-RECORDED_RUNS))
   const activities = done.map((session, index) => ({

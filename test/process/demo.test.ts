@@ -48,7 +48,7 @@ t.test('the history of the demo is the same each time, and believable', async (t
   t.equal(new Set(workouts.map(({ external_id }) => external_id)).size, workouts.length)
   for (const day of ['2026-01-01', '2026-02-28', '2027-03-14']) {
     const { activities } = history(day)
-    t.ok(activities.at(-1)!.day <= day && (Date.parse(day) - Date.parse(activities.at(-1)!.day)) / 86_400_000 < 5, day)
+    t.ok(activities.at(-1)!.day < day && (Date.parse(day) - Date.parse(activities.at(-1)!.day)) / 86_400_000 < 5, day)
   }
 })
 
@@ -67,9 +67,10 @@ t.test('the demo makes an account through the public API, and another one when i
     const response = await fetch(`${service.url}/api/v1${path}`, { headers: { authorization: `Bearer ${key}` } })
     return { status: response.status, body: await response.json() as any }
   }
-  const { activities, settings } = history(new Date().toISOString().slice(0, 10), { weeks: 2 })
-  t.equal((await get('/activities?limit=200')).body.items.length, activities.length)
-  t.equal((await get('/me/physiology')).body.items.length, settings.length)
+  const [, count] = /(\d+) activities in \d+ s/.exec(stdout)!
+  t.ok(Number(count) >= 4, `${count} activities`)
+  t.equal((await get('/activities?limit=200')).body.items.length, Number(count))
+  t.ok((await get('/me/physiology')).body.items.length > 1)
   t.ok((await get('/analytics/records')).body.items.length > 5)
   t.not((await get('/analytics/zones')).body.pace, null)
   const { body } = await get('/analytics/load')
