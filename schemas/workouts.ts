@@ -10,7 +10,7 @@ export const WorkoutKind = Type.Unsafe<typeof KINDS[number]>({ type: 'string', e
 /** The most workouts in one bulk upsert. */
 export const MAX_BULK = 500
 
-const StepEnd = Type.Object({
+export const StepEnd = Type.Object({
   type: Type.String({ enum: ['distance', 'time', 'lap_button', 'heart_rate'] }),
   value: Type.Optional(
     Type.Number({ minimum: 1, maximum: 1_000_000, description: 'Metres, seconds or beats per minute; none for lap_button' })
@@ -66,7 +66,7 @@ export const steps = Type.Unsafe<WorkoutStep[]>(Type.Array(Type.Union([Step, rep
 }))
 const stepsText = text(MAX_TEXT, 'The steps as text, one a line, instead of `steps`; see docs/WORKOUTS.md for the grammar')
 
-const ResolvedTarget = nullable(Type.Object({
+export const ResolvedTarget = nullable(Type.Object({
   type: Type.String({ enum: ['pace', 'heart_rate'] }),
   low: nullable(Type.Number()),
   high: nullable(Type.Number())

@@ -50,6 +50,7 @@ import { physiologyRoutes } from '../routes/physiology.ts'
 import { complianceRoutes, planRoutes, planTemplateRoutes } from '../routes/plans.ts'
 import { sessionRoutes } from '../routes/sessions.ts'
 import { streamRoutes, type StreamOptions } from '../routes/streams.ts'
+import { workoutComplianceRoutes, type WorkoutComplianceOptions } from '../routes/workout-compliance.ts'
 import { planWorkoutRoutes, workoutRoutes } from '../routes/workouts.ts'
 import type { AccessTokens } from './auth/access-tokens.ts'
 import type { Passwords } from './auth/passwords.ts'
@@ -83,6 +84,7 @@ export interface Parts {
   decode: Decode
   convert: Convert
   sample: StreamOptions['sample']
+  compareSteps: WorkoutComplianceOptions['compareSteps']
   spool: Spool
   accessTokens: AccessTokens
   passwords: Passwords
@@ -200,6 +202,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       await signedIn.register(planRoutes, { prefix: '/plans' })
       await signedIn.register(complianceRoutes, { prefix: '/plans' })
       await signedIn.register(adaptationRoutes, { prefix: '/plans' })
+      await signedIn.register(workoutComplianceRoutes, { prefix: '/workouts', compareSteps: parts.compareSteps })
       await signedIn.register(calendarRoutes, { prefix: '/calendar' })
       await signedIn.register(planTemplateRoutes, { prefix: '/plan-templates' })
       await signedIn.register(planWorkoutRoutes, { prefix: '/plans' })

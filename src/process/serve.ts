@@ -93,6 +93,7 @@ export async function serve (
     decode,
     convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
     sample: (packed, wanted) => sampling.sample(packed, wanted),
+    compareSteps: (task) => sampling.compareSteps(task),
     accessTokens: new AccessTokens(secrets),
     passwords: new Passwords(config.auth.passwords)
   })

@@ -120,6 +120,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
     decode: (file, signal, again) => decoding.decode(file, { signal, again }),
     convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
     sample: (packed, wanted) => sampling.sample(packed, wanted),
+    compareSteps: (task) => sampling.compareSteps(task),
     checks,
     // A job that runs at a moment of its own changes what a test counts.
     scheduled: false,

@@ -141,6 +141,7 @@ const OPERATION_IDS = [
   'getVolume',
   'getVolumeChart',
   'getWorkout',
+  'getWorkoutCompliance',
   'getZones',
   'importActivity',
   'linkActivity',

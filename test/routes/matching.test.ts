@@ -277,3 +277,42 @@ t.test('weeks of compliance begin on the first weekday of the runner, across the
     t.same(planned, expected, String(first_weekday))
   }
 })
+
+t.test('the steps of a workout are compared with the recording that fulfilled it', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann)
+  const steps = { planned_duration_s: undefined, kind: 'tempo', steps_text: '- 5min warmup\n- 5min 5:50-6:10/km\n- 5min cooldown' }
+  const compliance = async (id: string): Promise<any> => {
+    const { status, body } = await ann.call('GET', `/workouts/${id}/compliance`)
+    t.equal(status, 200, JSON.stringify(body))
+    return body
+  }
+  const send = async (day: number, seconds: number): Promise<any> =>
+    await ann.call('POST', '/activities/import', gpx(day, seconds), { 'content-type': 'application/gpx+xml' })
+
+  const done = await workoutOn(ann, plan, -6, steps)
+  await send(-6, 900)
+  const body = await compliance(done)
+  t.match(body, { workout_id: done, status: 'on_time', band: 'green', reason: null })
+  t.equal(body.steps.length, 3)
+  t.match(body.steps[1], {
+    index: 2,
+    target: { type: 'pace', low: 350, high: 370 },
+    done: { start_s: 300, elapsed_s: 300, laps: null },
+    in_target_share: 1
+  })
+  t.same((await ann.call('GET', `/plans/${plan}/compliance`)).body.workouts[0].steps, undefined, 'not in lists')
+
+  const long = await workoutOn(ann, plan, -12, { ...steps, steps_text: '- 10min warmup\n- 90min 5:50-6:10/km' })
+  await send(-12, 6000)
+  t.match((await compliance(long)).steps[1], { done: { elapsed_s: 5400 }, in_target_share: 1 }, 'on another thread')
+
+  const byHand = await workoutOn(ann, plan, -16, steps)
+  await runOn(ann, -16)
+  const open = await workoutOn(ann, plan, 5, steps)
+  const plain = await workoutOn(ann, plan, -20)
+  await send(-20, 1800)
+  for (const [id, reason] of [[byHand, /no recording/], [open, /^No activity/], [plain, /no steps/]] as const) {
+    t.match(await compliance(id), { steps: null, reason })
+  }
+})
