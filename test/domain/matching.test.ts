@@ -77,6 +77,14 @@ t.test('an activity and a workout are in one match at most, and days before neig
   }), { numRuns: 500 })
 })
 
+t.test('of a day with thousands of workouts and runs, the first are matched', async (t) => {
+  const workouts = Array.from({ length: 5000 }, (_, i) => workout(`w${i}`, TUE, 1800))
+  const activities = Array.from({ length: 5000 }, (_, i) => run(`a${i}`, TUE, 1800))
+  const matches = matchWorkouts(workouts, activities)
+  t.same(matches.map(({ workoutId, activityId }) => [workoutId, activityId]),
+    Array.from({ length: 50 }, (_, i) => [`w${i}`, `a${i}`]))
+})
+
 t.test('the bands are half-open: green from 0.8 to 1.2, yellow from 0.5 and to 1.5', async (t) => {
   const cases: Array<[number, string]> = [
     [0, 'red'], [0.4999, 'red'], [0.5, 'yellow'], [0.7999, 'yellow'], [0.8, 'green'], [1, 'green'], [1.2, 'green'],

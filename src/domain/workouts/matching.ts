@@ -28,6 +28,9 @@ export interface RuleMatch {
 /** A workout may be done so many days early or late. */
 export const MOST_SHIFT_DAYS = 1
 
+/** More workouts, or activities, of one day are not looked at: each is compared with each. */
+export const MOST_OF_A_DAY = 50
+
 interface Pair {
   workout: OpenWorkout
   activity: OpenActivity
@@ -58,17 +61,22 @@ export function matchWorkouts (workouts: readonly OpenWorkout[], activities: rea
 }
 
 function pairsOf (workouts: readonly OpenWorkout[], activities: readonly OpenActivity[], shift: number): Pair[] {
-  const byDay = new Map<string, OpenActivity[]>()
-  for (const activity of activities) {
-    const others = byDay.get(activity.date)
-    if (others === undefined) byDay.set(activity.date, [activity])
-    else others.push(activity)
-  }
+  const done = byDay(activities)
   // Days are looked up: comparing each workout with each day took 60 ms for a year.
-  return workouts.flatMap((workout) => (shift === 0 ? [0] : [-shift, shift])
-    .flatMap((days) => byDay.get(addDays(workout.date, days)) ?? [])
+  return [...byDay(workouts).values()].flat().flatMap((workout) => (shift === 0 ? [0] : [-shift, shift])
+    .flatMap((days) => done.get(addDays(workout.date, days)) ?? [])
     .filter(({ sport }) => isSameSport(workout.kind, sport))
     .map((activity) => ({ workout, activity, difference: differenceOf(workout, activity) })))
+}
+
+function byDay<Dated extends { date: string }> (all: readonly Dated[]): Map<string, Dated[]> {
+  const days = new Map<string, Dated[]>()
+  for (const one of all) {
+    const others = days.get(one.date)
+    if (others === undefined) days.set(one.date, [one])
+    else if (others.length < MOST_OF_A_DAY) others.push(one)
+  }
+  return days
 }
 
 /** Cross-training is any sport but running; a day of rest is fulfilled by nothing. */
