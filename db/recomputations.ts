@@ -17,7 +17,10 @@ export interface Recomputation {
 /** How long a process that took one may work on it before another one does: longer than a file may be decoded. */
 const LEASE_S = 120
 
-/** Queues an activity for its original to be decoded again; one that is queued already stays. */
+/**
+ * Queues an activity for its original to be decoded again; one that is queued already stays, and is no longer left to
+ * the end.
+ */
 export async function queueActivity (
   sql: Sql,
   userId: string,
@@ -27,7 +30,38 @@ export async function queueActivity (
   await sql`/* queueActivity */
     insert into recomputations (user_id, activity_id, start_time, formula_version)
     values (${userId}, ${id}, ${start_time}::timestamptz, ${version})
-    on conflict (user_id, activity_id) where activity_id is not null do nothing
+    on conflict (user_id, activity_id) where activity_id is not null do update
+    set in_bulk = false where recomputations.in_bulk
+  `
+}
+
+/** Queues activities for all runners' sake: after what runners changed. */
+export async function queueInBulk (
+  sql: Sql,
+  userId: string,
+  activities: ReadonlyArray<{ id: string, start_time: string }>,
+  version: number
+): Promise<void> {
+  await sql`/* queueInBulk */
+    insert into recomputations (user_id, activity_id, start_time, formula_version, in_bulk)
+    select ${userId}::uuid, activity_id, start_time, ${version}::smallint, true
+    from unnest(
+      ${activities.map(({ id }) => id)}::uuid[],
+      ${activities.map(({ start_time }) => start_time)}::timestamptz[]
+    ) a (activity_id, start_time)
+    on conflict (user_id, activity_id) where activity_id is not null do update
+    set formula_version = excluded.formula_version where recomputations.formula_version < excluded.formula_version
+  `
+}
+
+/** As {@link queueLoads}, for all runners' sake. */
+export async function queueLoadsInBulk (sql: Sql, userId: string, fromDay: string, version: number): Promise<void> {
+  await sql`/* queueLoadsInBulk */
+    insert into recomputations (user_id, from_day, formula_version, in_bulk)
+    values (${userId}, ${fromDay}::date, ${version}, true)
+    on conflict (user_id) where activity_id is null do update
+    set from_day = least(recomputations.from_day, excluded.from_day), after_start_time = null, after_activity_id = null,
+      formula_version = greatest(recomputations.formula_version, excluded.formula_version), due_at = now(), attempts = 0
   `
 }
 
@@ -38,7 +72,8 @@ export async function queueLoads (sql: Sql, userId: string, fromDay: string, ver
     values (${userId}, ${fromDay}::date, ${version})
     on conflict (user_id) where activity_id is null do update
     set from_day = least(recomputations.from_day, excluded.from_day), after_start_time = null, after_activity_id = null,
-      formula_version = greatest(recomputations.formula_version, excluded.formula_version), due_at = now(), attempts = 0
+      formula_version = greatest(recomputations.formula_version, excluded.formula_version), due_at = now(), attempts = 0,
+      in_bulk = false
   `
 }
 
@@ -58,7 +93,10 @@ export async function findQueuedDays (sql: Sql, userId: string): Promise<QueuedD
   return row
 }
 
-/** Takes the newest that is due; undefined where there is none. Of two processes one gets it. */
+/**
+ * Takes what is due: what a runner changed, then what is computed for all, unless that pauses; the newest first.
+ * Undefined where there is none. Of two processes one gets it.
+ */
 export async function takeRecomputation (sql: Sql, version: number): Promise<Recomputation | undefined> {
   const [row] = await sql<Recomputation>`/* takeRecomputation */
     update recomputations
@@ -66,7 +104,8 @@ export async function takeRecomputation (sql: Sql, version: number): Promise<Rec
     where recomputation_id in (
       select recomputation_id from recomputations
       where due_at <= now() and formula_version <= ${version}
-      order by start_time desc
+        and in_bulk <= (select paused_at is null from reprocessing where only_row)
+      order by in_bulk, start_time desc
       limit 1
     ) and due_at <= now()
     returning recomputation_id as id, user_id, activity_id, from_day, after_start_time, after_activity_id,

@@ -1,12 +1,11 @@
 import type { Sql } from '../db/sql.ts'
 import type { Job } from '../src/jobs/runner.ts'
-import type { DecodingContext } from '../src/workflows/recompute.ts'
-import { RECOMPUTE_FIGURES, recomputeBatch } from '../src/workflows/recompute-due.ts'
+import { RECOMPUTE_FIGURES, recomputeBatch, type RecomputationContext } from '../src/workflows/recompute-due.ts'
 
 /** A look at an index where there is nothing to do. */
 const INTERVAL_MS = 5000
 
 /** Computes the figures of activities again where what they depend on has changed. */
-export function recomputeFigures (sql: Sql, context: DecodingContext): Job {
+export function recomputeFigures (sql: Sql, context: RecomputationContext): Job {
   return { name: RECOMPUTE_FIGURES, intervalMs: INTERVAL_MS, batch: () => recomputeBatch(sql, context) }
 }

@@ -2,6 +2,7 @@ import fastify, { LogController, type FastifyError, type FastifyInstance, type F
 import type { Database } from '../db/database.ts'
 import { openJobQueue } from '../db/job-queue.ts'
 import { recomputeFigures } from '../jobs/recompute-figures.ts'
+import { reprocess } from '../jobs/reprocess.ts'
 import { sweepCancelledWorkouts } from '../jobs/sweep-cancelled-workouts.ts'
 import { sweepIdempotencyKeys } from '../jobs/sweep-idempotency-keys.ts'
 import { sweepRefreshTokens } from '../jobs/sweep-refresh-tokens.ts'
@@ -156,7 +157,8 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
     scheduled: parts.scheduled ?? true,
     jobs: [
       ...SWEEPS.map((sweep) => sweep(sql)),
-      recomputeFigures(sql, { spool, decode, signal: closing.signal }),
+      recomputeFigures(sql, { spool, decode, signal: closing.signal, observe: parts.metrics.recomputed }),
+      reprocess(sql, parts.metrics.recomputationsWaiting),
       ...workImports({
         sql, queue, spool, decode, observe, signal: closing.signal, log: logger.named('app.jobs')
       }),

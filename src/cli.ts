@@ -3,12 +3,13 @@ import { EXIT, UsageError } from './commands/command.ts'
 import type { Command } from './commands/command.ts'
 import { explainWith } from './commands/explain.ts'
 import { migrate } from './commands/migrate.ts'
+import { reprocess } from './commands/reprocess.ts'
 import { spread } from './commands/spread.ts'
 import { ConfigError, describeProblems } from './config/config.ts'
 import { ERROR_CATALOGUE } from './error-catalogue.ts'
 
 const explain = explainWith(ERROR_CATALOGUE)
-const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, spread, explain }))
+const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, spread, reprocess, explain }))
 
 const HELP = [
   'Usage: npm run VERB -- [ARGUMENTS]',

@@ -56,6 +56,27 @@ export class Metrics {
     this.registry
   ).of({})
 
+  readonly #recomputations = new CounterFamily(
+    'recomputations_total',
+    'What was computed again in the background, by kind and outcome',
+    this.registry
+  )
+
+  readonly #recomputationSeconds = new DurationHistogram(
+    'recomputation_duration_seconds',
+    'Time to compute an activity or a batch of loads again',
+    IMPORT_SECONDS,
+    this.registry
+  ).of({})
+
+  readonly #recomputationsWaiting = gauge({
+    name: 'recomputations_waiting',
+    help: 'What waits to be computed again: changed by runners, or in bulk for everybody; up to 100,000 of each',
+    labelNames: ['cause'],
+    aggregator: 'max',
+    registers: [this.registry]
+  })
+
   readonly #perQuery = new Map<string, { durations: Durations; outcomes: Map<string, Count> }>()
 
   constructor ({ version }: { version: string }) {
@@ -88,6 +109,15 @@ export class Metrics {
   imported (format: string, outcome: string, seconds: number): void {
     this.#imports.of({ format, outcome }).add()
     this.#importSeconds.observe(seconds)
+  }
+
+  recomputed = (of: string, outcome: string, seconds: number): void => {
+    this.#recomputations.of({ of, outcome }).add()
+    this.#recomputationSeconds.observe(seconds)
+  }
+
+  recomputationsWaiting = (waiting: { changed: number, in_bulk: number }): void => {
+    for (const [cause, count] of Object.entries(waiting)) this.#recomputationsWaiting.set({ cause }, count)
   }
 
   /** Reads the figures of the pool at each scrape. */

@@ -22,15 +22,40 @@ const BUSY_S = 30
 const VERSION = Math.max(...Object.values(FORMULA_VERSIONS))
 
 /**
- * Computes again what is queued, the newest first: one activity, or some loads. Nothing is held open meanwhile, so that
+ * `postponed`: it comes again, because it changed meanwhile or nothing was free for it. `unreadable`: it is left as it
+ * is.
+ */
+export type RecomputationOutcome = 'computed' | 'postponed' | 'unreadable' | 'failed'
+
+/** Notes how a recomputation ended and how many seconds it took. */
+export type ObserveRecomputation = (of: 'activity' | 'loads', outcome: RecomputationOutcome, seconds: number) => void
+
+export interface RecomputationContext extends DecodingContext {
+  observe: ObserveRecomputation
+}
+
+/**
+ * Computes again what is queued, in its order: one activity, or some loads. Nothing is held open meanwhile, so that
  * several processes work side by side, and what a process leaves undone is taken up by another one.
  * @returns whether there may be more to do
  */
-export async function recomputeBatch (sql: Sql, context: DecodingContext): Promise<'more' | 'done'> {
+export async function recomputeBatch (
+  sql: Sql,
+  { observe, ...context }: RecomputationContext
+): Promise<'more' | 'done'> {
   const taken = await takeRecomputation(sql, VERSION)
   if (taken === undefined) return 'done'
-  if (taken.activity_id === null) await recomputeLoads(sql, taken)
-  else await recomputeTaken(sql, taken, taken.activity_id, context)
+  const startedMs = performance.now()
+  const ended = (outcome: RecomputationOutcome) =>
+    observe(taken.activity_id === null ? 'loads' : 'activity', outcome, (performance.now() - startedMs) / 1000)
+  try {
+    ended(taken.activity_id === null
+      ? await recomputeLoads(sql, taken)
+      : await recomputeTaken(sql, taken, taken.activity_id, context))
+  } catch (error) {
+    ended('failed')
+    throw error
+  }
   return 'more'
 }
 
@@ -39,21 +64,29 @@ async function recomputeTaken (
   taken: Recomputation,
   activityId: string,
   context: DecodingContext
-): Promise<void> {
+): Promise<RecomputationOutcome> {
   const { user_id: userId } = taken
   try {
     if (taken.attempts > MOST_ATTEMPTS) throw new AppError('UNREADABLE_FILE', 'Decoding the file has failed repeatedly')
     // Changed meanwhile: it is read anew.
-    if (!await recomputeActivity(sql, userId, activityId, context)) return await postponeRecomputation(sql, taken, 0)
+    if (!await recomputeActivity(sql, userId, activityId, context)) return await postponed(sql, taken, 0)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    if (error.code !== 'UNREADABLE_FILE') return await postponeRecomputation(sql, taken, BUSY_S)
+    if (error.code !== 'UNREADABLE_FILE') return await postponed(sql, taken, BUSY_S)
     await insertUnreadable(sql, userId, activityId, FORMULA_VERSIONS.recording)
+    await finishRecomputation(sql, taken)
+    return 'unreadable'
   }
   await finishRecomputation(sql, taken)
+  return 'computed'
 }
 
-async function recomputeLoads (sql: Sql, taken: Recomputation): Promise<void> {
+async function postponed (sql: Sql, taken: Recomputation, seconds: number): Promise<'postponed'> {
+  await postponeRecomputation(sql, taken, seconds)
+  return 'postponed'
+}
+
+async function recomputeLoads (sql: Sql, taken: Recomputation): Promise<RecomputationOutcome> {
   const { user_id: userId, after_start_time: start_time, after_activity_id: id } = taken
   const after = start_time === null || id === null ? undefined : { start_time, id }
   const last = await transaction(sql, async (sql) => {
@@ -74,4 +107,5 @@ async function recomputeLoads (sql: Sql, taken: Recomputation): Promise<void> {
   })
   if (last === undefined) await finishRecomputation(sql, taken)
   else await continueRecomputation(sql, taken, last)
+  return 'computed'
 }

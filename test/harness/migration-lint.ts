@@ -59,8 +59,8 @@ type Report = (text: string) => void
 
 /** Tables that are not spread over a cluster: they are on its coordinator alone. */
 export const LOOK_UPS = [
-  'emails', 'identities', 'pgboss_archive', 'pgboss_job', 'pgboss_queue', 'pgboss_version', 'recomputations', 'revocations',
-  'schema_migrations'
+  'emails', 'identities', 'pgboss_archive', 'pgboss_job', 'pgboss_queue', 'pgboss_version', 'recomputations', 'reprocessing',
+  'revocations', 'schema_migrations'
 ]
 
 /**
