@@ -2,6 +2,7 @@ import { check } from './commands/check.ts'
 import { EXIT, UsageError } from './commands/command.ts'
 import type { Command } from './commands/command.ts'
 import { explainWith } from './commands/explain.ts'
+import { importTo } from './commands/import.ts'
 import { migrate } from './commands/migrate.ts'
 import { reprocess } from './commands/reprocess.ts'
 import { spread } from './commands/spread.ts'
@@ -9,14 +10,17 @@ import { ConfigError, describeProblems } from './config/config.ts'
 import { ERROR_CATALOGUE } from './error-catalogue.ts'
 
 const explain = explainWith(ERROR_CATALOGUE)
-const COMMANDS = new Map<string, Command>(Object.entries({ check, migrate, spread, reprocess, explain }))
+const COMMANDS = new Map<string, Command>(Object.entries({
+  check, migrate, spread, reprocess, explain, import: importTo(process.stderr)
+}))
 
 const HELP = [
   'Usage: npm run VERB -- [ARGUMENTS]',
   '',
   ...[...COMMANDS].flatMap(([verb, { usage, summary }]) => [`  ${verb} ${usage}`.trimEnd(), `      ${summary}`]),
   '',
-  'Exit codes: 0 done, 1 not done or a check failed, 64 wrong usage, 78 bad configuration.'
+  'Exit codes: 0 done, 1 not done or a check failed, 64 wrong usage, 66 a file cannot be read, 69 the service cannot be',
+  'reached, 77 the token is refused, 78 bad configuration, 130 stopped.'
 ].join('\n')
 
 /** Does what the arguments ask for; answers the exit code. */

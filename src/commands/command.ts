@@ -11,8 +11,17 @@ export interface Command {
   run (args: string[], print: (text: string) => void): Promise<number>
 }
 
-/** Exit codes; those above 1 are of sysexits.h. */
-export const EXIT = { ok: 0, failed: 1, usage: 64, config: 78 } as const
+/** Exit codes; those from 64 to 78 are of sysexits.h, and 130 is that of a shell. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 64,
+  noInput: 66,
+  unavailable: 69,
+  noPermission: 77,
+  config: 78,
+  interrupted: 130
+} as const
 
 /** The command does not take these arguments. */
 export class UsageError extends Error {}

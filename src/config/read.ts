@@ -52,6 +52,14 @@ export function logDirectory (env: Environment = process.env, cwd = process.cwd(
   return resolve(cwd, gather(env, cwd).texts.get('LOG_DIR') ?? SETTINGS.LOG_DIR.default as string)
 }
 
+/** Where the command `import` sends recordings to, and as whom; a token in the arguments could be seen by others. */
+export function importTarget (env: Environment = process.env): { url: string, token: string | undefined } {
+  return {
+    url: env['RUNNING_TRAINER_URL'] || 'http://127.0.0.1:8000',
+    token: env['RUNNING_TRAINER_TOKEN'] || undefined
+  }
+}
+
 /** Checks rules that involve several variables. */
 function checkTogether (
   settings: Settings,
