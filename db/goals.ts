@@ -71,7 +71,7 @@ export async function updateGoal (sql: Sql, userId: string, next: GoalRow): Prom
       where user_id = ${userId} and goal_id = ${next.id} and revision = ${next.revision}
       returning *
     )
-    select ${columns} from g join users u on u.user_id = g.user_id
+    select ${columns} from g join users u on u.user_id = ${userId}
   `
   return row
 }

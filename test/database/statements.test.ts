@@ -62,6 +62,7 @@ t.test('what a cluster refuses, or would ask every node for, is found', async (t
     ['/* a */ insert into idempotency_keys (user_id) values (?) on conflict do update set expires_at = now()', /on conflict/],
     ['/* a */ select set_config(\'a\', \'b\', true) from plans where user_id = ?', /volatile/],
     ['/* a */ delete from plans where user_id = ?; select 1', /several statements/],
+    ['/* a */ with p as (select 1 from plans where user_id = ?) select 1 from p join users u on u.user_id = p.user_id', /users does not/],
     ['/* a */ with w as (insert into plans (user_id) values (?) returning 1) select 1 from w', /insert in a "with"/],
     ['/* a */ insert into plans (user_id) select user_id from users where user_id = ? returning plan_id', /alias/],
     ['/* a */ update plans set race = ? where user_id = ? returning jsonb_build_object(\'a\', name)', /returning/],

@@ -62,7 +62,11 @@ function isTagged (node: ts.Node, tag: string): node is ts.TaggedTemplateExpress
 /** What a column is compared with decides to which node of a cluster a query goes. */
 const OWNED_BY_VALUE = /\buser_id = \$\[/
 const OWNERS = /\buser_id (?:= |,)/g
-const TABLE = /\b(?:from|join|update|into) (?:only )?(\$\[identifier_[^\]]*\]|[a-z_]+)(?: (?:as )?[a-z]+)?((?:, [a-z_]+(?: [a-z]+)?)*)/g
+/** A keyword after the name of a table is not its alias. */
+const ALIAS = '(?: (?:as )?(?!(?:cross|for|full|group|inner|join|left|limit|natural|on|order|returning|right|set|union|using|where)\\b)[a-z]+)?'
+const TABLE = new RegExp(
+  `\\b(?:from|join|update|into) (?:only )?(\\$\\[identifier_[^\\]]*\\]|[a-z_]+)${ALIAS}((?:, [a-z_]+${ALIAS})*)`, 'g'
+)
 const VOLATILE = /\b(?:random|gen_random_uuid|clock_timestamp|timeofday|nextval|set_config|pg_(?:try_)?advisory\w*)\(/
 /** What is not immutable: the same arguments may give another result in another session or transaction. */
 const MUTABLE = /\b(?:now|age|concat|concat_ws|current_setting|date_part|date_trunc|format|jsonb?_build_\w+|jsonb?_agg|to_char|to_jsonb?)\(|\bcurrent_(?:date|time|timestamp)\b/
