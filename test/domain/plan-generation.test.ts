@@ -85,6 +85,29 @@ t.test('a coach finds purpose, variety, smooth growth and rest between hard days
   }), { numRuns: 2000 })
 })
 
+t.test('weeks that are there to rest have plain long runs, and the week of the race short ones', async () => {
+  fc.assert(fc.property(requests, (request) => {
+    const plan = attempt(request)
+    if (plan instanceof NotFeasible) return
+    const { outline: { weeks, phases }, workouts, form } = plan
+    const taper = phases.at(-1)!.start_date
+    for (const { start_date: start, focus } of weeks) {
+      if (start < taper && !focus.startsWith('Recovery')) continue
+      const long = workouts.find(({ date, kind }) =>
+        kind === 'long' && weekStart(date, request.firstWeekday) === start)
+      assert.ok(long === undefined || long.name === 'Long run', `${start}: ${long?.name}`)
+    }
+    const race = weekStart(request.race.date, request.firstWeekday)
+    const before = workouts.filter(({ date, kind }) => kind !== 'race' && date >= race)
+    for (const { date, distanceM } of before) {
+      const minutes = distanceM / 1000 * form.paces.easy.fast_s_per_km / 60
+      const isQuiet = daysBetween(date, request.race.date) <= 2
+      // A unit of rounding is 100 m.
+      assert.ok(minutes <= (isQuiet ? 35 : 50) + 2, `${date}: ${minutes} min`)
+    }
+  }), { seed: 24, numRuns: 1500 })
+})
+
 t.test('work at the pace of the race comes nearer the race', async (t) => {
   for (const distanceM of [5000, 10_000, HALF_M, MARATHON_M]) {
     const request = { ...REQUEST, race: { ...REQUEST.race, distanceM }, currentWeeklyM: 50_000, runsPerWeek: 5 }

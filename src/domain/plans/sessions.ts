@@ -79,6 +79,9 @@ const LONG: ReadonlyArray<readonly [name: string, description: string]> = [
   ['Long run on hills', 'Easy by effort, on a hilly course where there is one.']
 ]
 
+/** The variant of a long run that is nothing but easy. */
+export const PLAIN = 0
+
 /**
  * A long run. With `atRacePace` a part of it is at the pace of the race (marathon and half marathon), up to a quarter:
  * the closer the race, the more.

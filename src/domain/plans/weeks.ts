@@ -1,9 +1,10 @@
 import type { Kind, WorkoutStep } from '../workouts/steps.ts'
+import { METRES_PER_KM } from '../units.ts'
 import { addDays, daysBetween, weekdayOf } from '../days.ts'
 import type { PhaseName, PlanWeek } from './outline.ts'
 import type { Form, PlanRequest } from './request.ts'
 import {
-  easySession, hardSession, longSession, purposesOf, raceSession, recoverySession, type Session
+  PLAIN, easySession, hardSession, longSession, purposesOf, raceSession, recoverySession, type Session
 } from './sessions.ts'
 import { UNIT_M, isMarathon, longShare, type WeekVolume } from './volume.ts'
 
@@ -19,6 +20,11 @@ export interface PlannedWorkout {
 
 /** Nothing hard so many days before the race. */
 const QUIET_DAYS = 2
+/** And a run then is shorter than the others of the week. */
+const QUIET_SHARE = 0.7
+const UNITS_PER_KM = METRES_PER_KM / UNIT_M
+/** The easy runs before a race are no longer than this, whatever few runs the week has: 50 minutes. */
+const LONGEST_BEFORE_RACE_S = 50 * 60
 /** A second hard run is for runners who run so much: three of these and the long run would leave no easy running. */
 const SECOND_FROM_UNITS = 300
 /**
@@ -49,7 +55,7 @@ export function planWeek (
   index: number
 ): { workouts: PlannedWorkout[], week: PlanWeek } {
   const slots = slotsOf(request, week)
-  const units = unitsOf(request, week, slots)
+  const units = unitsOf(request, form, week, slots)
   const workouts: PlannedWorkout[] = []
   let hard = 0
   for (const [place, slot] of slots.entries()) {
@@ -172,17 +178,18 @@ function raceWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
   const chosen = new Set([...usual, ...rest].slice(0, count))
   const hard = hardDaysOf(request, week)
   return days.filter((date) => chosen.has(date))
-    .map((date) => ({ date, role: hard.has(date) ? 'hard' : 'easy', share: isQuiet(request, date) ? 0.7 : 1 }))
+    .map((date) => ({ date, role: hard.has(date) ? 'hard' : 'easy', share: isQuiet(request, date) ? QUIET_SHARE : 1 }))
 }
 
 /** Units for each slot: the long run its share, the others what it leaves, by theirs; rounding goes to the first. */
-function unitsOf (request: PlanRequest, week: WeekVolume, slots: Slot[]): number[] {
+function unitsOf (request: PlanRequest, form: Form, week: WeekVolume, slots: Slot[]): number[] {
   const hasLong = slots.some(({ role }) => role === 'long')
   const long = hasLong ? Math.min(Math.floor(longShare(request, slots.length) * week.units), week.longestUnits) : 0
-  const left = week.units - long
   const shares = slots.reduce((sum, { share }) => sum + share, 0)
+  const longest = LONGEST_BEFORE_RACE_S / form.paces.easy.fast_s_per_km * UNITS_PER_KM
+  const left = Math.min(week.units - long, week.isRaceWeek ? Math.floor(longest * shares) : Infinity)
   const units = slots.map(({ role, share }) => role === 'long' ? long : Math.floor(left * share / shares))
-  let over = week.units - units.reduce((sum, one) => sum + one, 0)
+  let over = long + left - units.reduce((sum, one) => sum + one, 0)
   for (const [place, { role }] of slots.entries()) {
     if (over === 0) break
     if (role === 'long') continue
@@ -207,7 +214,11 @@ function sessionOf (
   units: number,
   { index, place, hard }: Place
 ): Session {
-  if (role === 'long') return longSession(form, units, index, racePaceShare(request, week, date))
+  if (role === 'long') {
+    // Neither hills nor a fast half in weeks that are there to recover.
+    const isPlain = week.isRecovery || week.phase === 'taper' || week.isEasy === true
+    return longSession(form, units, isPlain ? PLAIN : index, racePaceShare(request, week, date))
+  }
   if (role === 'recovery') return recoverySession(form, units)
   if (role === 'hard') {
     const purposes = purposesOf(week.phase, request.race.distanceM)
