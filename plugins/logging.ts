@@ -39,7 +39,7 @@ export default fp<{ logger: RootLogger }>(async function logging (app, { logger 
       error_code: failure?.error_code,
       ...(aborted ? { aborted } : status >= 500 && failure !== undefined ? { error: failure.cause } : undefined)
     })
-    if (durationMs > SLOW_MS && !route.quiet) requests.warning('slow request', { duration_ms: durationMs })
+    if (durationMs > SLOW_MS && !route.quiet && !route.mayTakeLong) requests.warning('slow request', { duration_ms: durationMs })
   })
 }, { name: 'logging', dependencies: ['request-context'] })
 

@@ -32,6 +32,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Logged at DEBUG where it succeeds, and neither limited nor shed: a probe. */
     probe?: boolean
+    /** A large upload, or an answer that follows events: not logged as slow. */
+    mayTakeLong?: boolean
     /** May be refused while the service has more to do than it can. */
     sheddable?: boolean
     /** The address is itself a secret: the log has its pattern. */
@@ -79,6 +81,7 @@ export default fp(async function requestContext (app) {
       method: typeof route.method === 'string' ? route.method : '',
       pattern: route.url,
       quiet: route.config?.probe === true,
+      mayTakeLong: route.config?.mayTakeLong === true,
       sheddable: route.config?.sheddable === true,
       secretPath: route.config?.secretPath === true,
       speaker: speakerOf(route.url)

@@ -1,22 +1,26 @@
+import { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
+import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { findImport, listImportedFiles, listImports, type BulkImportRow } from '../db/bulk-imports.ts'
 import type { JobQueue } from '../db/job-queue.ts'
 import type { Sql } from '../db/sql.ts'
 import {
-  AcceptedImport, BulkImport, BulkImportQuery, ImportedFilePage, ImportListQuery, ImportPage, ImportParams
+  AcceptedImport, BulkImport, BulkImportQuery, ImportedFilePage, ImportListQuery, ImportPage, ImportParams, LastEventId
 } from '../schemas/bulk-imports.ts'
 import { NoContent } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
-import { notFound } from '../src/errors.ts'
+import { AppError, notFound } from '../src/errors.ts'
 import { accepted, answering, noContent } from '../src/http/answer.ts'
 import { cursorOf, pageOf, readCursor, UUID } from '../src/http/cursor.ts'
 import { earlyEndOf } from '../src/http/early-end.ts'
+import { eventStream } from '../src/http/event-stream.ts'
 import { representation, writeOptimistically } from '../src/http/etag.ts'
 import { UploadBudget } from '../src/uploads/budget.ts'
 import { MAX_IMPORT_FILES, receiveImport } from '../src/uploads/receive-import.ts'
 import type { Spool } from '../src/uploads/spool.ts'
 import { acceptImport, revertImport, storeUpload } from '../src/workflows/bulk-imports.ts'
+import { importEvents } from '../src/workflows/import-events.ts'
 
 /** The lists that the cursors belong to. */
 const LIST = 'imports'
@@ -24,6 +28,10 @@ const FILES = 'import-files'
 const POSITION = /^\d{1,9}$/
 /** So many of the largest imports may be received at once. */
 const AT_ONCE = 2
+/** Connections on which a runner may watch imports. */
+const MOST_WATCHERS = 6
+/** Shorter than proxies and `REQUEST_TIMEOUT` let a connection stand still. */
+const HEARTBEAT_MS = 10_000
 
 export interface BulkImportOptions {
   spool: Spool
@@ -32,12 +40,15 @@ export interface BulkImportOptions {
   maxBytes: number
   /** Work on imports may begin in this process. */
   begin: () => void
+  /** Aborts when the process shuts down. */
+  closing: AbortSignal
 }
 
 /** Bulk imports: the recordings of many files and archives, in the background. */
 export const bulkImportRoutes: FastifyPluginAsyncTypebox<BulkImportOptions> = async (app, options) => {
-  const { spool, queue, maxBytes, begin } = options
+  const { spool, queue, maxBytes, begin, closing } = options
   const budget = new UploadBudget(AT_ONCE * maxBytes)
+  const watchers = new Watchers(MOST_WATCHERS)
   await app.register(multipart, {
     limits: {
       files: MAX_IMPORT_FILES,
@@ -53,7 +64,7 @@ export const bulkImportRoutes: FastifyPluginAsyncTypebox<BulkImportOptions> = as
     '/',
     {
       bodyLimit: maxBytes + 64 * 1024 * 1024,
-      config: { idempotency: 'by_handler', upload: true },
+      config: { idempotency: 'by_handler', upload: true, mayTakeLong: true },
       schema: {
         operationId: 'createImport',
         summary: 'Import many files',
@@ -139,6 +150,41 @@ export const bulkImportRoutes: FastifyPluginAsyncTypebox<BulkImportOptions> = as
     return pageOf(rows, query.limit, ({ position }) => cursorOf(FILES, String(position)))
   })
 
+  app.get('/:import_id/events', {
+    config: { mayTakeLong: true },
+    schema: {
+      operationId: 'watchImport',
+      summary: 'Watch an import',
+      description:
+        'The progress of an import as server-sent events: `file` for each file that was read, with its place in the ' +
+        'report as the id; `progress` with the import when it has changed; `done` with the import when it has ended, and ' +
+        'nothing more. With `Last-Event-ID`, the files after that one are told. A runner may have six of these open.',
+      tags: ['Imports'],
+      produces: ['text/event-stream'],
+      params: ImportParams,
+      headers: LastEventId,
+      response: {
+        200: Type.Unsafe<Readable>({ type: 'string', description: 'Events, until the import ends' }),
+        ...errors(401, 404, 422, 429)
+      }
+    }
+  }, async (request, reply) => {
+    const { sql, user, params: { import_id }, headers } = request
+    await existing(sql, user.id, import_id)
+    const leave = request.method === 'HEAD' ? () => {} : watchers.enter(user.id)
+    reply.type('text/event-stream').header('cache-control', 'no-store').header('x-accel-buffering', 'no')
+    if (request.method === 'HEAD') return reply.send(Readable.from([]))
+    const { signal, release } = earlyEndOf(request, reply)
+    reply.raw.once('close', () => {
+      release()
+      leave()
+    })
+    const events = importEvents(sql, user.id, import_id, {
+      after: Number(headers['last-event-id'] ?? -1), signal: AbortSignal.any([signal, closing])
+    })
+    return reply.send(Readable.from(eventStream(events, { heartbeatMs: HEARTBEAT_MS }), { objectMode: false }))
+  })
+
   app.delete('/:import_id', {
     schema: {
       operationId: 'revertImport',
@@ -171,4 +217,30 @@ async function existing (sql: Sql, userId: string, importId: string): Promise<Bu
   const row = await findImport(sql, userId, importId)
   if (row === undefined) throw notFound('import')
   return row
+}
+
+/** How many connections each runner watches imports on. */
+class Watchers {
+  readonly #most: number
+  readonly #counts = new Map<string, number>()
+
+  constructor (most: number) {
+    this.#most = most
+  }
+
+  /** @throws AppError RATE_LIMITED for one too many */
+  enter (userId: string): () => void {
+    const count = this.#counts.get(userId) ?? 0
+    if (count >= this.#most) {
+      throw new AppError('RATE_LIMITED', `Imports are watched on ${this.#most} connections at the most: close one`, {
+        headers: { 'retry-after': '5' }
+      })
+    }
+    this.#counts.set(userId, count + 1)
+    return () => {
+      const left = (this.#counts.get(userId) ?? 1) - 1
+      if (left === 0) this.#counts.delete(userId)
+      else this.#counts.set(userId, left)
+    }
+  }
 }

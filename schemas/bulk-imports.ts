@@ -47,6 +47,13 @@ export const BulkImportQuery = Type.Object({
   })
 }, { additionalProperties: false })
 
+/** What an `EventSource` that connects again had last. */
+export const LastEventId = Type.Object({
+  'last-event-id': Type.Optional(Type.String({
+    pattern: '^\\d{1,9}$', description: 'The id of the last `file` event that the client has'
+  }))
+})
+
 export const ImportParams = Type.Object({ import_id: Id })
 export const ImportPage = page(BulkImport)
 export const ImportListQuery = Type.Object(PageQuery, { additionalProperties: false })

@@ -8,6 +8,7 @@ import { sweepIdempotencyKeys } from '../jobs/sweep-idempotency-keys.ts'
 import { sweepRefreshTokens } from '../jobs/sweep-refresh-tokens.ts'
 import { sweepRevocations } from '../jobs/sweep-revocations.ts'
 import { sweepSessions } from '../jobs/sweep-sessions.ts'
+import { watchQueues } from '../jobs/watch-queues.ts'
 import { expireJobs, IMPORT_JOBS, sweepImports, workImports } from '../jobs/work-imports.ts'
 import allowedMethods from '../plugins/allowed-methods.ts'
 import authentication from '../plugins/authentication.ts'
@@ -160,9 +161,17 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
       recomputeFigures(sql, { spool, decode, signal: closing.signal, observe: parts.metrics.recomputed }),
       reprocess(sql, parts.metrics.recomputationsWaiting),
       ...workImports({
-        sql, queue, spool, decode, observe, signal: closing.signal, log: logger.named('app.jobs')
+        sql,
+        queue,
+        spool,
+        decode,
+        observe,
+        ended: parts.metrics.job,
+        signal: closing.signal,
+        log: logger.named('app.jobs')
       }),
       expireJobs(queue),
+      watchQueues(queue, parts.metrics.queues),
       sweepImports(sql, queue)
     ]
   })
@@ -223,6 +232,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
         spool,
         queue,
         maxBytes: config.imports.maxBytes,
+        closing: closing.signal,
         begin: () => { for (const job of IMPORT_JOBS) app.jobs.wake(job) }
       })
     })

@@ -8,6 +8,8 @@ export interface RouteHandle {
   pattern: string
   /** Whether its requests are logged at DEBUG where they succeed, as those of probes are. */
   quiet: boolean
+  /** Whether a request that takes long is nothing to be told of: a large upload, or an answer that follows events. */
+  mayTakeLong: boolean
   /** Whether its requests may be refused while the service has more to do than it can. */
   sheddable: boolean
   /** Whether the address is itself a secret, so that the log has the pattern in its place. */
@@ -19,7 +21,7 @@ export interface RouteHandle {
 /** A handle for requests that no route takes. */
 export function noRoute (pattern: 'unmatched' | 'unparsed'): RouteHandle {
   const method = pattern === 'unparsed' ? '_OTHER' : ''
-  return { method, pattern, quiet: false, sheddable: false, secretPath: false, speaker: 'app.request' }
+  return { method, pattern, quiet: false, mayTakeLong: false, sheddable: false, secretPath: false, speaker: 'app.request' }
 }
 
 /** The logger_name for a route, from its pattern: `app.api.v1.plans` for `/api/v1/plans/:plan_id`. */

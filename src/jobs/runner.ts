@@ -7,6 +7,8 @@ export interface Job {
   intervalMs: number
   /** Runs one batch and returns whether there is more to do. `elsewhere`: another process is doing it. */
   batch (): Promise<'more' | 'done' | 'elsewhere'>
+  /** What is wrong with what it looks after, while it does not fail itself. */
+  problem? (): string | undefined
 }
 
 export interface JobsOptions {
@@ -91,6 +93,8 @@ export class JobRunner {
   problem (): string | undefined {
     for (const { job, problem, outages } of this.#jobs.values()) {
       if (problem !== undefined && outages !== 1) return `${job.name}: ${problem}`
+      const found = job.problem?.()
+      if (found !== undefined) return found
     }
     return undefined
   }

@@ -17,6 +17,14 @@ interface PoolFigures {
   waiting: number
 }
 
+interface QueueFigures {
+  queue: string
+  waiting: number
+  active: number
+  failed: number
+  oldest_wait_s: number
+}
+
 /**
  * The metrics of one process other than those of requests, in their own registry, so that two services in one process,
  * in tests for example, never share one.
@@ -77,9 +85,13 @@ export class Metrics {
     registers: [this.registry]
   })
 
+  readonly #jobs = new CounterFamily('jobs_total', 'Jobs of the queues by queue and outcome', this.registry)
+  #queues: QueueFigures[] = []
+
   readonly #perQuery = new Map<string, { durations: Durations; outcomes: Map<string, Count> }>()
 
   constructor ({ version }: { version: string }) {
+    this.#watchQueues()
     gauge({
       name: 'build_info',
       help: 'The running version',
@@ -118,6 +130,39 @@ export class Metrics {
 
   recomputationsWaiting = (waiting: { changed: number, in_bulk: number }): void => {
     for (const [cause, count] of Object.entries(waiting)) this.#recomputationsWaiting.set({ cause }, count)
+  }
+
+  /** A job of a queue has ended: `done`, `again` where more is left for another one, `failed`, or `given_up`. */
+  job = (queue: string, outcome: string): void => this.#jobs.of({ queue, outcome }).add()
+
+  /** What waits in the queues, as it was last read. */
+  queues = (figures: QueueFigures[]): void => { this.#queues = figures }
+
+  /** All processes read the same queues. */
+  #watchQueues (): void {
+    const figures = (): QueueFigures[] => this.#queues
+    gauge({
+      name: 'job_queue_jobs',
+      help: 'Jobs in the queues by state',
+      labelNames: ['queue', 'state'],
+      aggregator: 'max',
+      registers: [this.registry],
+      collect () {
+        for (const { queue, waiting, active, failed } of figures()) {
+          for (const [state, value] of Object.entries({ waiting, active, failed })) this.set({ queue, state }, value)
+        }
+      }
+    })
+    gauge({
+      name: 'job_queue_oldest_wait_seconds',
+      help: 'How long the oldest job has waited, by queue',
+      labelNames: ['queue'],
+      aggregator: 'max',
+      registers: [this.registry],
+      collect () {
+        for (const { queue, oldest_wait_s } of figures()) this.set({ queue }, oldest_wait_s)
+      }
+    })
   }
 
   /** Reads the figures of the pool at each scrape. */

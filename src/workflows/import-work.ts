@@ -24,6 +24,8 @@ export interface ImportWork {
   spool: Spool
   decode: Decode
   observe: ObserveImport
+  /** Notes how a job has ended. */
+  ended (queue: 'imports' | 'imports-failed', outcome: 'done' | 'again' | 'failed' | 'given_up'): void
   /** Aborts when the process shuts down. */
   signal: AbortSignal
   log: {
@@ -80,29 +82,33 @@ function keep ({ sql, queue }: ImportWork, { id, data }: TakenJob<ImportJob>, im
 
 /** Ends the job, and lets the next one of the runner take its turn if there is something left to be done. */
 async function next (
-  { sql, queue }: ImportWork,
+  { sql, queue, ended }: ImportWork,
   { id, data: { user_id: userId } }: TakenJob<ImportJob>,
   importId: string,
   { counts, afterS }: { counts: boolean, afterS?: number }
 ): Promise<void> {
   await releaseImport(sql, userId, importId, id, { counts })
   // Asked after the release: a job that found the import taken has left it to this one.
-  await transaction(sql, async (sql) => {
+  const isMore = await transaction(sql, async (sql) => {
     await queue.finish(sql, 'imports', id)
-    if (await hasOpenImport(sql, userId)) await queue.send(sql, 'imports', userId, { user_id: userId }, afterS)
+    if (!await hasOpenImport(sql, userId)) return false
+    await queue.send(sql, 'imports', userId, { user_id: userId }, afterS)
+    return true
   })
+  ended('imports', isMore ? 'again' : 'done')
 }
 
 async function fail (work: ImportWork, job: TakenJob<ImportJob>, importId: string, error: unknown): Promise<void> {
-  const { sql, queue, log } = work
+  const { sql, queue, log, ended } = work
   const { user_id } = job.data
   log.error('work on an import failed', { user_id, import_id: importId, error, error_code: 'JOB_FAILED' })
   await releaseImport(sql, user_id, importId, job.id, { counts: true })
   await queue.fail('imports', job.id, error instanceof Error ? error.name : 'error')
+  ended('imports', 'failed')
 }
 
 /** The tries of a job are used up: its import is given up. What was imported stays. */
-export async function giveUpImport ({ sql, queue }: ImportWork, job: TakenJob<ImportJob>): Promise<void> {
+export async function giveUpImport ({ sql, queue, ended }: ImportWork, job: TakenJob<ImportJob>): Promise<void> {
   const { user_id: userId } = job.data
   const taken = await takeImport(sql, userId, job.id)
   if (taken === undefined) return await queue.finish(sql, 'imports-failed', job.id)
@@ -112,6 +118,7 @@ export async function giveUpImport ({ sql, queue }: ImportWork, job: TakenJob<Im
     await queue.finish(sql, 'imports-failed', job.id)
     await queue.send(sql, 'imports', userId, { user_id: userId })
   })
+  ended('imports-failed', 'given_up')
 }
 
 async function proceed (work: ImportWork, { id: jobId, data }: TakenJob<ImportJob>, taken: TakenImport): Promise<void> {
