@@ -1,17 +1,19 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { identifier } from '../../db/sql.ts'
 import { formOf, type ReportedFile } from '../harness/bulk-imports.ts'
 import { createDatabase } from '../harness/database.ts'
 import { fitRun } from '../harness/fixtures/recordings.ts'
 import { ask, signUp } from '../harness/http-client.ts'
 import { until } from '../harness/imports.ts'
-import { openDatabase } from '../harness/open-database.ts'
+import { bareDriver, openDatabase } from '../harness/open-database.ts'
 import { startProcess } from '../harness/service.ts'
 import { writeZip } from '../harness/zip-writer.ts'
 
 t.setTimeout(240_000)
 
-const FILES = 80
+const FILES = 25
+/** The files at which the work is held until the test lets it go on. */
+const [STOPPED_AT, KILLED_AT] = [4, 15]
 
 /** Runs on as many days. */
 function manyRuns (): Buffer {
@@ -23,7 +25,8 @@ function manyRuns (): Buffer {
 t.test('an import goes on after a shutdown and after kill -9, every file exactly once, and is taken back whole', async (t) => {
   const databaseUrl = await createDatabase(t)
   const { sql } = openDatabase(t, databaseUrl)
-  const env = { DATABASE_URL: databaseUrl, JWT_SECRET: 'one secret for all processes of this test' }
+  const gates = await gatesAt(t, databaseUrl)
+  const env = { DATABASE_QUERY_TIMEOUT: '60', DATABASE_URL: databaseUrl, JWT_SECRET: 'one secret for all processes of this test' }
   const done = async (): Promise<number> => {
     const [row] = await sql<{ files_done: number }>`/* test */ select files_done from imports`
     return row?.files_done ?? 0
@@ -38,17 +41,20 @@ t.test('an import goes on after a shutdown and after kill -9, every file exactly
   t.equal(accepted.status, 202)
   const { import: { id } } = JSON.parse(accepted.text)
 
-  await until(async () => await done() > 3)
-  t.match(await first.stop('SIGTERM'), { code: 0 })
+  await gates.reached(STOPPED_AT)
+  const stopping = first.stop('SIGTERM')
+  await first.line(({ message }) => message === 'the service is draining')
+  await gates.open(STOPPED_AT)
+  t.match(await stopping, { code: 0 })
   const stoppedAt = await done()
-  t.ok(stoppedAt < FILES, `the shutdown did not wait for all: ${stoppedAt}`)
+  t.ok(stoppedAt < KILLED_AT, `the shutdown waited for the file at hand, and not for all: ${stoppedAt}`)
   t.same(await jobs(), [{ state: 'created' }], 'its job waits for another process')
 
   const second = await startProcess(t, env)
-  await until(async () => await done() > stoppedAt + 3)
+  await gates.reached(KILLED_AT)
   await second.stop('SIGKILL')
-  const killedAt = await done()
-  t.ok(killedAt < FILES, `it was killed in the middle: ${killedAt}`)
+  await gates.open(KILLED_AT)
+  t.equal(await done(), KILLED_AT, 'nothing is kept of the file at hand')
   t.same(await jobs(), [{ state: 'active' }])
 
   // As if the time had passed after which a process is taken for dead.
@@ -76,3 +82,25 @@ t.test('an import goes on after a shutdown and after kill -9, every file exactly
   }
   t.match(await third.stop('SIGTERM'), { code: 0 })
 })
+
+/** Holds the work on an import at some files: by a lock that the transaction of the file waits for. */
+async function gatesAt (t: Test, url: string): Promise<{
+  reached (file: number): Promise<void>
+  open (file: number): Promise<void>
+}> {
+  const sql = bareDriver(t, url, { max: 1 })
+  await sql`
+    create function hold() returns trigger language plpgsql
+    as 'begin perform pg_advisory_xact_lock(new.position); return new; end'
+  `
+  await sql`create trigger hold before insert on import_files for each row execute function hold()`
+  for (const file of [STOPPED_AT, KILLED_AT]) await sql`select pg_advisory_lock(${file})`
+  return {
+    async reached (file) {
+      await until(async () => (await sql`
+        select 1 from pg_locks where locktype = 'advisory' and objid = ${file} and not granted
+      `).length > 0)
+    },
+    async open (file) { await sql`select pg_advisory_unlock(${file})` }
+  }
+}
