@@ -157,17 +157,17 @@ interface Scraped { url: string, fail?: () => void, mend?: () => void }
 async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void> {
   const prometheus = await startPrometheus(new URL(url), TOKEN)
   try {
-    await until('the target is scraped', 30_000, async () => {
+    await until('the target is scraped', 90_000, async () => {
       const [target] = await prometheus.targets()
       return target?.health === 'up' ? true : undefined
     })
     const state = async () => (await prometheus.alerts()).find(({ labels }) => labels.alertname === 'ReadinessFailing')
     if (fail) {
       // Before the first scrape there are no samples, which makes the alert fire too.
-      await until('nothing is the matter', 30_000, async () => await state() ? undefined : true)
+      await until('nothing is the matter', 90_000, async () => await state() ? undefined : true)
       fail()
     }
-    const alert = await until('ReadinessFailing fires', 30_000, async () => {
+    const alert = await until('ReadinessFailing fires', 90_000, async () => {
       const now = await state()
       return now?.state === 'firing' && now.labels.instance ? now : undefined
     })
@@ -176,7 +176,7 @@ async function seenFiring (t: Test, { url, fail, mend }: Scraped): Promise<void>
     t.match(alert.annotations.summary, 'is not ready')
     if (mend) {
       mend()
-      await until('ReadinessFailing resolves', 30_000, async () => await state() ? undefined : true)
+      await until('ReadinessFailing resolves', 90_000, async () => await state() ? undefined : true)
     }
     const { groups } = await prometheus.ask<{
       groups: { rules: { name: string; health: string; lastError?: string }[] }[]

@@ -64,7 +64,7 @@ t.test(
       })
     const ask = (url: string, path: string, body: object, headers = {}) => post(`${url}/api/v1${path}`, body, headers)
     const ready = (url: string) =>
-      until('the service is ready', 30_000, async () => (await fetch(`${url}/health/ready`)).ok || undefined)
+      until('the service is ready', 90_000, async () => (await fetch(`${url}/health/ready`)).ok || undefined)
     const somebody = { email: 'runner@example.org', password: 'long enough to be one' }
 
     const before = await serve(env.DATABASE_URL, 'live')
@@ -89,7 +89,7 @@ t.test(
       const login = await ask(after.url, '/auth/login', somebody)
       t.equal(login.status, 200, 'the runner signs in')
       const { access_token: token } = (await login.json()) as { access_token: string }
-      const plans = await until('the plans are answered', 20_000, async () => {
+      const plans = await until('the plans are answered', 60_000, async () => {
         const answer = await fetch(`${after.url}/api/v1/plans`, { headers: { authorization: `Bearer ${token}` } })
         return answer.status === 503 ? undefined : ((await answer.json()) as { items: { name: string }[] })
       })

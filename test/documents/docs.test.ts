@@ -79,7 +79,7 @@ async function incident (proxy: ToxicProxy, url: string): Promise<void> {
       }
     )
   const answers = (path: string, status: number) =>
-    until(`${path} returns ${status}`, 30_000, async () => (await ask(path)).status === status || undefined)
+    until(`${path} returns ${status}`, 90_000, async () => (await ask(path)).status === status || undefined)
   const account = { email: 'somebody@example.org', password: 'three old bicycles' }
   await proxy.setMode('freeze')
   const failed = await ask('/api/v1/auth/register', account)

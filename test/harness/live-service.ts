@@ -65,7 +65,7 @@ export interface Start {
 }
 
 /** Starts the built service on a free port, with only the given variables, and waits until it is alive. */
-export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000 }: Start): Promise<LiveService> {
+export async function startService ({ folder, env, uid, gid, deadlineMs = 120_000 }: Start): Promise<LiveService> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const child = spawnNode(['dist/src/server.js'], {
@@ -96,7 +96,7 @@ export async function startService ({ folder, env, uid, gid, deadlineMs = 30_000
  * machine may shed load.
  */
 export async function post (url: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
-  return await until(`POST ${url} is taken`, 20_000, async () => {
+  return await until(`POST ${url} is taken`, 60_000, async () => {
     const answer = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },

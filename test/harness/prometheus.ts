@@ -77,7 +77,7 @@ export async function startPrometheus (target: URL, token: string): Promise<Prom
     return body.data
   }
   try {
-    await until('Prometheus is ready', 20_000, async () => {
+    await until('Prometheus is ready', 60_000, async () => {
       if (child.exitCode !== null) throw new Error(`Prometheus ended with ${child.exitCode}`)
       return await fetch(`http://${address}/-/ready`).then((answer) => answer.ok || undefined, () => undefined)
     })
