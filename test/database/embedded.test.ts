@@ -28,7 +28,7 @@ const MODULE = new URL('../../db/embedded/start.js', import.meta.url).href
 const isRoot = process.getuid?.() === 0
 
 // Run without tap's settings a file has 30 s, and each of these starts Postgres several times.
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 /** A folder of the test's own, with nothing running in it when the test is over. */
 function folder (t: Test): string {

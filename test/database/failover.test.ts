@@ -12,7 +12,7 @@ import { openDatabase, until } from '../harness/open-database.ts'
 import { startServer, startStandby, type Server } from '../harness/replica.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(480_000)
 
 const PASSWORD = 'secret'
 const PATIENCE_MS = 20_000

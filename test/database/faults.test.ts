@@ -28,7 +28,7 @@ import {
   type Site
 } from '../harness/fault-site.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 /** The contract says 2 s; twice that, as the machine has other things to do as well. */
 const RECOVERY_MS = 4000

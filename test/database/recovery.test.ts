@@ -8,7 +8,7 @@ import { until } from '../harness/open-database.ts'
 import { baseBackup, put, startServer } from '../harness/replica.ts'
 import { inject, PASSWORD, startService } from '../harness/service.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(480_000)
 
 const PLAN = { name: 'Spring', start_date: '2026-01-05', end_date: '2026-04-26' }
 

@@ -6,7 +6,7 @@ import { startPrefixProxy } from '../harness/prefix-proxy.ts'
 import { startService, type LogLine } from '../harness/service.ts'
 
 const skip = CHROMIUM === undefined && 'Chromium is not installed: apt-get install chromium'
-t.setTimeout(200_000)
+t.setTimeout(480_000)
 
 /** `SCREENSHOTS=folder` keeps what was seen, for somebody to look at. */
 const folder = process.env.SCREENSHOTS

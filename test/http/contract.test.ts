@@ -18,7 +18,7 @@ import { PASSWORD, inject, startProcess, startService, type Answer } from '../ha
 
 const EASY_RUN = readFileSync(new URL('../../../examples/easy-run.fit', import.meta.url))
 // Of which the fuzzer takes most.
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 const SEED = 42
 const RUNS = 25

@@ -8,7 +8,7 @@ import { answersIn, type RawAnswer } from '../harness/raw-http.ts'
 import { startService } from '../harness/service.ts'
 import { corpus, random } from '../harness/fuzz-corpus.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_105)
 const SOCKETS = 48

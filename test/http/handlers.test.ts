@@ -6,7 +6,7 @@ import { flawOf, openBooks } from '../harness/books.ts'
 import { exchange, type RawAnswer } from '../harness/raw-http.ts'
 import { startService } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 /** What must not get out. */
 const SECRET = 'the secret of the handler'

@@ -7,7 +7,7 @@ import { openBooks } from '../harness/books.ts'
 import { answersIn, type RawAnswer } from '../harness/raw-http.ts'
 import { startService } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 /** A second address of this machine: that of IPv6, where there is one. */
 async function secondAddress (): Promise<string> {

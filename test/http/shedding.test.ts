@@ -11,7 +11,7 @@ import { fitRun } from '../harness/fixtures/recordings.ts'
 import { exchange } from '../harness/raw-http.ts'
 import { inject, startService } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 interface Load { fromMs: number, toMs: number, delayMs: number, perLook?: number }
 

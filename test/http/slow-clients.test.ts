@@ -7,7 +7,7 @@ import { ask, signUp } from '../harness/http-client.ts'
 import { answersIn } from '../harness/raw-http.ts'
 import { startProcess } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 const STALLED = 1000
 const REQUESTS = 300

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startProcess, type LogLine, type ServiceProcess } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 // Each test has its own service and mostly waits for it: they run side by side.
 t.jobs = 3
 

@@ -6,7 +6,7 @@ import { connectionLimit } from '../../src/transport/descriptors.ts'
 import { ask, signUp } from '../harness/http-client.ts'
 import { startProcess } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 t.test('clients are given the descriptors that are left, up to a limit', async (t) => {
   t.equal(connectionLimit(20, Infinity), 10_000)

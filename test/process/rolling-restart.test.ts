@@ -8,7 +8,7 @@ import { ask, newPlan, signUp } from '../harness/http-client.ts'
 import { ReadinessProxy } from '../harness/readiness-proxy.ts'
 import { startProcess, type ServiceProcess } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 const PROBE_MS = 50
 /** Twenty probes: the proxy has seen it by then, also on a machine that does other things. */

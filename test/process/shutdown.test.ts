@@ -13,7 +13,7 @@ import { startProcess, type LogLine, type ServiceProcess } from '../harness/serv
 import { lockTable } from '../harness/table-lock.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 // Each test has its own service and mostly waits for it: they run side by side.
 t.jobs = 4
 

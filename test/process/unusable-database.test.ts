@@ -18,7 +18,7 @@ import { rejection } from '../harness/open-database.ts'
 import { runNode } from '../harness/plain-node.ts'
 import { startProcess, type LogLine, type ServiceProcess } from '../harness/service.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 // Most of the time is waiting for intervals of the service.
 t.jobs = 4
 

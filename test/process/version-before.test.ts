@@ -6,7 +6,7 @@ import { ask, newPlan, signUp, type HttpCall } from '../harness/http-client.ts'
 import { startProcess, type ServiceProcess } from '../harness/service.ts'
 import { buildCommit, findVersionBefore } from '../harness/version-before.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(480_000)
 
 const before = findVersionBefore()
 const skip = 'missing' in before ? `${before.missing}: NOT TESTED` : false

@@ -13,7 +13,7 @@ import { PASSWORD, startService } from '../harness/service.ts'
 import { openTestSpool } from '../harness/spool.ts'
 import { writeZip, type ZipEntry } from '../harness/zip-writer.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(480_000)
 const service = await startService(t, { parts: { scheduled: true } })
 const { runner, database: { sql } } = service
 
