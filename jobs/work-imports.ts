@@ -7,7 +7,7 @@ import { giveUpImport, workOnImports, type ImportJob, type ImportWork } from '..
 import { SWEEP_INTERVAL_MS } from '../src/workflows/sweep.ts'
 
 /** One look at an index where there is nothing to do; an upload to this process begins at once. */
-const INTERVAL_MS = 2000
+const INTERVAL_MS = 5000
 /** Imports that a process works on at once. They share the decoding threads with all other uploads. */
 const LANES = 2
 /** Jobs of processes that have died are found within this. */
