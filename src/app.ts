@@ -148,7 +148,9 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   await app.register(database, { database: parts.database })
   const closing = new AbortController()
   app.addHook('preClose', async () => { closing.abort(new AppError('SERVICE_UNAVAILABLE', 'The service is shutting down')) })
-  const { database: { sql }, spool, decode } = parts
+  const { spool, decode } = parts
+  // For the jobs alone: what they wait for is ended if it holds up the shutdown.
+  const sql = parts.database.forRequest({ log: logger })
   const queue = openJobQueue(sql)
   const observe: ObserveImport = (format, outcome, seconds) => {
     parts.metrics.imported(format, outcome, seconds)
@@ -156,6 +158,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
   }
   await app.register(jobs, {
     scheduled: parts.scheduled ?? true,
+    interrupt: () => sql.cancel('deadline'),
     jobs: [
       ...SWEEPS.map((sweep) => sweep(sql)),
       recomputeFigures(sql, { spool, decode, signal: closing.signal, observe: parts.metrics.recomputed }),

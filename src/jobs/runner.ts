@@ -140,6 +140,8 @@ export class JobRunner {
    */
   #failed (scheduled: Scheduled, error: unknown): void {
     const outage = error instanceof Error && error.name === 'DatabaseError'
+    // It was ended because it held up the shutdown.
+    if (outage && this.#stopped) return
     const fields = { job: scheduled.job.name, error, error_code: outage ? 'DATABASE_ERROR' : 'JOB_FAILED' }
     if (!outage) this.#log.error('job failed', fields)
     else if (scheduled.outages === 0) this.#log.warning('job waits for the database', fields)

@@ -7,6 +7,7 @@ import { JobRunner, type Job } from '../../src/jobs/runner.ts'
 import { sweepIdempotencyKeys } from '../../jobs/sweep-idempotency-keys.ts'
 import { sweepRefreshTokens } from '../../jobs/sweep-refresh-tokens.ts'
 import { startService, type LogLine } from '../harness/service.ts'
+import { lockTable } from '../harness/table-lock.ts'
 import { ToxicProxy } from '../harness/toxic-proxy.ts'
 
 function runnerOf (...jobs: Array<Partial<Job> & Pick<Job, 'batch'>>) {
@@ -193,6 +194,16 @@ t.test('a job that runs in another process is left to it', async (t) => {
     t.equal(await second.batch(), 'done')
   })
   t.equal(await first.batch(), 'done')
+})
+
+t.test('a job that waits for the database does not hold up a shutdown', async (t) => {
+  const { app, databaseUrl, lines } = await startService(t, { env: { DATABASE_QUERY_TIMEOUT: '600' } })
+  const lock = await lockTable(t, databaseUrl, 'refresh_tokens')
+  const running = app.jobs.run('sweep-refresh-tokens')
+  await lock.awaited()
+  await app.close()
+  await running
+  t.same(lines.filter(({ logger_name: name }) => name === 'app.jobs'), [], 'and is no failure')
 })
 
 t.test('a job continues after an outage of the database', async (t) => {
