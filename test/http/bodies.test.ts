@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { sendAll } from '../harness/bulk-imports.ts'
 import { exchange } from '../harness/raw-http.ts'
 import { inject, startService } from '../harness/service.ts'
 
@@ -32,7 +33,9 @@ t.test('a DELETE without a body is accepted with any content type', async (t) =>
     '/api/v1/activities/': async () => (await ann.call('POST', '/activities', RUN)).body.id,
     '/api/v1/activities/{activity_id}/crop': async () => `${(await ann.call('POST', '/activities', RUN)).body.id}/crop`,
     '/api/v1/gear/': async () => (await ann.call('POST', '/gear', { name: 'Shoes' })).body.id,
-    '/api/v1/goals/': async () => (await ann.call('POST', '/goals', GOAL)).body.id
+    '/api/v1/goals/': async () => (await ann.call('POST', '/goals', GOAL)).body.id,
+    '/api/v1/imports/': async () =>
+      (await sendAll(ann, [{ name: 'a.fit', bytes: Buffer.from('no recording') }])).body.import.id
   }
   const deletes = Object.entries(app.swagger().paths ?? {}).filter(([, operations]) =>
     operations !== undefined && 'delete' in operations && !('requestBody' in (operations.delete as object)))
