@@ -440,7 +440,7 @@ const absent =
 
 t.test(
   'an independent fuzzer finds no difference between service and document',
-  { skip: absent, timeout: 180_000 },
+  { skip: absent, timeout: 400_000 },
   async (t) => {
     const { url } = await startProcess(t)
     // Another password than the one in the examples, which deletes an account.
@@ -467,7 +467,7 @@ t.test(
       '--seed',
       '7',
       '--max-examples',
-      '10',
+      '4',
       '--phases',
       'examples,coverage,fuzzing'
     ]
