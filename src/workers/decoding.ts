@@ -9,8 +9,6 @@ import type { Again, Decoded, DecodeTask, Reply } from './decode.ts'
 export type { Conversion } from './convert.ts'
 export type { Again, Decoded, DecodedActivity } from './decode.ts'
 
-const CONVERTER = fileURLToPath(new URL('./convert.js', import.meta.url))
-
 export interface DecodingOptions {
   /** Files decoded at once; one thread each. By default a core is left for requests. */
   threads?: number
@@ -29,6 +27,9 @@ export interface DecodingOptions {
   /** The module that does the work, another one only in tests. */
   worker?: URL
 }
+
+/** What a thread loads, in each pool. */
+export const THREAD_FILE = fileURLToPath(new URL('./thread.cjs', import.meta.url))
 
 type Threads = Piscina<DecodeTask | ConvertTask, Reply<never>>
 
@@ -73,7 +74,9 @@ export class DecodingPool {
     this.#graceMs = graceMs
     this.#makePool = () => {
       const pool = new Piscina<DecodeTask | ConvertTask, Reply<never>>({
-        filename: fileURLToPath(worker),
+        filename: THREAD_FILE,
+        name: 'main',
+        workerData: worker.href,
         minThreads: 1,
         maxThreads: threads,
         idleTimeout: idleMs,
@@ -120,7 +123,7 @@ export class DecodingPool {
     conversion: Conversion,
     { signal }: { signal?: AbortSignal | undefined } = {}
   ): Promise<Part[]> {
-    return await this.#queued<Part[]>(file, signal, (lent) => this.#run({ ...lent, conversion }, signal, CONVERTER))
+    return await this.#queued<Part[]>(file, signal, (lent) => this.#run({ ...lent, conversion }, signal, 'convert'))
   }
 
   async #queued<Result> (
@@ -199,7 +202,7 @@ export class DecodingPool {
   async #run<Result> (
     file: DecodeTask | ConvertTask,
     signal: AbortSignal | undefined,
-    filename?: string
+    name: 'main' | 'convert' = 'main'
   ): Promise<{ decoded: Result } & Pick<LentFile, 'handle'>> {
     if (this.#closed) throw closing()
     signal?.throwIfAborted()
@@ -209,7 +212,7 @@ export class DecodingPool {
       this.#pool ??= this.#makePool()
       const { handle, decoded, failed } = await this.#pool.run(file, {
         transferList: [file.handle],
-        ...(filename === undefined ? {} : { filename }),
+        name,
         signal: signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal
       })
       if (!failed) return { handle, decoded }

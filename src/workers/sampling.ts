@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { packedRecords } from '../domain/streams/pack.ts'
 import { AppError } from '../errors.ts'
 import { answerOf, type Answered } from './answers.ts'
+import { THREAD_FILE } from './decoding.ts'
 import type { StepsAnswer } from '../domain/workouts/step-compliance.ts'
 import type { SampleTask } from './sample.ts'
 import compareSteps, { type StepsTask } from './steps.ts'
@@ -18,12 +18,12 @@ const IN_PLACE_STEPS = { records: 4_000, pairs: 1_000, steps: 40 } as const
 const IDLE_MS = 60_000
 const MOST_WAITING = 200
 
-const STEPS_FILE = fileURLToPath(new URL('./steps.js', import.meta.url))
-
 /** Makes response bodies of packed streams, the long ones on a thread of their own. */
 export class SamplingPool {
   readonly #pool = new Piscina<SampleTask | StepsTask, Uint8Array | StepsAnswer>({
-    filename: fileURLToPath(new URL('./sample.js', import.meta.url)),
+    filename: THREAD_FILE,
+    name: 'main',
+    workerData: new URL('./sample.js', import.meta.url).href,
     minThreads: 0,
     maxThreads: 1,
     idleTimeout: IDLE_MS,
@@ -52,7 +52,7 @@ export class SamplingPool {
   async compareSteps (task: StepsTask): Promise<StepsAnswer> {
     if (isQuick(task)) return compareSteps(task)
     this.#requireRoom()
-    return await this.#pool.run(task, { filename: STEPS_FILE }) as StepsAnswer
+    return await this.#pool.run(task, { name: 'steps' }) as StepsAnswer
   }
 
   #requireRoom (): void {

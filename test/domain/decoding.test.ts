@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { CHUNK_BYTES, packChunks, unpackChunk } from '../../src/uploads/chunks.ts'
 import { AppError } from '../../src/errors.ts'
 import type { SpooledFile } from '../../src/uploads/spool.ts'
-import { DecodingPool } from '../../src/workers/decoding.ts'
+import { DecodingPool, THREAD_FILE } from '../../src/workers/decoding.ts'
 import type { Decoded, DecodingOptions } from '../../src/workers/decoding.ts'
 import { fitRun } from '../harness/fixtures/recordings.ts'
 import { openTestSpool, unlinkedFiles } from '../harness/spool.ts'
@@ -144,6 +145,11 @@ t.test('a file that takes too long is aborted with its thread, and the next one 
     pool.decode(fitRun())
   ])
   t.equal(next.activities.length, 1)
+})
+
+t.test('what Piscina requires in a thread is no ES module, as a thread that ends while it links one ends the process', async t => {
+  t.match(THREAD_FILE, /\.cjs$/)
+  t.notMatch(readFileSync(THREAD_FILE, 'utf8'), /require\((?!'node:)/)
 })
 
 t.test('a thread that exits, runs out of memory or throws affects only its own file', async t => {
