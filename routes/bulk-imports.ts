@@ -32,6 +32,8 @@ const AT_ONCE = 2
 const MOST_WATCHERS = 6
 /** Shorter than proxies and `REQUEST_TIMEOUT` let a connection stand still. */
 const HEARTBEAT_MS = 10_000
+/** A client has so long to read the last events during a shutdown. */
+const LAST_EVENTS_MS = 1000
 
 export interface BulkImportOptions {
   spool: Spool
@@ -175,7 +177,13 @@ export const bulkImportRoutes: FastifyPluginAsyncTypebox<BulkImportOptions> = as
     reply.type('text/event-stream').header('cache-control', 'no-store').header('x-accel-buffering', 'no')
     if (request.method === 'HEAD') return reply.send(Readable.from([]))
     const { signal, release } = earlyEndOf(request, reply)
+    let late: NodeJS.Timeout | undefined
+    // A client that does not read what it asked for must not hold up a shutdown.
+    const cutOff = (): void => { late = setTimeout(() => reply.raw.destroy(), LAST_EVENTS_MS) }
+    closing.addEventListener('abort', cutOff, { once: true })
     reply.raw.once('close', () => {
+      closing.removeEventListener('abort', cutOff)
+      clearTimeout(late)
       release()
       leave()
     })

@@ -157,6 +157,7 @@ function failed ({ service, print, progress }: Options, error: unknown): number 
   if (service.signal.aborted) print('Stopped.')
   else if (cause instanceof Refused && cause.status === 401) print('The token is not valid, or has expired: use an API key.')
   else print((cause as Error).message)
+  if (cause instanceof Refused && [404, 422].includes(cause.status)) return code
   print(error instanceof Interrupted
     ? `The import goes on without this command. To see the rest: npm run import -- --resume ${error.id}`
     : 'Nothing was imported. The same command begins again where that is possible.')

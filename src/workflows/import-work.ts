@@ -7,6 +7,7 @@ import type { JobQueue, TakenJob } from '../../db/job-queue.ts'
 import { DatabaseError, transaction, type Sql } from '../../db/sql.ts'
 import { AppError } from '../errors.ts'
 import { openArchive, type Archive, type ArchiveFile, type ArchiveSource } from '../uploads/bulk-archive.ts'
+import { UploadBudget } from '../uploads/budget.ts'
 import type { Spool, SpooledFile } from '../uploads/spool.ts'
 import type { Decode, ObserveImport } from './imports.ts'
 import { ImportLost, readFile, storeFile, type FileContext, type ReadFile } from './import-files.ts'
@@ -49,6 +50,8 @@ const MOST_BEGINNINGS = 8
 const BUSY_S = 30
 /** Chunks deleted at once: a statement of some milliseconds. */
 const DELETED_CHUNKS = 64
+/** ZIP archives inside of others, of 2 GiB at most, one for each of two imports: uploads have a budget of their own. */
+const NESTED_BUDGET = new UploadBudget(4 * 1024 ** 3)
 
 /**
  * Works on the oldest open import of a runner: for a turn while other runners wait, else until it is read. Where more
@@ -182,12 +185,13 @@ async function readUpload (
   const { sql, spool, signal } = work
   const { userId, jobId, import: { id } } = context
   const files: SpooledFile[] = []
-  const newFile = (): SpooledFile => {
-    const file = spool.file()
+  const keptFile = (file: SpooledFile): SpooledFile => {
     files.push(file)
     return file
   }
-  const archive = await opened(sourceOf(sql, userId, id, upload), { name: upload.name, newFile, signal })
+  const newFile = (): SpooledFile => keptFile(spool.file())
+  const newNested = (): SpooledFile => keptFile(spool.file(NESTED_BUDGET))
+  const archive = await opened(sourceOf(sql, userId, id, upload), { name: upload.name, newFile: newNested, signal })
   try {
     let skipped = turn.position - taken.upload_after
     if (upload.position > taken.upload_at) {
