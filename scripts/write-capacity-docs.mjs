@@ -60,7 +60,7 @@ ${KINDS.filter(([kind]) => kind in many).map(([kind, name]) =>
   `| ${name} | ${number(many[kind].serviceUs)} | ${number(many[kind].databaseUs)} | ${number(many[kind].ms, 1)} | ${ratio(kind)} |`).join('\n')}
 
 The times in milliseconds are of a machine that did other things as well. Every statement names its runner and runs on an index, so that the last column is
-about 1 or below: each costs the same however many runners there are. A summary takes ${number(summaryBytes)} bytes with its indexes; a recording of an hour takes ${number(importBytes / 1000)} kB beside it, most of it the original file.
+about 1, and below 2 where rows come from disk: each costs the same however many runners there are. A summary takes ${number(summaryBytes)} bytes with its indexes; a recording of an hour takes ${number(importBytes / 1000)} kB beside it, most of it the original file.
 
 ## A runner and year
 
