@@ -155,8 +155,8 @@ export const PlanTemplateList = Type.Object({
 
 export const TemplateChoice = Type.Object({
   template_id: text(100),
-  start_date: Type.Optional(Day),
-  race_date: Type.Optional(Day),
+  start_date: Type.Optional(Type.String({ format: 'date', description: 'The first day, of a race that is not before today' })),
+  race_date: Type.Optional(Type.String({ format: 'date', description: 'Not before today' })),
   name: Type.Optional(text(200))
 }, { additionalProperties: false, examples: [{ template_id: 'half-beginner', start_date: '2099-01-05' }] })
 export type TemplateChoice = Static<typeof TemplateChoice>

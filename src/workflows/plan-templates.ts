@@ -1,8 +1,9 @@
 import type { Sql } from '../../db/sql.ts'
 import type { PlanTemplate, TemplateChoice } from '../../schemas/plans.ts'
+import { localDate } from '../domain/local-day.ts'
 import { dateTemplate, type Anchor } from '../domain/plans/from-template.ts'
 import { TEMPLATES, weeksOf } from '../domain/plans/templates.ts'
-import { invalid, notFound } from '../errors.ts'
+import { AppError, invalid, notFound } from '../errors.ts'
 import { calendarOf } from './calendar.ts'
 import { storePlan, type StoredPlan } from './plan-storing.ts'
 
@@ -27,14 +28,16 @@ export function listTemplates (): PlanTemplate[] {
 
 /**
  * Stores a plan with the workouts of a template, which do not change with it afterwards. It is active at once.
- * @throws AppError NOT_FOUND for the template, VALIDATION_ERROR unless there is one of the two dates
+ * @throws AppError NOT_FOUND for the template, VALIDATION_ERROR unless there is one of the two dates, PLAN_NOT_FEASIBLE
+ * where the race would be before today
  */
 export async function addPlanFromTemplate (sql: Sql, userId: string, body: TemplateChoice): Promise<StoredPlan> {
   const template = TEMPLATES.find(({ id }) => id === body.template_id)
   if (template === undefined) throw notFound('plan template')
   const anchor = anchorOf(body)
-  const { firstWeekday } = await calendarOf(sql, userId)
+  const { firstWeekday, timezone } = await calendarOf(sql, userId)
   const { startDate, raceDate, outline, workouts } = dateTemplate(template, anchor, firstWeekday)
+  if (raceDate < localDate(Date.now(), timezone)) throw raceOver(anchor, raceDate)
   return await storePlan(sql, userId, {
     name: body.name ?? template.name,
     status: 'active',
@@ -43,6 +46,12 @@ export async function addPlanFromTemplate (sql: Sql, userId: string, body: Templ
     race: { date: raceDate, distance_m: template.distanceM },
     notes: template.description
   }, outline, workouts)
+}
+
+function raceOver (anchor: Anchor, raceDate: string): AppError {
+  return new AppError('PLAN_NOT_FEASIBLE', `The race is over: it would be on ${raceDate}, before today`, {
+    details: { field: 'raceDate' in anchor ? 'race_date' : 'start_date' }
+  })
 }
 
 function anchorOf ({ start_date: startDate, race_date: raceDate }: TemplateChoice): Anchor {

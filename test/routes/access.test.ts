@@ -76,7 +76,7 @@ const CALLS: Record<string, Call> = {
   'POST /api/v1/api-keys': { payload: { name: 'Key', scopes: ['read'] } },
   'POST /api/v1/plans': { payload: PLAN },
   'POST /api/v1/plans/generate': { payload: GENERATED },
-  'POST /api/v1/plans/from-template': { payload: { template_id: '5k-beginner', start_date: '2026-01-05' } },
+  'POST /api/v1/plans/from-template': { payload: { template_id: '5k-beginner', start_date: '2099-01-05' } },
   'PATCH /api/v1/plans/{plan_id}': { payload: { name: 'Autumn' } },
   'POST /api/v1/plans/{plan_id}/adapt': { payload: {} },
   'PUT /api/v1/plans/{plan_id}/adapt': { payload: { changes: [] } },

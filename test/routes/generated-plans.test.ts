@@ -1,8 +1,7 @@
 import t from 'tap'
 import { startService, type Runner } from '../harness/service.ts'
 import { brokenRules } from '../harness/plan-rules.ts'
-import { trainingPaces } from '../../src/domain/training/training-paces.ts'
-import { vdotOf } from '../../src/domain/training/vdot.ts'
+import { HALF_M, REQUEST as HALF_IN_16_WEEKS, factsOf } from '../harness/plan-requests.ts'
 
 const { runner } = await startService(t)
 
@@ -11,10 +10,10 @@ function inDays (days: number): string {
 }
 
 const REQUEST = {
-  race: { name: 'City half', date: inDays(98), distance_m: 21_097.5 },
-  recent_result: { distance_m: 10_000, time_s: 3000 },
-  current_weekly_distance_m: 30_000,
-  runs_per_week: 4,
+  race: { name: 'City half', date: inDays(98), distance_m: HALF_M },
+  recent_result: { distance_m: HALF_IN_16_WEEKS.result.distanceM, time_s: HALF_IN_16_WEEKS.result.timeS },
+  current_weekly_distance_m: HALF_IN_16_WEEKS.currentWeeklyM,
+  runs_per_week: HALF_IN_16_WEEKS.runsPerWeek,
   long_run_weekday: 6
 }
 
@@ -44,22 +43,13 @@ t.test('a generated plan keeps the rules as it is answered, in the runner’s we
     t.equal(read.headers.etag, headers.etag)
     const workouts = await workoutsOf(ann, plan.id)
     t.equal(workouts.length, workouts_count)
-    const paces = trainingPaces(vdotOf(10_000, 3000))
-    t.same(brokenRules(workouts.map((workout) => ({ ...workout, distanceM: workout.planned_distance_m })), {
+    const facts = factsOf({
+      ...HALF_IN_16_WEEKS,
+      race: { date: REQUEST.race.date, distanceM: HALF_M, targetTimeS: null },
       startDate: plan.start_date,
-      raceDate: REQUEST.race.date,
-      raceM: 21_097.5,
-      currentWeeklyM: 30_000,
-      runsPerWeek: 4,
-      firstWeekday: first_weekday,
-      paces: {
-        easyFast: paces.easy.fast_s_per_km,
-        easySlow: paces.easy.slow_s_per_km,
-        threshold: paces.threshold,
-        interval: paces.interval,
-        repetition: paces.repetition
-      }
-    }), [])
+      firstWeekday: first_weekday
+    })
+    t.same(brokenRules(workouts.map((workout) => ({ ...workout, distanceM: workout.planned_distance_m })), facts), [])
     const timed = workouts.filter(({ kind }) => kind !== 'hills')
     t.ok(timed.every(({ planned_duration_s: seconds }) => seconds > 0), 'durations are known from the paces')
     t.ok(plan.weeks.every(({ focus }: { focus: string }) => focus.length > 15))
@@ -102,29 +92,44 @@ t.test('a template becomes a plan, from a start or back from a race', async (t) 
   t.equal(status, 200)
   t.ok(items.length >= 8)
   for (const template of items) {
-    const { body: plan } = await ann.call('POST', '/plans/from-template', { template_id: template.id, start_date: '2027-01-06' })
-    t.match(plan, { status: 'active', name: template.name, start_date: '2027-01-06', race: { distance_m: template.distance_m } })
+    const { body: plan } = await ann.call('POST', '/plans/from-template', { template_id: template.id, start_date: '2099-01-07' })
+    t.match(plan, { status: 'active', name: template.name, start_date: '2099-01-07', race: { distance_m: template.distance_m } })
     const workouts = await workoutsOf(ann, plan.id)
     t.equal(workouts.length, plan.workouts_count)
     t.match(workouts.at(-1), { kind: 'race', date: plan.race.date, planned_distance_m: Math.round(template.distance_m * 10) / 10 })
   }
-  const { body: plan } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', race_date: '2027-06-05' })
-  t.match(plan, { end_date: '2027-06-05', start_date: '2027-04-12' })
+  const { body: plan } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', race_date: '2099-06-06' })
+  t.match(plan, { end_date: '2099-06-06', start_date: '2099-04-13' })
   const [first] = await workoutsOf(ann, plan.id)
   await ann.call('PATCH', `/workouts/${first.id}`, { name: 'Mine' })
-  const { body: other } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', race_date: '2027-06-05' })
+  const { body: other } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', race_date: '2099-06-06' })
   t.not((await workoutsOf(ann, other.id))[0].name, 'Mine', 'a workout is a copy')
 })
 
 t.test('a template must exist, and have one date', async (t) => {
   const ann = await runner()
   const cases: Array<[body: object, status: number]> = [
-    [{ template_id: 'none', start_date: '2027-01-04' }, 404],
+    [{ template_id: 'none', start_date: '2099-01-05' }, 404],
     [{ template_id: '5k-beginner' }, 400],
-    [{ template_id: '5k-beginner', start_date: '2027-01-04', race_date: '2027-06-05' }, 400],
-    [{ template_id: '5k-beginner', start_date: '2027-02-30' }, 422]
+    [{ template_id: '5k-beginner', start_date: '2099-01-05', race_date: '2099-06-06' }, 400],
+    [{ template_id: '5k-beginner', start_date: '2099-02-30' }, 422]
   ]
   for (const [body, status] of cases) {
     t.equal((await ann.call('POST', '/plans/from-template', body)).status, status, JSON.stringify(body))
   }
+})
+
+t.test('a template whose race would be over is refused, by either date', async (t) => {
+  const ann = await runner()
+  const choices: Array<[dates: object, field: string]> = [
+    [{ race_date: inDays(-2) }, 'race_date'], [{ start_date: '2020-01-01' }, 'start_date']
+  ]
+  for (const [dates, field] of choices) {
+    const { status, body } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', ...dates })
+    t.match([status, body.error_code, body.details], [400, 'PLAN_NOT_FEASIBLE', { field }])
+  }
+  t.same((await ann.call('GET', '/plans')).body.items, [])
+  // A plan may have begun, as long as its race is to come.
+  const late = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', race_date: inDays(7) })
+  t.equal(late.status, 201)
 })
