@@ -3,10 +3,11 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../src/errors.ts'
+import { withTags } from '../src/http/tagged-unions.ts'
 import { FORMATS } from '../schemas/formats.ts'
 
 interface ObjectSchema {
-  properties?: Record<string, { type?: string | string[] }>
+  properties?: Record<string, { type?: string | string[], format?: string }>
 }
 
 /** The one spelling of numbers and booleans in a query or path. */
@@ -28,6 +29,7 @@ export default fp(async function validation (app) {
     useDefaults: true,
     removeAdditional: false,
     strict: false,
+    discriminator: true,
     formats: FORMATS
   } as const
   const asSent = new Ajv({ ...settings, coerceTypes: false })
@@ -35,7 +37,10 @@ export default fp(async function validation (app) {
   const asText = new Ajv({ ...settings, coerceTypes: true })
 
   app.setValidatorCompiler<ObjectSchema>(({ schema, httpPart }) => {
-    if (httpPart === 'body') return bounded(asSent.compile(schema), () => firstOnly.compile(schema))
+    if (httpPart === 'body') {
+      const precise = withTags(schema)
+      return bounded(asSent.compile(precise), () => firstOnly.compile(precise))
+    }
     const validate = asText.compile(schema)
     return httpPart === 'headers' ? validate : strictText(validate, schema)
   })
@@ -167,46 +172,40 @@ function isPlainText (root: unknown): boolean {
 // With the flag `u`, only an unpaired surrogate matches.
 const WELL_FORMED = /^[^\0\p{Surrogate}]*$/u
 
-/** Adds the check of spelling to Ajv, which would read "0x1F" as 31 and " " as 0. */
+/**
+ * Adds to Ajv the check of spelling, as it would read "0x1F" as 31 and " " as 0, and that of the order of days: every
+ * query with `from` and `to` refuses a range that ends before it starts.
+ */
 function strictText (validate: ValidateFunction, { properties = {} }: ObjectSchema) {
   const forms = Object.entries(properties).flatMap(([name, { type }]) => {
     const form = typeof type === 'string' ? FORMS[type] : undefined
     return form === undefined ? [] : [{ name, form, kind: String(type) }]
   })
   const texts = Object.keys(properties)
+  const isRange = properties.from?.format === 'date' && properties.to?.format === 'date'
   return Object.assign((data: Record<string, unknown>) => {
     for (const { name, form, kind } of forms) {
       const value = data[name]
       if (value !== undefined && !(typeof value === 'string' && form.test(value))) {
-        return {
-          error: [
-            {
-              instancePath: `/${name}`,
-              keyword: 'type',
-              message: `must be ${kind}`,
-              params: { type: kind },
-              schemaPath: ''
-            }
-          ]
-        }
+        return wrong(name, `must be ${kind}`, { type: kind })
       }
     }
     for (const name of texts) {
       const value = data[name]
       if (typeof value === 'string' && !WELL_FORMED.test(value)) {
-        return {
-          error: [
-            {
-              instancePath: `/${name}`,
-              keyword: 'type',
-              message: 'must not contain NUL or an unpaired surrogate',
-              params: {},
-              schemaPath: ''
-            }
-          ]
-        }
+        return wrong(name, 'must not contain NUL or an unpaired surrogate')
       }
     }
-    return validate(data) ? { value: data } : { error: validate.errors ?? [] }
+    if (!validate(data)) return { error: validate.errors ?? [] }
+    if (isRange && isAfter(data.from, data.to)) return wrong('to', 'must not be before from')
+    return { value: data }
   }, {})
+}
+
+function isAfter (from: unknown, to: unknown): boolean {
+  return typeof from === 'string' && typeof to === 'string' && from > to
+}
+
+function wrong (name: string, message: string, params: Record<string, unknown> = {}) {
+  return { error: [{ instancePath: `/${name}`, keyword: 'type', message, params, schemaPath: '' }] }
 }

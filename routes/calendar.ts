@@ -14,7 +14,7 @@ export const calendarRoutes: FastifyPluginAsyncTypebox = async (app) => {
         'by the runner’s local days.',
       tags: ['Workouts'],
       querystring: CalendarQuery,
-      response: { 200: Calendar, ...errors(400, 401, 422, 429) }
+      response: { 200: Calendar, ...errors(401, 422, 429) }
     }
   }, async ({ sql, user, query: { from, to } }) => ({ days: await calendarDays(sql, user.id, from, to) }))
 }

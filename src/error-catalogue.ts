@@ -112,7 +112,8 @@ export const ERROR_CATALOGUE = {
     status: 422,
     cause:
       'The request violates the schema of the route: `details.field` names the first invalid field, `details.errors` lists all.',
-    remedy: 'Compare with the documentation at /docs. Unknown fields are rejected, and types are not coerced.'
+    remedy:
+      'Compare with the documentation at /docs. Unknown fields are rejected, types are not coerced, and a range of days must not end before it starts.'
   },
   UNREADABLE_FILE: {
     status: 422,

@@ -59,12 +59,22 @@ export function unfit (field: string, location: 'body' | 'querystring', message:
   })
 }
 
-/** The resource does not exist or belongs to another user: 404. */
+/** A range of days that ends before it starts: 422. */
+export function reversed (): AppError {
+  return unfit('to', 'querystring', 'must not be before from')
+}
+
+/** A range of days that is longer than one response can be: 422. `most`: how long it may be. */
+export function tooLong (most: string): AppError {
+  return unfit('to', 'querystring', `must be so near to from that there are at most ${most}`)
+}
+
 /** The account was deleted while its request was at work. */
 export function accountGone (): AppError {
   return new AppError('UNAUTHENTICATED', 'The account is gone')
 }
 
+/** The resource does not exist or belongs to another user: 404. */
 export function notFound (kind: string): AppError {
   return new AppError('NOT_FOUND', `No such ${kind}`)
 }

@@ -127,7 +127,9 @@ function verdictOfState (state: string): Verdict {
 }
 
 function verdictOfIssues (issues: ValidationIssue[], location: string): Verdict {
-  const errors = issues.slice(0, MAX_PROBLEMS).map((issue) => problemOf(issue, location))
+  // A value that selects no branch of a union breaks the list of its values, too, and that says which there are.
+  const errors = issues.filter(({ keyword }) => keyword !== 'discriminator')
+    .slice(0, MAX_PROBLEMS).map((issue) => problemOf(issue, location))
   const [first] = errors
   return {
     code: 'REQUEST_VALIDATION_ERROR',

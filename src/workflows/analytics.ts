@@ -11,7 +11,7 @@ import { LOAD_MODELS } from '../domain/training/load-model.ts'
 import { laterPeriod, periodsAtMost, periodStart, type Period } from '../domain/periods.ts'
 import { volumeOf } from '../domain/training/volume.ts'
 import { totalsOf } from '../domain/workouts/totals.ts'
-import { unfit, type AppError } from '../errors.ts'
+import { reversed, tooLong } from '../errors.ts'
 import { calendarOf } from './calendar.ts'
 import { pendingDays } from './pending.ts'
 
@@ -90,12 +90,4 @@ async function plannedLoads (sql: Sql, userId: string, from: string, to: string)
     if (load !== null) loads.set(workout.date, (loads.get(workout.date) ?? 0) + load)
   }
   return loads
-}
-
-function reversed (): AppError {
-  return unfit('to', 'querystring', 'must not be before from')
-}
-
-function tooLong (most: string): AppError {
-  return unfit('to', 'querystring', `must be so near to from that there are at most ${most}`)
 }

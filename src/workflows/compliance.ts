@@ -7,7 +7,7 @@ import { listWorkouts, listWorkoutsOfDays } from '../../db/workouts.ts'
 import { localDate } from '../domain/local-day.ts'
 import { addDays, daysBetween } from '../domain/days.ts'
 import { complianceOf, type Compliance } from '../domain/workouts/compliance.ts'
-import { invalid, notFound } from '../errors.ts'
+import { notFound, tooLong } from '../errors.ts'
 import { viewWorkouts, type WorkoutView } from './workouts.ts'
 
 /** More than a plan of years has; what is read for one request is bounded. */
@@ -47,12 +47,11 @@ export interface CalendarDay {
 
 /**
  * What is planned and done on each day of a range, by the runner's local days.
- * @throws AppError VALIDATION_ERROR for a range that is empty or longer than a year
+ * @throws AppError REQUEST_VALIDATION_ERROR for a range that is longer than a year
  */
 export async function calendarDays (sql: Sql, userId: string, from: string, to: string): Promise<CalendarDay[]> {
   const count = daysBetween(from, to) + 1
-  if (count < 1) throw invalid('to', 'to must not be before from')
-  if (count > LONGEST_CALENDAR_DAYS) throw invalid('to', `At most ${LONGEST_CALENDAR_DAYS} days can be asked for`)
+  if (count > LONGEST_CALENDAR_DAYS) throw tooLong(`${LONGEST_CALENDAR_DAYS} days`)
   const [rows, activities] = await Promise.all([
     listWorkoutsOfDays(sql, userId, from, to, MOST_WORKOUTS),
     listActivities(sql, userId, { from, to, limit: MOST_WORKOUTS })

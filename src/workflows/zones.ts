@@ -9,7 +9,7 @@ import { localDate } from '../domain/local-day.ts'
 import { settingsOn, type BodySettings, type DatedSettings } from '../domain/physiology.ts'
 import { FORMULA_VERSIONS } from '../domain/training/formula-versions.ts'
 import { addedHeartRateZones, addedPaceZones, addZones } from '../domain/training/zones.ts'
-import { unfit } from '../errors.ts'
+import { reversed } from '../errors.ts'
 import { calendarOf } from './calendar.ts'
 import { pendingDays } from './pending.ts'
 
@@ -30,7 +30,7 @@ export async function zones (
   const { timezone } = await calendarOf(sql, userId)
   const to = query.to ?? localDate(now, timezone)
   const from = query.from ?? addDays(to, 1 - USUAL_DAYS)
-  if (from > to) throw unfit('to', 'querystring', 'must not be before from')
+  if (from > to) throw reversed()
   const days = { from, to, sport: query.sport }
   const [sums, settings, queued] = await Promise.all([
     sumZones(sql, userId, days, FORMULA_VERSIONS.load),

@@ -10,6 +10,7 @@ import t from 'tap'
 import type { ApiDocument } from '../../src/openapi/document.ts'
 import type { Schema } from '../../src/openapi/example.ts'
 import { Availability } from '../../src/health/availability.ts'
+import { withTags } from '../../src/http/tagged-unions.ts'
 import { Contract, type Described } from '../harness/api-document.ts'
 import { ended, formOf } from '../harness/bulk-imports.ts'
 import { structureProblems } from '../harness/openapi-structure.ts'
@@ -236,6 +237,56 @@ t.test('every route is in the document, and everything in the document is a rout
   const listed = [...routes].filter((route) => !/^(HEAD|OPTIONS) | \/docs| \/health\/view\./.test(route))
   t.same(listed.sort(), operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort())
   for (const { method, path } of operations) if (method === 'get') t.ok(routes.has(`HEAD ${path}`), `HEAD ${path}`)
+})
+
+t.test('a field tells the branches of every union of a request apart, so that errors name the field that is wrong', (t) => {
+  const unions = new Set<string>()
+  function walk (schema: Schema, place: string): void {
+    const { anyOf, items, properties = {} } = follow(schema)
+    if (anyOf !== undefined) {
+      // Throws for a union that has no such field.
+      const { discriminator } = withTags({ anyOf }) as { discriminator: { propertyName: string } }
+      unions.add(`${place} by ${discriminator.propertyName}`)
+    }
+    for (const branch of anyOf ?? []) walk(branch, place)
+    if (items !== undefined) walk(items, `${place}[]`)
+    for (const [name, property] of Object.entries(properties)) walk(property, `${place}.${name}`)
+  }
+  for (const described of operations) {
+    const schema = jsonOf(described)?.schema as Schema | undefined
+    if (schema !== undefined) walk(schema, described.operation.operationId)
+  }
+  t.same([...unions].sort(), [
+    'acceptAdaptation.changes[] by action',
+    'acceptAdaptation.changes[].after.steps[] by type',
+    'acceptAdaptation.changes[].after.steps[].steps[] by type',
+    'acceptAdaptation.changes[].before.steps[] by type',
+    'acceptAdaptation.changes[].before.steps[].steps[] by type',
+    'createWorkout.steps[] by type',
+    'createWorkout.steps[].steps[] by type',
+    'putWorkouts.workouts[].steps[] by type',
+    'putWorkouts.workouts[].steps[].steps[] by type',
+    'updateWorkout.steps[] by type',
+    'updateWorkout.steps[].steps[] by type'
+  ])
+  const text = { type: 'object', required: ['kind'], properties: { kind: { type: 'string' } } }
+  t.throws(() => withTags({ anyOf: [text, text] }), /tells them apart/)
+  t.end()
+})
+
+t.test('every query with a range of days refuses one that ends before it starts', async (t) => {
+  const ranges = operations.filter(({ parameters }) => ['from', 'to'].every((name) => (
+    parameters.some((parameter) => parameter.in === 'query' && parameter.name === name)
+  )))
+  t.same(ranges.map(({ operation }) => operation.operationId).sort(), [
+    'getCalendar', 'getLoad', 'getLoadChart', 'getVolume', 'getVolumeChart', 'getZones', 'listActivities', 'listPlans',
+    'listWorkouts'
+  ])
+  for (const described of ranges) {
+    const { status, body } = await ask(described, { query: '?from=2025-02-01&to=2025-01-31' })
+    const { path } = described
+    t.match([path, status, body.details], [path, 422, { field: 'to', errors: [{ field: 'to', location: 'querystring' }] }])
+  }
 })
 
 t.test('every example fits its schema, and every body and JSON answer has one', async (t) => {

@@ -107,33 +107,72 @@ t.test('bad workouts are refused, naming the field', async (t) => {
   const plan = await planOf(ann)
   const step = { type: 'step', intensity: 'active', end: { type: 'distance', value: 1000 } }
   const nested = (depth: number): object => depth === 0 ? step : { type: 'repeat', times: 2, steps: [nested(depth - 1)] }
-  const cases: Array<[fields: object, status: number, field: RegExp]> = [
-    [{ date: '2026-01-04' }, 400, /^date$/],
-    [{ date: '2026-04-27' }, 400, /^date$/],
-    [{ date: '2026-02-30' }, 422, /^date$/],
-    [{ kind: 'jog' }, 422, /^kind$/],
-    [{ name: '' }, 422, /^name$/],
-    [{ planned_distance_m: 0 }, 422, /^planned_distance_m$/],
-    [{ unknown: 1 }, 422, /^unknown$/],
-    [{ steps: [] }, 422, /^steps$/],
-    [{ steps: [step], steps_text: '- 1km' }, 400, /^steps_text$/],
-    [{ steps: [{ ...step, end: { type: 'distance', value: 0 } }] }, 422, /^steps.0.end.value$/],
-    [{ steps: [{ ...step, end: { type: 'time' } }] }, 400, /^steps.0.end.value$/],
-    [{ steps: [{ ...step, target: { type: 'pace', low: 260, high: 250 } }] }, 400, /^steps.0.target.low$/],
-    [{ steps: [nested(3)] }, 422, /^steps/],
-    [{ steps: [{ type: 'repeat', times: 1, steps: [step] }] }, 422, /^steps/],
-    [{ steps: Array.from({ length: 51 }, () => step) }, 422, /^steps$/],
-    [{ steps: [{ type: 'repeat', times: 2, steps: Array.from({ length: 50 }, () => step) }] }, 400, /^steps$/]
+  const cases: Array<[fields: object, status: number, field: string]> = [
+    [{ date: '2026-01-04' }, 400, 'date'],
+    [{ date: '2026-04-27' }, 400, 'date'],
+    [{ date: '2026-02-30' }, 422, 'date'],
+    [{ kind: 'jog' }, 422, 'kind'],
+    [{ name: '' }, 422, 'name'],
+    [{ planned_distance_m: 0 }, 422, 'planned_distance_m'],
+    [{ unknown: 1 }, 422, 'unknown'],
+    [{ steps: [] }, 422, 'steps'],
+    [{ steps: [step], steps_text: '- 1km' }, 400, 'steps_text'],
+    [{ steps: [{ ...step, end: { type: 'distance', value: 0 } }] }, 422, 'steps.0.end.value'],
+    [{ steps: [{ ...step, end: { type: 'time' } }] }, 400, 'steps.0.end.value'],
+    [{ steps: [{ ...step, target: { type: 'pace', low: 260, high: 250 } }] }, 400, 'steps.0.target.low'],
+    [{ steps: Array.from({ length: 51 }, () => step) }, 422, 'steps'],
+    [{ steps: [{ type: 'repeat', times: 2, steps: Array.from({ length: 50 }, () => step) }] }, 400, 'steps']
   ]
   for (const [fields, status, field] of cases) {
     const answer = await ann.call('POST', `/plans/${plan}/workouts`, { ...EASY, ...fields })
-    t.equal(answer.status, status, JSON.stringify(fields))
-    t.match(answer.body.details.field, field, JSON.stringify(fields))
+    t.match([answer.status, answer.body.details], [status, { field }], JSON.stringify(fields))
   }
   const fifty = Array.from({ length: 50 }, () => step)
   for (const accepted of [{ steps: [nested(2)] }, { steps: fifty }, { date: PLAN.end_date }]) {
     t.equal((await ann.call('POST', `/plans/${plan}/workouts`, { ...EASY, ...accepted })).status, 201)
   }
+})
+
+t.test('a wrong step is refused by the one field that is wrong, however deep it is', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann)
+  const step = { type: 'step', intensity: 'active', end: { type: 'distance', value: 1000 } }
+  const repeat = (fields: object = {}): object => ({ type: 'repeat', times: 2, steps: [step], ...fields })
+  const wrong: Array<[found: unknown, field: string]> = [
+    [{ ...step, type: 'steps' }, 'type'],
+    [{ ...step, type: 1 }, 'type'],
+    [{ intensity: 'active', end: step.end }, 'type'],
+    [{ ...step, intensity: 'hard' }, 'intensity'],
+    [{ type: 'step', end: step.end }, 'intensity'],
+    [{ ...step, end: { type: 'miles', value: 1 } }, 'end.type'],
+    [{ ...step, end: { type: 'time', value: 0 } }, 'end.value'],
+    [{ ...step, target: { type: 'watts' } }, 'target.type'],
+    [{ ...step, target: { type: 'pace', zone: 8 } }, 'target.zone'],
+    [{ ...step, times: 2 }, 'times'],
+    [repeat({ times: 1 }), 'times'],
+    [repeat({ steps: [] }), 'steps'],
+    [repeat({ end: step.end }), 'end'],
+    [{ type: 'repeat', times: 2 }, 'steps']
+  ]
+  // A body of ordinary size, of which every error is reported, and a large one, of which the first is.
+  for (const count of [1, 120]) {
+    for (const [found, field] of wrong) {
+      for (const [wrongStep, path] of [[found, 'steps.0'], [repeat({ steps: [step, found] }), 'steps.0.steps.1']]) {
+        const workouts = Array.from({ length: count }, (_, i) => (
+          { ...EASY, external_id: `w-${i}`, steps: [i === 0 ? wrongStep : step, step] }
+        ))
+        const { status, body } = await ann.call('PUT', `/plans/${plan}/workouts`, { workouts })
+        const fields = body.details.errors.map((error: { field: string }) => error.field)
+        t.same([status, body.details.field, fields], [422, `workouts.0.${path}.${field}`, [`workouts.0.${path}.${field}`]])
+      }
+    }
+  }
+  const tooDeep = await ann.call('POST', `/plans/${plan}/workouts`, {
+    ...EASY, steps: [repeat({ steps: [repeat({ steps: [repeat()] })] })]
+  })
+  t.match([tooDeep.status, tooDeep.body.message], [422, 'steps.0.steps.0.steps.0.type must be one of step'])
+  const noObject = await ann.call('PATCH', `/workouts/${uuidv7()}`, { steps: [step, 5] })
+  t.match([noObject.status, noObject.body.details.field], [422, 'steps.1'])
 })
 
 t.test('a workout cannot leave its plan, nor a plan its workouts', async (t) => {
