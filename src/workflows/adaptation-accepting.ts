@@ -1,4 +1,4 @@
-import { findOrigin, updateWeeks, type PlanRow } from '../../db/plans.ts'
+import { findOrigin, findPlan, updateWeeks, type PlanRow } from '../../db/plans.ts'
 import type { Sql } from '../../db/sql.ts'
 import { deleteWorkouts, updateGenerated, upsertWorkouts, type StoredWorkout } from '../../db/workouts.ts'
 import { localDate } from '../domain/local-day.ts'
@@ -44,6 +44,10 @@ async function writeChanges (
   plan: PlanRow,
   changes: PlanEdit[]
 ): Promise<PlanRow | undefined> {
+  // With the account locked, before the workouts are compared: a plan that another request changed while this one
+  // waited is decided by its entity tag (412), not by its workouts (409).
+  const locked = await findPlan(sql, userId, plan.id)
+  if (locked?.revision !== plan.revision) return undefined
   const workouts = await existingWorkouts(sql, userId, plan.id)
   requireAsBefore(changes, new Map(workouts.map((workout) => [workout.id, workout])))
   const origin = await findOrigin(sql, userId, plan.id)

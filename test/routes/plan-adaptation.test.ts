@@ -204,6 +204,16 @@ t.test('changes are carried out all or none, and only as they were proposed', as
   t.same(await workoutsOf(ann, plan.id), before)
 })
 
+t.test('of several requests that accept the same proposal at once, one succeeds and the others fail their precondition', async (t) => {
+  const ann = await follower()
+  const plan = await planOf(ann)
+  await follow(ann, plan.id, inDays(-7))
+  const { body: { changes }, headers } = await ann.call('POST', `/plans/${plan.id}/adapt`, {})
+  const answers = await Promise.all(Array.from({ length: 6 }, () =>
+    ann.call('PUT', `/plans/${plan.id}/adapt`, { changes }, { 'if-match': String(headers.etag) })))
+  t.same(answers.map(({ status }) => status).sort(), [200, 412, 412, 412, 412, 412])
+})
+
 t.test('what cannot be adapted is refused with the reason', async (t) => {
   const ann = await follower()
   const plan = await planOf(ann)
