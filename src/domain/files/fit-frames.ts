@@ -1,16 +1,24 @@
-import { CrcCalculator } from '@garmin/fitsdk'
+import { CrcCalculator, Profile } from '@garmin/fitsdk'
 import { warning } from '../warnings.ts'
 import type { Warning, WarningCode } from '../warnings.ts'
+import { recordReader } from './fit-records.ts'
+import type { FieldDefinition, RecordReader } from './fit-records.ts'
+import { PointBuffer } from './points.ts'
 import { counted, unreadable } from './unreadable.ts'
 
 /**
- * The framing of a FIT file: where its messages begin and end, not their meaning. The official decoder interprets them,
- * and gets only the wanted messages and fields, in portions: so it reads a third of the bytes, keeps no more than one
+ * The framing of a FIT file: where its messages begin and end. The official decoder interprets all but plain records,
+ * and gets only the wanted messages and fields, in portions: so it reads a part of the bytes, keeps no more than one
  * portion in memory, and gets the parts that it cannot read itself, compressed timestamps and damaged tails, in a form
  * that it can.
  */
 export interface FitFile {
   portions: Generator<ArrayBuffer, void, void>
+  /**
+   * The records that were read here, to which those in the portions are added; all records from the first on that only
+   * the official decoder can read are in the portions, so that they stay in the order of the file.
+   */
+  points: PointBuffer
   /** The problems found; complete once all portions have been read. */
   warnings: Warning[]
   /** Whether messages in the portions so far may have this field; both are FIT numbers. */
@@ -32,10 +40,13 @@ interface Definition {
   bytes: Uint8Array | null
   /** The offset of the developer index in a declaration of developer fields; -1 in all other messages. */
   developerAt: number
+  /** Reads a message of this definition here; undefined where it is passed on. */
+  reader: RecordReader | undefined
   /** Whether a timestamp is added to each message passed on, because of compressed headers. */
   stamped: boolean
 }
 
+const { RECORD } = Profile.MesgNum as Record<string, number>
 const TIMESTAMP = 253
 const NO_TIMESTAMP = 0xffffffff
 const UINT32 = 0x86
@@ -71,6 +82,7 @@ export function * fitFiles (bytes: Uint8Array, wanted: Wanted): Generator<FitFil
 
 class FitReader implements FitFile {
   readonly portions: Generator<ArrayBuffer, void, void>
+  readonly points = new PointBuffer()
   readonly warnings: Warning[] = []
   /** The offset at which the next chained file would begin. */
   end = 0
@@ -81,6 +93,7 @@ class FitReader implements FitFile {
   readonly #definitions: Array<Definition | undefined> = []
   #output = new Uint8Array(1 << 16)
   #length = 0
+  #hasPlainRecords = true
   #unterminated = 0
   #time = 0
   /** The wanted fields that were defined: the number of the message and, in the lowest byte, that of the field. */
@@ -127,8 +140,7 @@ class FitReader implements FitFile {
       if (isDefinition) {
         this.#define(at)
       } else {
-        this.#pass(at, definition!)
-        inPortion++
+        if (this.#pass(at, definition!)) inPortion++
       }
       at += size
       if (inPortion >= PORTION || (inPortion > 0 && this.#length >= PORTION_BYTES)) {
@@ -194,9 +206,11 @@ class FitReader implements FitFile {
       developerAt: -1,
       kept: [],
       bytes: null,
+      reader: undefined,
       stamped: false
     }
     const fields: number[] = []
+    const read: FieldDefinition[] = []
     for (let field = at + 6; field < at + 6 + 3 * bytes[at + 5]!; field += 3) {
       const number = bytes[field]!
       const size = bytes[field + 1]!
@@ -206,6 +220,7 @@ class FitReader implements FitFile {
       if (wanted?.has(number) && type < KNOWN_BASE_TYPES && size > 0) {
         fields.push(number, size, bytes[field + 2]!)
         definition.kept.push(definition.size, size, type)
+        read.push({ number, at: definition.size, size, type })
         this.#defined.add(global << 8 | number)
       }
       definition.size += size
@@ -228,10 +243,15 @@ class FitReader implements FitFile {
       )
       this.#append(definition.bytes)
     }
+    if (global === RECORD) {
+      if (this.#hasPlainRecords) definition.reader = recordReader(read, definition.littleEndian)
+      this.#hasPlainRecords = definition.reader !== undefined
+    }
     this.#definitions[local] = definition
   }
 
-  #pass (at: number, definition: Definition): void {
+  /** Reads a message or passes it on; answers whether it was passed on. */
+  #pass (at: number, definition: Definition): boolean {
     const header = this.#bytes[at]!
     const compressed = (header & 0x80) !== 0
     if (compressed) {
@@ -243,7 +263,11 @@ class FitReader implements FitFile {
       if (time !== NO_TIMESTAMP) this.#time = time
     }
     if (definition.developerAt >= 0) this.#declare(this.#bytes[at + 1 + definition.developerAt]!)
-    if (!definition.bytes) return
+    if (!definition.bytes) return false
+    if (definition.reader !== undefined && this.#hasPlainRecords) {
+      definition.reader(this.#view, at + 1, compressed && definition.stamped ? this.#time : undefined, this.points)
+      return false
+    }
     this.#reserve(definition.size + 5)
     const output = this.#output
     output[this.#length++] = compressed ? header >> 5 & 3 : header & 0x0f
@@ -263,6 +287,7 @@ class FitReader implements FitFile {
       )
       this.#length += 4
     }
+    return true
   }
 
   /**

@@ -8,7 +8,7 @@ import { fitFiles } from './fit-frames.ts'
 import type { FitFile } from './fit-frames.ts'
 import { recordingOf } from './assemble.ts'
 import type { FileLap } from './laps.ts'
-import { PointBuffer } from './points.ts'
+import type { PointBuffer } from './points.ts'
 import { counted, heightSourceOfText, tidyText, unreadable } from './unreadable.ts'
 
 const { FILE_ID, SPORT, SESSION, LAP, RECORD, EVENT, DEVICE_INFO } = Profile.MesgNum as Record<string, number>
@@ -90,7 +90,7 @@ function contentsOf (file: FitFile): Contents {
     sessions: [],
     laps: [],
     events: [],
-    points: new PointBuffer(),
+    points: file.points,
     warnings: file.warnings
   }
   const { warnings } = file

@@ -60,6 +60,16 @@ export class PointBuffer {
     rows[at + DISTANCE] = point.distanceM ?? Number.NaN
   }
 
+  /** Adds a row, which is copied. */
+  pushRow (row: Float64Array): void {
+    if (Number.isNaN(row[TIME]!)) {
+      this.untimed++
+      return
+    }
+    const at = this.#room()
+    for (let i = 0; i < WIDTH; i++) this.rows[at + i] = row[i]!
+  }
+
   timeMsAt (index: number): number {
     return this.rows[index * WIDTH + TIME]!
   }
