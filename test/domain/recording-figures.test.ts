@@ -134,18 +134,18 @@ t.test('normalized graded speed equals a steady speed, and is never below the me
   t.equal(normalizedGradedSpeed(seconds(1), seconds(1)), null)
   near(
     t,
-    gradedSpeedOf(recordingOf(600, 3, { columns: { altitudeM: seconds(600, 0.3) } }).columns, []),
+    gradedSpeedOf(recordingOf(600, 3, { columns: { altitudeM: seconds(600, 0.3) } }).columns, seconds(600)),
     3 * 1.6578,
     0.01
   )
-  near(t, gradedSpeedOf(recordingOf(600, 3).columns, []), 3, 1e-6)
+  near(t, gradedSpeedOf(recordingOf(600, 3).columns, seconds(600)), 3, 1e-6)
   near(
     t,
     gradedSpeedOf(
       recordingOf(600, 3, {
         columns: { distanceM: seconds(600).map((s) => (s < 200 ? s * 3 : s < 400 ? 600 : (s - 200) * 3)) }
       }).columns,
-      [{ startS: 200, endS: 400 }]
+      activeTimeS(seconds(600), [{ startS: 200, endS: 400 }])
     ),
     3,
     0.05,

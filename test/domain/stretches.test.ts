@@ -5,6 +5,7 @@ import { bestEfforts, fastestWindow, namedEffort } from '../../src/domain/traini
 import { curveOf, momentOf, valueAt, type Curve } from '../../src/domain/training/curve.ts'
 import { lapsOf } from '../../src/domain/training/laps.ts'
 import { courseOf, type Course, type Section, type Totals } from '../../src/domain/training/sections.ts'
+import { standingOf } from '../../src/domain/training/moving.ts'
 import { splitsOf } from '../../src/domain/training/splits.ts'
 import { recordTimeS } from '../../src/domain/training/world-records.ts'
 import {
@@ -31,13 +32,13 @@ function columnsOf (run: ReadonlyArray<readonly [number, number]>): Columns {
 
 /** A course over columns, with the totals that a summary would have. */
 function course (columns: Columns, totals: Partial<Totals> = {}): Course {
-  return courseOf(columns, [], {
+  return courseOf({ columns, pauses: [] }, {
     distance_m: columns.distanceM.at(-1)!,
     elapsed_s: columns.timeS.at(-1)!,
     moving_s: columns.timeS.at(-1)!,
     elevation_gain_m: 60,
     ...totals
-  })
+  }, { activeS: columns.timeS, standing: standingOf(columns) })
 }
 
 /** A curve at a constant speed. */

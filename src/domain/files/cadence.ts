@@ -35,7 +35,7 @@ export function countBothFeet (columns: Columns, sport: Sport): number {
 
 function feetTold (columns: Columns): 1 | 2 {
   const { cadenceSpm } = columns
-  const upper = quantile([...cadenceSpm.filter((steps) => steps > 0)], UPPER)
+  const upper = quantile(cadenceSpm.filter((steps) => steps > 0), UPPER)
   if (upper === undefined) return 2
   if (upper < ONE_FOOT_BELOW) return 1
   if (upper >= BOTH_FEET_FROM) return 2
@@ -58,9 +58,9 @@ function upperSpeed ({ timeS, distanceM, speedMPerS, cadenceSpm }: Columns, uppe
     }
     last = i
   }
-  return quantile(speeds.filter((speed) => speed > 0), 0.5)
+  return quantile(Float64Array.from(speeds.filter((speed) => speed > 0)), 0.5)
 }
 
-function quantile (values: number[], share: number): number | undefined {
-  return values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]
+function quantile (values: Float64Array, share: number): number | undefined {
+  return values.sort()[Math.min(values.length - 1, Math.floor(values.length * share))]
 }

@@ -1,3 +1,4 @@
+import { filled } from '../filled.ts'
 import { haversineM } from '../training/distance.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
@@ -43,17 +44,19 @@ interface Run {
 }
 
 export function timelineOf (points: PointBuffer, pauses: readonly PauseMs[], warnings: Warning[]): Timeline {
-  const sorted = Uint32Array.from({ length: points.length }, (_, i) => i)
+  const sorted = new Uint32Array(points.length)
+  for (let i = 0; i < sorted.length; i++) sorted[i] = i
   const time = (i: number): number => points.timeMsAt(i)
   let ordered = true
   for (let i = 1; i < sorted.length && ordered; i++) ordered = time(i) >= time(i - 1)
   if (!ordered) sorted.sort((a, b) => time(a) - time(b) || a - b)
-  const runs = runsOf(Float64Array.from(sorted, time), pauses).map(({ from, to }) => sorted.slice(from, to))
+  const timesMs = filled(sorted.length, (i) => time(sorted[i]!))
+  const runs = runsOf(timesMs, pauses).map(({ from, to }) => sorted.slice(from, to))
   const largest = runs.reduce((best, run) => run.length >= best.length ? run : best, new Uint32Array(0))
   const kept = runs.filter((run) => run === largest || isLarge(run, sorted.length))
   warnOfJumps(sorted.length - kept.reduce((sum, run) => sum + run.length, 0), kept.length - 1, warnings)
   const parts = kept.map((run) => ordered
-    ? { order: run, timesMs: Float64Array.from(run, time), repaired: false }
+    ? { order: run, timesMs: filled(run.length, (i) => time(run[i]!)), repaired: false }
     : inOrder(points, run, warnings))
   return sideBySide(parts, kept.indexOf(largest), runs[0] !== kept[0])
 }
@@ -72,7 +75,7 @@ function warnOfJumps (dropped: number, moved: number, warnings: Warning[]): void
 /** Sorts points by time, unless the order of the file is the shorter way. `sorted`: their indices, sorted. */
 function inOrder (points: PointBuffer, sorted: Uint32Array, warnings: Warning[]): Timeline {
   const inFile = sorted.toSorted()
-  const timesMs = Float64Array.from(sorted, (i) => points.timeMsAt(i))
+  const timesMs = filled(sorted.length, (i) => points.timeMsAt(sorted[i]!))
   if (inFile.every((i, at) => i === sorted[at])) return { order: sorted, timesMs, repaired: false }
   if (wayM(points, inFile) * DETOUR >= wayM(points, sorted)) {
     warnings.push(warning('TIMES_OUT_OF_ORDER', 'The timestamps were out of order: the points were sorted by time'))
@@ -91,7 +94,7 @@ function inOrder (points: PointBuffer, sorted: Uint32Array, warnings: Warning[])
  * and is moved on; single points with an earlier time are left out.
  */
 function setForward (points: PointBuffer, inFile: Uint32Array): Timeline {
-  const times = Float64Array.from(inFile, (i) => points.timeMsAt(i))
+  const times = filled(inFile.length, (i) => points.timeMsAt(inFile[i]!))
   const order: number[] = []
   const timesMs: number[] = []
   let repaired = false

@@ -1,3 +1,5 @@
+import { medianStep } from '../filled.ts'
+
 /** Faster than this, in m/s, nobody climbs: a height that leaves and returns faster was not measured. */
 const IMPOSSIBLE_CLIMB_M_PER_S = 3
 /** Steps up to this are the noise of GPS, not spikes. */
@@ -89,9 +91,8 @@ function impossibleBeyond (levels: Level[], heights: Heights, direction: 1 | -1)
 
 /** The smallest change between neighbours that is a leap, at no time between them. */
 function leapOf (altitudeM: Float64Array, known: number[]): number {
-  const steps = Float64Array.from({ length: Math.max(0, known.length - 1) }, (_, k) =>
-    Math.abs(altitudeM[known[k + 1]!]! - altitudeM[known[k]!]!)).sort()
-  return Math.max(LEAST_LEAP_M, LEAP_STEPS * (steps[steps.length >> 1] ?? 0))
+  const stepM = medianStep(known.length, (k) => Math.abs(altitudeM[known[k + 1]!]! - altitudeM[known[k]!]!))
+  return Math.max(LEAST_LEAP_M, LEAP_STEPS * stepM)
 }
 
 function levelsOf (known: number[], leaps: (a: number, b: number) => boolean): Level[] {

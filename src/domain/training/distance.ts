@@ -1,3 +1,4 @@
+import { medianStep } from '../filled.ts'
 import type { Pause } from '../recording.ts'
 
 /** The mean radius of the Earth (IUGG), in metres. */
@@ -184,8 +185,7 @@ const INTERRUPTION_STEPS = 10
  * after the last record and one before the next count.
  */
 export function interruptions (timeS: Float64Array): { pauses: Pause[], breaks: Map<number, number> } {
-  const steps = new Float64Array(Math.max(0, timeS.length - 1)).map((_, i) => timeS[i + 1]! - timeS[i]!).sort()
-  const usualS = steps[steps.length >> 1] ?? 0
+  const usualS = medianStep(timeS.length, (i) => timeS[i + 1]! - timeS[i]!)
   const shortest = Math.max(INTERRUPTION_S, INTERRUPTION_STEPS * usualS)
   const pauses: Pause[] = []
   const breaks = new Map<number, number>()

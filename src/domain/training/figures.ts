@@ -3,11 +3,11 @@ import type { Columns, Recording } from '../recording.ts'
 import type { Sport, SubSport } from '../sports.ts'
 import { stepsOf, STREAM_FIELDS, type StreamColumns, type StreamField, type Streams } from '../streams/fields.ts'
 import type { Warning } from '../warnings.ts'
+import { basisOf } from './basis.ts'
 import { bestEfforts, type BestEffort } from './best-efforts.ts'
 import { curveOf, valueAt, type Curve } from './curve.ts'
 import { lapsOf } from './laps.ts'
 import { heartRateTimes, type HeartRateTimes } from './load.ts'
-import { activeTimeS } from './moving.ts'
 import { gradedSpeedOf } from './pace.ts'
 import { courseOf, scaledTo, type Section } from './sections.ts'
 import { splitsOf } from './splits.ts'
@@ -72,16 +72,17 @@ function partOf (whole: Recording, crop: Crop, distanceM: number | null): Record
 }
 
 function figuresOfWhole (recording: Recording): Computed {
-  const { columns, pauses, laps, sport } = recording
-  const { summary, warnings } = figuresOf(recording)
-  const activeS = activeTimeS(columns.timeS, pauses)
-  const course = courseOf(columns, pauses, summary)
+  const { columns, laps, sport } = recording
+  const basis = basisOf(recording)
+  const { activeS, adjustedM } = basis
+  const { summary, warnings } = figuresOf(recording, basis)
+  const course = courseOf(recording, summary, basis)
   const distanceM = scaledTo(columns.distanceM, summary.distance_m)
   return {
     figures: {
       summary,
       activeS: activeS.at(-1) ?? null,
-      gradedSpeedMPerS: gradedSpeedOf(columns, pauses),
+      gradedSpeedMPerS: gradedSpeedOf(columns, activeS, adjustedM),
       heartRateTimes: heartRateTimes(activeS, columns.heartRateBpm),
       speedTimes: speedTimes(curveOf(activeS, distanceM)),
       laps: lapsOf(laps, course),

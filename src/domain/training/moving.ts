@@ -1,3 +1,4 @@
+import { medianStep } from '../filled.ts'
 import type { Columns, Pause } from '../recording.ts'
 import { smoothAltitude } from './elevation.ts'
 
@@ -51,22 +52,51 @@ export function standingTimeS (going: Going, timeS: Float64Array = going.timeS):
  * below 0.5 m/s, and climbing or descending is below 0.1 m/s. Null if the distance is known at fewer than two records
  * or is never above 0.
  */
-export function standingStretches (going: Going): Pause[] | null {
-  const { timeS, distanceM } = going
-  const known: number[] = []
-  for (let i = 0; i < distanceM.length; i++) if (!Number.isNaN(distanceM[i]!)) known.push(i)
-  if (known.length === 0 || !(distanceM[known.at(-1)!]! > 0)) return null
-  const { rows, windowS } = changesOf(going, known)
-  const slow = slowStretches(going, rows, windowS)
-  const heights = going.altitudeM && smoothAltitude(timeS, going.altitudeM)
-  const speedMPerS = goingSpeedMPerS(going, rows, slow)
-  return slow.flatMap((stretch) => {
+export function standingStretches (going: Going, slow: Slow | null = slowOf(going)): Pause[] | null {
+  if (slow === null) return null
+  const heights = going.altitudeM && smoothAltitude(going.timeS, going.altitudeM)
+  const { stretches, speedMPerS } = slow
+  return stretches.flatMap((stretch) => {
     const parts = stillParts(going, stretch, heights)
     // What was covered before or after standing within one long step took its time.
     const last = parts.at(-1)
     if (last) last.endS -= longStepsM(going, stretch) / speedMPerS
     return parts.filter(({ startS, endS }) => endS - startS >= SHORTEST_STOP_S)
   })
+}
+
+/** Where a recording stands. */
+export interface Standing {
+  stretches: Pause[]
+  /** By the distance alone, whatever steps, heights and speeds tell. */
+  byDistance: Pause[]
+}
+
+export function standingOf (columns: Columns): Standing {
+  const { timeS, distanceM } = columns
+  const slow = slowOf(columns)
+  return {
+    stretches: standingStretches(columns, slow) ?? [],
+    byDistance: standingStretches({ timeS, distanceM }, slow) ?? []
+  }
+}
+
+/** The stretches in which hardly any distance is covered, whatever else tells of going. */
+export interface Slow {
+  stretches: Stretch[]
+  /** The mean speed outside them, in m/s. */
+  speedMPerS: number
+}
+
+/** Null if the distance is known at fewer than two records or is never above 0. */
+export function slowOf (going: Pick<Going, 'timeS' | 'distanceM'>): Slow | null {
+  const { distanceM } = going
+  const known: number[] = []
+  for (let i = 0; i < distanceM.length; i++) if (!Number.isNaN(distanceM[i]!)) known.push(i)
+  if (known.length === 0 || !(distanceM[known.at(-1)!]! > 0)) return null
+  const { rows, windowS } = changesOf(going, known)
+  const stretches = slowStretches(going, rows, windowS)
+  return { stretches, speedMPerS: goingSpeedMPerS(going, rows, stretches) }
 }
 
 /** The mean speed, in m/s, outside the slow stretches. */
@@ -100,9 +130,7 @@ interface Stretch {
  */
 function changesOf ({ timeS, distanceM }: Going, known: number[]): { rows: number[], windowS: number } {
   const changes = known.filter((row, k) => k === 0 || distanceM[row]! > distanceM[known[k - 1]!]!)
-  const steps = Float64Array.from({ length: Math.max(0, changes.length - 1) }, (_, k) =>
-    timeS[changes[k + 1]!]! - timeS[changes[k]!]!).sort()
-  const windowS = CHANGES * (steps[steps.length >> 1] ?? 0)
+  const windowS = CHANGES * medianStep(changes.length, (k) => timeS[changes[k + 1]!]! - timeS[changes[k]!]!)
   if (windowS <= SHORTEST_STOP_S) return { rows: known, windowS: SHORTEST_STOP_S }
   // What follows the last change is a stop if it is longer than the changes are apart.
   const last = known.at(-1)!

@@ -1,6 +1,5 @@
-import type { Columns, Pause } from '../recording.ts'
+import type { Columns } from '../recording.ts'
 import { smoothAltitude } from './elevation.ts'
-import { activeTimeS } from './moving.ts'
 
 /** The steepest grade that Minetti measured, up and down; beyond it the cost is that of ±45 %. */
 const STEEPEST = 0.45
@@ -129,11 +128,15 @@ export function normalizedGradedSpeed (activeS: Float64Array, adjustedM: Float64
 }
 
 /**
- * The normalized graded speed of a recording in m/s, from its plain distance if the altitude is unknown. Null if it has
- * no distance.
+ * The normalized graded speed of a recording in m/s, by its grade-adjusted distance, or its plain one where the
+ * altitude is unknown (`adjustedM` is null). Null if it has no distance.
  */
-export function gradedSpeedOf (columns: Columns, pauses: readonly Pause[]): number | null {
-  return normalizedGradedSpeed(activeTimeS(columns.timeS, pauses), gradeAdjustedDistanceM(columns) ?? columns.distanceM)
+export function gradedSpeedOf (
+  columns: Columns,
+  activeS: Float64Array,
+  adjustedM: Float64Array | null = gradeAdjustedDistanceM(columns)
+): number | null {
+  return normalizedGradedSpeed(activeS, adjustedM ?? columns.distanceM)
 }
 
 function between (times: number[], places: number[], i: number, timeS: number): number {

@@ -1,7 +1,9 @@
-import type { Columns, Pause } from '../recording.ts'
+import { filled } from '../filled.ts'
+import type { Columns, Pause, Recording } from '../recording.ts'
+import type { Basis } from './basis.ts'
 import { curveOf, valueAt, type Curve } from './curve.ts'
 import { smoothAltitude } from './elevation.ts'
-import { activeTimeS, standingStretches } from './moving.ts'
+import { activeTimeS } from './moving.ts'
 
 /** A lap or a split, as the API shows it. */
 export interface Section {
@@ -43,14 +45,17 @@ export interface Course {
 const LONGEST_GAP_S = 60
 
 /** The course of a recording whose figures are these. */
-export function courseOf (columns: Columns, pauses: readonly Pause[], totals: Totals): Course {
+export function courseOf (
+  { columns, pauses }: Pick<Recording, 'columns' | 'pauses'>,
+  totals: Totals,
+  { activeS, standing }: Pick<Basis, 'activeS' | 'standing'>
+): Course {
   const { timeS } = columns
-  const activeS = activeTimeS(timeS, pauses)
   const { beats, beatsS } = heartBeats(columns, activeS)
   return {
     totals,
     distanceM: curveOf(timeS, scaledTo(columns.distanceM, totals.distance_m)),
-    movingS: movingCurve(columns, pauses),
+    movingS: movingCurve(timeS, [...pauses, ...standing.stretches]),
     climbedM: climbCurve(columns),
     beats,
     beatsS
@@ -63,13 +68,12 @@ export function courseOf (columns: Columns, pauses: readonly Pause[], totals: To
 export function scaledTo (distanceM: Float64Array, totalM: number | null): Float64Array<ArrayBuffer> {
   const last = distanceM.findLast((value) => !Number.isNaN(value))
   const scale = totalM === null || last === undefined || !(last > 0) ? 1 : totalM / last
-  return Float64Array.from(distanceM, (value) => value * scale)
+  return filled(distanceM.length, (row) => distanceM[row]! * scale)
 }
 
 /** Moving time: neither pauses nor stretches of standing. */
-function movingCurve (columns: Columns, pauses: readonly Pause[]): Curve {
-  const stops = merged([...pauses, ...standingStretches(columns) ?? []])
-  return curveOf(columns.timeS, activeTimeS(columns.timeS, stops))
+function movingCurve (timeS: Float64Array, stops: readonly Pause[]): Curve {
+  return curveOf(timeS, activeTimeS(timeS, merged(stops)))
 }
 
 /** The same stretches in order, those that overlap as one. */

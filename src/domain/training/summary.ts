@@ -2,12 +2,13 @@ import type { DeviceMeans, Recording } from '../recording.ts'
 import { hasSteps } from '../sports.ts'
 import { paceOf, rounded } from '../units.ts'
 import type { Warning } from '../warnings.ts'
+import { basisOf } from './basis.ts'
+import type { Basis } from './basis.ts'
 import { elevationOf, thresholdOf } from './elevation.ts'
 import { lastLook } from './last-look.ts'
 import type { ActivitySummary } from './last-look.ts'
-import { activeTimeS, meanOverTime } from './moving.ts'
+import { meanOverTime } from './moving.ts'
 import type { TimedMean } from './moving.ts'
-import { gradeAdjustedDistanceM } from './pace.ts'
 import { lastOf, totalsOf } from './totals.ts'
 
 export type { ActivitySummary }
@@ -38,14 +39,14 @@ export function summaryOf (recording: Recording): ActivitySummary {
  * - Elevation is computed from the altitudes; the device's own is used only if there are none.
  * - A figure that cannot be is null: see `lastLook`.
  */
-export function figuresOf (recording: Recording): Figures {
-  const { sport, columns, pauses, device } = recording
+export function figuresOf (recording: Recording, basis: Basis = basisOf(recording)): Figures {
+  const { sport, columns, device } = recording
+  const { activeS, standing } = basis
   const deviceMeans = believableMeans(recording.deviceMeans)
-  const activeS = activeTimeS(columns.timeS, pauses)
-  const { distanceM, elapsedS, movingS, warnings } = totalsOf(recording)
+  const { distanceM, elapsedS, movingS, warnings } = totalsOf(recording, standing)
   const source = recording.heightSource ?? 'unknown'
   const elevation = elevationOf(columns.timeS, columns.altitudeM, thresholdOf(columns.timeS, columns.altitudeM, source))
-  const adjusted = hasSteps(sport) ? gradeAdjustedDistanceM(columns) : null
+  const adjusted = hasSteps(sport) ? basis.adjustedM : null
   const recordedM = lastOf(columns.distanceM)
   // The distances of the records and of the device may differ: the grade adjustment is applied in proportion.
   const adjustedM =

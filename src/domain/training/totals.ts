@@ -5,7 +5,8 @@ import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
 import { shortestTimeS } from './limits.ts'
 import { leastWayM, tidyPauses, trackOf } from './distance.ts'
-import { activeTimeS, standingStretches } from './moving.ts'
+import { activeTimeS } from './moving.ts'
+import type { Standing } from './moving.ts'
 import { agree, saying, weigh, wordsOf } from './sources.ts'
 import type { Told } from './sources.ts'
 
@@ -30,12 +31,12 @@ const TIMER_SHARE = 0.9
  * Weighs the sources of the totals: the summary of the device, its laps, its records and the positions. First the
  * elapsed time, then the distance that can be covered in it, then the moving time in which it can be covered.
  */
-export function totalsOf (recording: Recording): Totals {
+export function totalsOf (recording: Recording, standing: Standing): Totals {
   const warnings: Warning[] = []
   const recordedS = recording.columns.timeS.at(-1) ?? 0
   const elapsedS = elapsedOf(recording, recordedS, warnings)
   const distanceM = distanceOf(recording, { recordedS, elapsedS }, warnings)
-  const movingS = movingOf(recording, { recordedS, elapsedS, distanceM }, warnings)
+  const movingS = movingOf(recording, standing, { recordedS, elapsedS, distanceM }, warnings)
   return { distanceM, elapsedS, movingS, warnings }
 }
 
@@ -139,12 +140,12 @@ interface Covered extends Known {
  * out already is not taken off again. In swimming a stop cannot be told from a turn, and lifting has no distance: the
  * timer counts.
  */
-function movingOf (recording: Recording, known: Covered, warnings: Warning[]): number {
-  const { sport, columns } = recording
+function movingOf (recording: Recording, standing: Standing, known: Covered, warnings: Warning[]): number {
+  const { sport } = recording
   const { elapsedS, distanceM } = known
-  const timerS = timerOf(recording, known, warnings)
+  const timerS = timerOf(recording, standing, known, warnings)
   if (sport === 'swimming' || sport === 'strength') return timerS
-  const standingS = lengthOf(standingStretches(columns) ?? [])
+  const standingS = lengthOf(standing.stretches)
   const goingS = standingS < elapsedS ? Math.min(timerS, elapsedS - standingS) : timerS
   return longEnough([goingS, timerS, elapsedS - pausedOf(recording), elapsedS], sport, distanceM, warnings)
 }
@@ -160,15 +161,19 @@ function longEnough (timesS: number[], sport: Sport, distanceM: number | null, w
 }
 
 /** The time on the timer: the device's if it can be, otherwise the elapsed time without the pauses. */
-function timerOf (recording: Recording, { recordedS, elapsedS, distanceM }: Covered, warnings: Warning[]): number {
-  const { sport, columns, device, laps, pauses } = recording
+function timerOf (
+  recording: Recording,
+  standing: Standing,
+  { recordedS, elapsedS, distanceM }: Covered,
+  warnings: Warning[]
+): number {
+  const { sport, device, laps, pauses } = recording
   const lapsS = sumOfLaps(laps, (lap) => lap.timerS)
   const told = toldOf([
     ['session', recording.deviceSummed && lapsS !== null ? null : device.timer_s],
     ['laps', lapsS]
   ])
-  const { timeS, distanceM: atS } = columns
-  const stillS = lengthOf(tidyPauses([...pauses, ...standingStretches({ timeS, distanceM: atS }) ?? []]))
+  const stillS = lengthOf(tidyPauses([...pauses, ...standing.byDistance]))
   const leastS = distanceM === null ? 0 : shortestTimeS(sport, distanceM)
   const shortestS = Math.max(leastS, TIMER_SHARE * (Math.min(recordedS, elapsedS) - stillS))
   const canBe = (value: number): boolean => value <= elapsedS * 1.02 + 1 && value >= leastS

@@ -1,3 +1,4 @@
+import { filled } from '../filled.ts'
 import { GAP, STEPS, type StreamField, type Streams } from '../streams/fields.ts'
 import { METRES_PER_KM } from '../units.ts'
 
@@ -45,10 +46,7 @@ function column ({ columns }: Streams, field: StreamField): Float64Array | undef
   const steps = columns[field]
   if (steps === undefined) return undefined
   const scale = STEPS[field]
-  // Float64Array.from with a function takes ten times as long.
-  const values = new Float64Array(steps.length)
-  for (let i = 0; i < values.length; i++) values[i] = steps[i] === GAP ? Number.NaN : steps[i]! / scale
-  return values
+  return filled(steps.length, (row) => steps[row] === GAP ? Number.NaN : steps[row]! / scale)
 }
 
 /** Gaps have the value before. */
