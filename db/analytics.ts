@@ -1,5 +1,5 @@
 import type { HeartRateModel } from '../src/domain/training/zones.ts'
-import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
+import type { PlannedFields } from '../src/domain/workouts/fields.ts'
 import { fragment, type Sql } from './sql.ts'
 
 /** What was done on one day. */
@@ -90,15 +90,6 @@ export async function sumZones (
   `
 }
 
-/** A workout as far as its load depends on it. */
-export interface PlannedRow {
-  date: string
-  kind: Kind
-  steps: WorkoutStep[] | null
-  planned_distance_m: number | null
-  planned_duration_s: number | null
-}
-
 /**
  * The workouts from `from` to `to` that are still to be done: of plans that are carried out, without an activity, and
  * without a person's word that there will be none.
@@ -107,8 +98,8 @@ export async function listPlanned (
   sql: Sql,
   userId: string,
   { from, to, limit }: { from: string, to: string, limit: number }
-): Promise<PlannedRow[]> {
-  return await sql<PlannedRow>`/* listPlanned */
+): Promise<PlannedFields[]> {
+  return await sql<PlannedFields>`/* listPlanned */
     select w.date, w.kind, w.steps, w.planned_distance_m, w.planned_duration_s
     from workouts w
     join plans p on p.user_id = w.user_id and p.plan_id = w.plan_id

@@ -1,4 +1,4 @@
-import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
+import type { WorkoutFields } from '../src/domain/workouts/fields.ts'
 import type { Sql } from './sql.ts'
 
 /** How long a deleted workout stays in the feed as a cancelled event. */
@@ -10,15 +10,8 @@ export interface FeedAccess {
   units: string
 }
 
-export interface FeedWorkout {
+export interface FeedWorkout extends WorkoutFields {
   id: string
-  date: string
-  kind: Kind
-  name: string
-  description: string | null
-  steps: WorkoutStep[] | null
-  planned_distance_m: number | null
-  planned_duration_s: number | null
   revision: number
   created_at: string
   updated_at: string

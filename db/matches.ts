@@ -1,14 +1,11 @@
-import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
-import { json, type Sql } from './sql.ts'
+import type { PlannedFields } from '../src/domain/workouts/fields.ts'
+import { fragment, json, type Sql } from './sql.ts'
 
 /** A workout of a plan that is no draft, as far as matching depends on it. */
-export interface MatchableWorkout {
+export interface MatchableWorkout extends PlannedFields {
   id: string
-  date: string
-  kind: Kind
-  steps: WorkoutStep[] | null
-  planned_distance_m: number | null
-  planned_duration_s: number | null
+  /** Whether its plan is archived: it may keep the activity that it has, and takes no other. */
+  is_archived: boolean
   /** Null: none. */
   activity_id: string | null
   /** Null: neither a rule nor a person has decided. */
@@ -34,38 +31,53 @@ export interface Match {
   reason: string
 }
 
+/**
+ * Workouts of any plan but a draft by day, at most `limit`: of each day the first `perDay`, and those that a rule gave
+ * an activity.
+ */
 export async function listMatchableWorkouts (
   sql: Sql,
   userId: string,
-  from: string,
-  to: string
+  { from, to, perDay, limit }: { from: string, to: string, perDay: number, limit: number }
 ): Promise<MatchableWorkout[]> {
   return await sql<MatchableWorkout>`/* listMatchableWorkouts */
-    select w.workout_id as id, w.date, w.kind, w.steps, w.planned_distance_m, w.planned_duration_s,
-      m.activity_id, m.matched_by, m.reason
-    from workouts w
-      join plans p on p.user_id = w.user_id and p.plan_id = w.plan_id
-      left join workout_activities m on m.user_id = w.user_id and m.workout_id = w.workout_id
-    where w.user_id = ${userId} and w.date between ${from}::date and ${to}::date and p.status <> 'draft'
-    order by w.date, w.workout_id
+    select id, date, kind, steps, planned_distance_m, planned_duration_s, is_archived, activity_id, matched_by, reason
+    from (
+      select w.workout_id as id, w.date, w.kind, w.steps, w.planned_distance_m, w.planned_duration_s,
+        p.status = 'archived' as is_archived, m.activity_id, m.matched_by, m.reason,
+        row_number() over (partition by w.date order by w.workout_id) as place
+      from workouts w
+        join plans p on p.user_id = w.user_id and p.plan_id = w.plan_id
+        left join workout_activities m on m.user_id = w.user_id and m.workout_id = w.workout_id
+      where w.user_id = ${userId} and w.date between ${from}::date and ${to}::date and p.status <> 'draft'
+    ) of_days
+    where place <= ${perDay} or matched_by = 'rule'
+    order by date, id
+    limit ${limit}
   `
 }
 
+/** Activities of some days by the time they started at: of each day the first `perDay`. */
 export async function listMatchableActivities (
   sql: Sql,
   userId: string,
-  from: string,
-  to: string
+  days: string[],
+  perDay: number
 ): Promise<MatchableActivity[]> {
   return await sql<MatchableActivity>`/* listMatchableActivities */
-    select a.activity_id as id, a.local_date, a.sport, a.distance_m, a.moving_s, m.workout_id,
-      exists (
-        select from declined_activities d where d.user_id = ${userId} and d.activity_id = a.activity_id
-      ) as is_declined
-    from activities a
-      left join workout_activities m on m.user_id = a.user_id and m.activity_id = a.activity_id
-    where a.user_id = ${userId} and a.local_date between ${from}::date and ${to}::date
-    order by a.start_time, a.activity_id
+    select id, local_date, sport, distance_m, moving_s, workout_id, is_declined
+    from (
+      select a.activity_id as id, a.local_date, a.sport, a.distance_m, a.moving_s, a.start_time, m.workout_id,
+        exists (
+          select from declined_activities d where d.user_id = ${userId} and d.activity_id = a.activity_id
+        ) as is_declined,
+        row_number() over (partition by a.local_date order by a.start_time, a.activity_id) as place
+      from activities a
+        left join workout_activities m on m.user_id = a.user_id and m.activity_id = a.activity_id
+      where a.user_id = ${userId} and a.local_date = any(${days}::date[])
+    ) of_days
+    where place <= ${perDay}
+    order by start_time, id
   `
 }
 
@@ -179,7 +191,16 @@ export interface PlanActivity {
   load: number | null
 }
 
-/** The activities that belong to a plan's workouts, and the runs on its days that belong to no workout of any plan. */
+/** The workout of the activity `a`; null: it belongs to none. */
+const workoutOf = (userId: string) => fragment`(
+  select m.workout_id from workout_activities m where m.user_id = ${userId} and m.activity_id = a.activity_id
+)`
+
+/**
+ * The activities that belong to a plan's workouts, and the runs on its days that belong to no workout of any plan, by
+ * day. Nothing is joined: without statistics, as of tables that are new, Postgres took the workouts of a runner to be
+ * few, and compared each with each activity, which took 450 ms.
+ */
 export async function listPlanActivities (
   sql: Sql,
   userId: string,
@@ -187,19 +208,20 @@ export async function listPlanActivities (
   limit: number
 ): Promise<PlanActivity[]> {
   return await sql<PlanActivity>`/* listPlanActivities */
-    select a.activity_id as id, m.workout_id, a.local_date, a.distance_m, a.moving_s, a.load
-    from workouts w
-      join workout_activities m on m.user_id = w.user_id and m.workout_id = w.workout_id
-      join activities a on a.user_id = m.user_id and a.activity_id = m.activity_id
-    where w.user_id = ${userId} and w.plan_id = ${id}
+    select a.activity_id as id, ${workoutOf(userId)} as workout_id, a.local_date, a.distance_m, a.moving_s, a.load
+    from activities a
+    where a.user_id = ${userId} and a.activity_id = any(array(
+      select m.activity_id from workout_activities m
+      where m.user_id = ${userId} and m.workout_id = any(array(
+        select w.workout_id from workouts w where w.user_id = ${userId} and w.plan_id = ${id}
+      ))
+    ))
     union all
     select a.activity_id, null, a.local_date, a.distance_m, a.moving_s, a.load
     from activities a
     where a.user_id = ${userId} and a.local_date between ${start_date}::date and ${end_date}::date
-      and a.sport = 'running'
-      and not exists (
-        select from workout_activities m where m.user_id = ${userId} and m.activity_id = a.activity_id
-      )
+      and a.sport = 'running' and ${workoutOf(userId)} is null
+    order by local_date, id
     limit ${limit}
   `
 }

@@ -1,17 +1,10 @@
-import type { Kind, WorkoutStep } from '../src/domain/workouts/steps.ts'
+import type { WorkoutFields } from '../src/domain/workouts/fields.ts'
 import { fragment, json, type Sql } from './sql.ts'
 
 /** A workout as it is stored; what its targets and totals mean depends on the settings of the day. */
-export interface WorkoutRow {
+export interface WorkoutRow extends WorkoutFields {
   id: string
   plan_id: string
-  date: string
-  kind: Kind
-  name: string
-  description: string | null
-  steps: WorkoutStep[] | null
-  planned_distance_m: number | null
-  planned_duration_s: number | null
   external_id: string | null
   activity_id: string | null
   match: { by: string, reason: string } | null

@@ -7,12 +7,17 @@ import { listPhysiologyUntil } from '../../db/physiology.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { settingsOn } from '../domain/physiology.ts'
 import { addDays } from '../domain/days.ts'
-import { MOST_SHIFT_DAYS, matchWorkouts, type OpenActivity, type OpenWorkout } from '../domain/workouts/matching.ts'
+import {
+  MOST_OF_A_DAY, MOST_SHIFT_DAYS, matchWorkouts, type OpenActivity, type OpenWorkout, type RuleMatch
+} from '../domain/workouts/matching.ts'
 import { totalsOf } from '../domain/workouts/totals.ts'
 import { AppError, notFound } from '../errors.ts'
 
 /** Days around those that changed whose matches may depend on them: one gives its workout up, the next takes it. */
 const REACH_DAYS = 3
+
+/** So many workouts are matched at once: more than those of a year, and with 50 a day those of ten days. */
+const MOST_AT_ONCE = 600
 
 /**
  * Writes what may change matches, with the account locked, and matches the days again that `daysOf` names of it; then
@@ -38,21 +43,33 @@ export async function withMatching<Written, Result> (
 
 /**
  * Matches activities to workouts again around days on which either changed. What a person decided stays. To be called
- * with the account locked, in the transaction of the change.
+ * with the account locked, in the transaction of the change. Workouts are read in parts: there may be those of years.
  */
 export async function matchDays (sql: Sql, userId: string, days: string[]): Promise<void> {
   if (days.length === 0) return
   const sorted = days.toSorted()
-  const from = addDays(sorted[0]!, -REACH_DAYS)
   const to = addDays(sorted.at(-1)!, REACH_DAYS)
-  const activities = await listMatchableActivities(
-    sql, userId, addDays(from, -MOST_SHIFT_DAYS), addDays(to, MOST_SHIFT_DAYS)
-  )
-  const workouts = await listMatchableWorkouts(sql, userId, from, to)
-  if (workouts.length === 0) return
+  let from: string | undefined = addDays(sorted[0]!, -REACH_DAYS)
+  while (from !== undefined) {
+    const workouts: MatchableWorkout[] = await listMatchableWorkouts(
+      sql, userId, { from, to, perDay: MOST_OF_A_DAY, limit: MOST_AT_ONCE }
+    )
+    await matchAgain(sql, userId, workouts)
+    from = workouts.length < MOST_AT_ONCE ? undefined : nextStart(from, workouts.at(-1)!.date)
+  }
+}
+
+/** The next part begins before the end of this one, whose last days were matched without regard to what follows. */
+function nextStart (from: string, last: string): string {
+  return [addDays(last, -REACH_DAYS), last].find((day) => day > from) ?? addDays(last, 1)
+}
+
+async function matchAgain (sql: Sql, userId: string, workouts: MatchableWorkout[]): Promise<void> {
   const undecided = workouts.filter(({ matched_by }) => matched_by !== 'person')
+  if (undecided.length === 0) return
+  const activities = await listMatchableActivities(sql, userId, daysAround(undecided), MOST_OF_A_DAY)
   if (activities.length === 0 && undecided.every(({ matched_by }) => matched_by === null)) return
-  const matches = matchWorkouts(await openWorkouts(sql, userId, undecided, to), openActivities(undecided, activities))
+  const matches = await matchesOf(sql, userId, undecided, activities)
   const wanted = new Map(matches.map((match) => [match.workoutId, match]))
   const stale = undecided.filter(({ id, activity_id, reason }) => {
     const match = wanted.get(id)
@@ -67,13 +84,36 @@ export async function matchDays (sql: Sql, userId: string, days: string[]): Prom
   )))
 }
 
-async function openWorkouts (
+/** The days on which some workouts may have been done. */
+function daysAround (workouts: readonly MatchableWorkout[]): string[] {
+  const days = new Set<string>()
+  for (const { date } of workouts) {
+    for (let shift = -MOST_SHIFT_DAYS; shift <= MOST_SHIFT_DAYS; shift++) days.add(addDays(date, shift))
+  }
+  return [...days]
+}
+
+/** A workout of an archived plan keeps its activity for as long as the rules allow it, and takes no other. */
+async function matchesOf (
   sql: Sql,
   userId: string,
-  workouts: MatchableWorkout[],
-  until: string
-): Promise<OpenWorkout[]> {
-  const settings = await listPhysiologyUntil(sql, userId, until)
+  undecided: MatchableWorkout[],
+  activities: MatchableActivity[]
+): Promise<RuleMatch[]> {
+  const planned = new Map((await openWorkouts(sql, userId, undecided)).map((workout) => [workout.id, workout]))
+  const plannedOf = (workouts: MatchableWorkout[]): OpenWorkout[] => workouts.map(({ id }) => planned.get(id)!)
+  const open = undecided.filter(({ is_archived }) => !is_archived)
+  const archived = undecided.filter(({ is_archived, activity_id }) => is_archived && activity_id !== null)
+  return [
+    ...matchWorkouts(plannedOf(open), openActivities(open, activities)),
+    ...archived.flatMap((workout) => matchWorkouts(
+      plannedOf([workout]), openActivities([workout], activities.filter(({ id }) => id === workout.activity_id))
+    ))
+  ]
+}
+
+async function openWorkouts (sql: Sql, userId: string, workouts: MatchableWorkout[]): Promise<OpenWorkout[]> {
+  const settings = await listPhysiologyUntil(sql, userId, workouts.at(-1)!.date)
   return workouts.map((workout) => {
     const { id, date, kind } = workout
     const { distanceM, durationS } = totalsOf(workout, settingsOn(date, settings))

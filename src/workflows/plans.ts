@@ -31,19 +31,18 @@ export async function changePlan (
   return undefined
 }
 
-/** The workouts of a draft are matched with nothing: they are again, or no longer, where the status changes. */
+/** The status of a plan says whether its workouts take runs, and whether they keep those that they have. */
 async function updateMatched (
   sql: Sql,
   userId: string,
   plan: PlanRow,
   change: PlanChange
 ): Promise<PlanRow | undefined> {
-  const isDraft = change.status === undefined ? plan.status === 'draft' : change.status === 'draft'
-  if (isDraft === (plan.status === 'draft')) return await updatePlan(sql, userId, plan, change)
+  if (change.status === undefined || change.status === plan.status) return await updatePlan(sql, userId, plan, change)
   return await withMatching(sql, userId, {
     write: async (sql) => {
       const changed = await updatePlan(sql, userId, plan, change)
-      if (changed !== undefined && isDraft) await dropMatchesOfPlan(sql, userId, plan.id)
+      if (changed?.status === 'draft') await dropMatchesOfPlan(sql, userId, plan.id)
       return changed
     },
     daysOf: ({ start_date, end_date }) => [start_date, end_date],

@@ -11,6 +11,7 @@ import { deleteGoal, findGoal, listGoals, sumGoals, updateGoal } from '../../db/
 import {
   listFastest, listFastestOf, listRaces, listRecordHistory, listRecordHistoryOf
 } from '../../db/records.ts'
+import { listMatchableActivities, listMatchableWorkouts, listPlanActivities } from '../../db/matches.ts'
 import { findQueuedDays } from '../../db/recomputations.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { NO_ZONES } from '../../src/domain/training/zones.ts'
@@ -20,7 +21,16 @@ const { runner, database } = await startService(t)
 
 const RUN = { sport: 'running', start_time: '2026-03-01T06:30:00Z', distance_m: 10_000, elapsed_s: 3000 }
 
-interface Node { 'Node Type': string, 'Relation Name'?: string, 'Index Name'?: string, Plans?: Node[] }
+interface Node {
+  'Node Type': string
+  'Relation Name'?: string
+  'Index Name'?: string
+  'Actual Rows'?: number
+  'Actual Loops'?: number
+  'Rows Removed by Filter'?: number
+  'Rows Removed by Join Filter'?: number
+  Plans?: Node[]
+}
 
 /** The nodes of a plan that read a table. */
 function reads (node: Node): Node[] {
@@ -28,18 +38,33 @@ function reads (node: Node): Node[] {
   return node['Relation Name'] !== undefined || node['Index Name'] !== undefined ? [node, ...inner] : inner
 }
 
+/** How many rows each statement of `work` looked at, in all steps of its plan. */
+async function rowsOf (work: (sql: Sql) => Promise<unknown>): Promise<Array<{ name: string, rows: number }>> {
+  return (await explained(work, 'analyze, ')).map(({ name, plan }) => ({ name, rows: rowsIn(plan) }))
+}
+
+function rowsIn (node: Node): number {
+  const own = (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0) +
+    (node['Rows Removed by Join Filter'] ?? 0)
+  return own * (node['Actual Loops'] ?? 0) + (node.Plans ?? []).reduce((sum, inner) => sum + rowsIn(inner), 0)
+}
+
 /** Runs `work` with its statements explained and not carried out, and answers their plans by name. */
 async function plansOf (work: (sql: Sql) => Promise<unknown>): Promise<Array<{ name: string, nodes: Node[] }>> {
-  const plans: Array<{ name: string, nodes: Node[] }> = []
+  return (await explained(work)).map(({ name, plan }) => ({ name, nodes: reads(plan) }))
+}
+
+async function explained (work: (sql: Sql) => Promise<unknown>, options = ''): Promise<Array<{ name: string, plan: Node }>> {
+  const plans: Array<{ name: string, plan: Node }> = []
   await transaction(database.sql, async (sql) => {
     const explaining = bind({
       async run (strings, values) {
         const [, name, rest] = /^\/\* (\w+) \*\/([^]*)$/.exec(strings[0]!)!
-        const parts = [`/* explain */ explain (format json) ${rest!}`, ...strings.slice(1)]
+        const parts = [`/* explain */ explain (${options}format json) ${rest!}`, ...strings.slice(1)]
         const [row] = await sql<{ 'QUERY PLAN': Array<{ Plan: Node }> }>(
           Object.assign(parts, { raw: parts }) as never, ...values as never[]
         )
-        plans.push({ name: name!, nodes: reads(row!['QUERY PLAN'][0]!.Plan) })
+        plans.push({ name: name!, plan: row!['QUERY PLAN'][0]!.Plan })
         return []
       },
       transaction: async (inner) => await inner(explaining)
@@ -48,6 +73,40 @@ async function plansOf (work: (sql: Sql) => Promise<unknown>): Promise<Array<{ n
   })
   return plans
 }
+
+t.test('matching and compliance read no more rows than there are, without statistics too', async (t) => {
+  const ann = await runner()
+  const { body: plan } = await ann.call('POST', '/plans', {
+    name: 'Plan', start_date: '2024-01-01', end_date: '2025-12-31', status: 'active'
+  })
+  await database.sql`/* fillYear */
+    with done as (
+      insert into activities (user_id, activity_id, sport, start_time, timezone, local_date, distance_m, elapsed_s, format)
+      select ${ann.id}, gen_random_uuid(), 'running', at, 'UTC', at::date, 10000, 3000, 'manual'
+      from generate_series(timestamptz '2024-01-01 12:00Z', '2025-05-01', '1 day') at
+      returning activity_id, local_date
+    ),
+    planned as (
+      insert into workouts (user_id, workout_id, plan_id, date, kind, name)
+      select ${ann.id}, gen_random_uuid(), ${plan.id}, day, 'easy', 'Run'
+      from generate_series(date '2024-01-01', '2025-05-01', '1 day') day
+      returning workout_id, date
+    )
+    insert into workout_activities (user_id, workout_id, activity_id, matched_by, reason)
+    select ${ann.id}, workout_id, activity_id, 'rule', 'On the planned day'
+    from planned join done on local_date = date
+    where date > '2024-06-01'
+  `
+  const days = Array.from({ length: 400 }, (_, i) => new Date(Date.UTC(2024, 0, 1 + i)).toISOString().slice(0, 10))
+  const counts = await rowsOf(async (sql) => {
+    await listPlanActivities(sql, ann.id, plan, 5000)
+    await listMatchableWorkouts(sql, ann.id, { from: '2024-01-01', to: '2025-12-31', perDay: 50, limit: 5000 })
+    await listMatchableActivities(sql, ann.id, days, 50)
+  })
+  t.same(counts.map(({ name }) => name), ['listPlanActivities', 'listMatchableWorkouts', 'listMatchableActivities'])
+  // Each of some 500 rows by ten steps of a plan at most; comparing each with each takes 250,000.
+  for (const { name, rows } of counts) t.ok(rows < 10_000, `${name}: ${rows}`)
+})
 
 t.test('every statement about activities, analytics, gear and goals is one that reads by an index', async (t) => {
   const ann = await runner()

@@ -141,6 +141,55 @@ t.test('the workouts of a draft are matched with nothing, until it is one no lon
   t.equal((await linkOf(ann, workout)).activity_id, null)
 })
 
+t.test('an archived plan keeps its runs, and takes no more until it is active again', async (t) => {
+  const ann = await runner()
+  const old = await planOf(ann)
+  const [done, open] = [await workoutOn(ann, old, -8), await workoutOn(ann, old, -5)]
+  const run = await runOn(ann, -8)
+  await ann.call('PATCH', `/plans/${old}`, { status: 'archived' })
+  const late = await runOn(ann, -5)
+  t.equal(late.workout_id, null)
+  const better = await runOn(ann, -8, { start_time: `${inDays(-8)}T17:00:00Z` })
+  t.equal(better.workout_id, null)
+  t.equal((await linkOf(ann, done)).activity_id, run.id)
+  const next = await planOf(ann)
+  const taken = await workoutOn(ann, next, -5)
+  t.equal((await linkOf(ann, taken)).activity_id, late.id)
+  t.equal((await ann.call('DELETE', `/plans/${next}`)).status, 204)
+  t.equal((await linkOf(ann, open)).activity_id, null)
+
+  await ann.call('PATCH', `/workouts/${done}`, { date: inDays(-7) })
+  t.match(await linkOf(ann, done), { activity_id: run.id, match: { by: 'rule', reason: /^A day early/ } })
+  await ann.call('PATCH', `/workouts/${done}`, { date: inDays(-20) })
+  t.equal((await linkOf(ann, done)).activity_id, null, 'no longer near its run')
+  t.equal((await ann.call('PUT', `/workouts/${done}/activity`, { activity_id: run.id })).status, 200, 'by hand')
+
+  await ann.call('PATCH', `/plans/${old}`, { status: 'completed' })
+  t.equal((await linkOf(ann, open)).activity_id, late.id)
+  t.equal((await linkOf(ann, done)).activity_id, run.id)
+})
+
+t.test('more workouts than are matched at once find their runs, those at the seams too', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann, { start_date: inDays(-400), end_date: inDays(400), status: 'draft' })
+  const days = Array.from({ length: 700 }, (_, i) => i - 360)
+  for (const part of [days.slice(0, 400), days.slice(400)]) {
+    const workouts = part.map((day) => (
+      { external_id: `w${day}`, date: inDays(day), kind: 'easy', name: 'Run', planned_duration_s: 1800 }
+    ))
+    t.equal((await ann.call('PUT', `/plans/${plan}/workouts`, { workouts })).status, 200)
+  }
+  // The 600th workout, and those around it.
+  const near = [236, 237, 238, 239, 240, 241]
+  const runs = []
+  for (const day of [-360, ...near, 339]) runs.push({ day, run: await runOn(ann, day) })
+  t.equal((await ann.call('PATCH', `/plans/${plan}`, { status: 'active' })).status, 200)
+  for (const { day, run } of runs) {
+    const { body } = await ann.call('GET', `/activities/${run.id}`)
+    t.match(body.match, { reason: /^On the planned day/ }, String(day))
+  }
+})
+
 t.test('activities stay where a plan is deleted, and serve the next one', async (t) => {
   const ann = await runner()
   const [one, two] = [await planOf(ann), await planOf(ann)]

@@ -4,22 +4,15 @@ import { TRAINING_INTENSITY, trainingPaces } from '../training/training-paces.ts
 import { oxygenUptake, raceTimeS, vdotOf } from '../training/vdot.ts'
 import { settingsOn } from '../physiology.ts'
 import { METRES_PER_KM, rounded } from '../units.ts'
-import type { Kind, Step, StepTarget, WorkoutStep } from '../workouts/steps.ts'
+import type { WorkoutFields } from '../workouts/fields.ts'
+import type { Kind, Step, StepTarget } from '../workouts/steps.ts'
 import { totalsOf } from '../workouts/totals.ts'
 import type { Adaptation } from './adapt.ts'
 import type { Origin, Outline, PlanWeek } from './outline.ts'
 import { COMING_BACK, isHard, type PlannedWorkout } from './weeks.ts'
 
-/** A workout as it is, or as it would be; a record of the API. */
-export interface ProposedWorkout {
-  date: string
-  kind: Kind
-  name: string
-  description: string | null
-  steps: WorkoutStep[] | null
-  planned_distance_m: number | null
-  planned_duration_s: number | null
-}
+/** A workout as it is, or as it would be. */
+export type ProposedWorkout = WorkoutFields
 
 /** A workout of the plan on a day that may change. */
 export interface ExistingWorkout extends ProposedWorkout {
