@@ -10,6 +10,8 @@ const GROUPED = /^[+-]?\d{1,3}(,\d{3})+\.\d+$/
  */
 export function numberIn (text: string | undefined): number | undefined {
   if (text === undefined || text.length > 64) return text === undefined ? undefined : Number.NaN
+  // Nearly all are: an hour has 30,000 of them.
+  if (PLAIN.test(text)) return finite(Number(text))
   const ascii = asciiDigits(text.trim())
   if (ABSENT.test(ascii)) return undefined
   const value = PLAIN.test(ascii)
@@ -19,6 +21,10 @@ export function numberIn (text: string | undefined): number | undefined {
       : GROUPED.test(ascii)
         ? Number(ascii.replaceAll(',', ''))
         : Number.NaN
+  return finite(value)
+}
+
+function finite (value: number): number {
   return Number.isFinite(value) ? value : Number.NaN
 }
 

@@ -222,7 +222,7 @@ const MAX_ZONE_MINUTES = 14 * 60
  */
 export function momentOf (text: string): number {
   if (text.length > 64) return Number.NaN
-  const match = MOMENT.exec(asciiDigits(text.trim()))
+  const match = MOMENT.exec(text) ?? MOMENT.exec(asciiDigits(text.trim()))
   if (!match) return Number.NaN
   const [, year, month, day, hour, minute, second, fraction, , sign, zoneHour, zoneMinute] = match
   const date = Date.UTC(Number(year), Number(month) - 1, Number(day))
