@@ -38,11 +38,16 @@ export class SamplingPool {
     this.#pool.on('error', () => {})
   }
 
-  /** @throws AppError SERVICE_UNAVAILABLE where too many wait already */
+  /**
+   * `packed` may be handed to a thread and be empty afterwards.
+   * @throws AppError SERVICE_UNAVAILABLE where too many wait already
+   */
   async sample (packed: Uint8Array, wanted: Answered): Promise<Uint8Array> {
     if (packedRecords(packed) <= IN_PLACE_RECORDS) return answerOf(packed, wanted)
     this.#requireRoom()
-    return await this.#pool.run({ packed, ...wanted }) as Uint8Array
+    const isWhole = packed.byteLength === packed.buffer.byteLength
+    const transferList = isWhole ? [packed.buffer as ArrayBuffer] : []
+    return await this.#pool.run({ packed, ...wanted }, { transferList }) as Uint8Array
   }
 
   /**
