@@ -197,6 +197,9 @@ export interface RecordedActivity {
   sub_sport: string | null
   start_time: string
   timezone: string
+  local_date: string
+  distance_m: number | null
+  moving_s: number
   perceived_effort: number | null
   crop: { from_s: number, to_s: number } | null
   revision: number
@@ -213,7 +216,8 @@ export async function findRecorded (
   activityId: string
 ): Promise<RecordedActivity | undefined> {
   const [row] = await sql<RecordedActivity>`/* findRecorded */
-    select a.activity_id as id, a.sport, a.sub_sport, a.start_time, a.timezone, a.perceived_effort,
+    select a.activity_id as id, a.sport, a.sub_sport, a.start_time, a.timezone, a.local_date,
+      a.distance_m, a.moving_s, a.perceived_effort,
       case when a.crop_from_s is not null then jsonb_build_object('from_s', a.crop_from_s, 'to_s', a.crop_to_s) end as crop,
       a.revision, r.recording_id, r.size_bytes, f.recording_index
     from activities a

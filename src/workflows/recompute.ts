@@ -14,6 +14,7 @@ import type { Spool } from '../uploads/spool.ts'
 import type { DecodedActivity } from '../workers/decoding.ts'
 import { currentLoad } from './activities.ts'
 import type { Decode } from './imports.ts'
+import { matchDays } from './matching.ts'
 import { insertFigures, storedFigures } from './stored-figures.ts'
 
 /** What decoding an original again takes. */
@@ -61,7 +62,8 @@ export async function decodeAgain (
 
 /**
  * Stores what was computed again, all of it together: the figures of the activity, streams, laps, splits, best efforts
- * and the load. False where the activity was changed since it was read.
+ * and the load, and the match to a workout where that may be another one now. False where the activity was changed
+ * since it was read.
  */
 export async function storeAgain (
   sql: Sql,
@@ -83,8 +85,17 @@ export async function storeAgain (
     if (!await updateComputed(sql, userId, activity, next, FORMULA_VERSIONS.load)) return false
     await deleteBestEfforts(sql, userId, activity.id)
     await insertFigures(sql, userId, { id: activity.id, local_date }, figures)
+    if (isMatchedOtherwise(activity, next)) await matchDays(sql, userId, [activity.local_date, local_date])
     return true
   })
+}
+
+type Matched = Pick<RecordedActivity, 'local_date' | 'distance_m' | 'moving_s'>
+
+/** Whether what matching goes by has changed. */
+function isMatchedOtherwise (before: Matched, after: Matched): boolean {
+  return before.local_date !== after.local_date || before.distance_m !== after.distance_m ||
+    before.moving_s !== after.moving_s
 }
 
 /**

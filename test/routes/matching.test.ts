@@ -58,6 +58,22 @@ t.test('a run that is entered or imported finds its workout, and says why', asyn
   t.equal(read.body.workout_id, first)
 })
 
+t.test('a run that is cropped is matched again', async (t) => {
+  const ann = await runner()
+  const plan = await planOf(ann)
+  const long = await workoutOn(ann, plan, -3)
+  const short = await workoutOn(ann, plan, -3, { planned_duration_s: 400 })
+  const { body: { activity } } = await ann.call('POST', '/activities/import', gpx(-3, 1800), {
+    'content-type': 'application/gpx+xml'
+  })
+  t.equal(activity.workout_id, long)
+  const { body: cropped } = await ann.call('PUT', `/activities/${activity.id}/crop`, { from_s: 0, to_s: 400 })
+  t.match(cropped, { workout_id: short, match: { reason: 'On the planned day, 100 % of the planned duration' } })
+  t.equal((await linkOf(ann, long)).activity_id, null)
+  await ann.call('DELETE', `/activities/${activity.id}/crop`)
+  t.equal((await linkOf(ann, long)).activity_id, activity.id)
+})
+
 t.test('a workout that is added finds a run that was done', async (t) => {
   const ann = await runner()
   const done = await runOn(ann, -2)
