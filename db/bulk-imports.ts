@@ -1,5 +1,5 @@
 import type { BulkImport, ImportedFile } from '../schemas/bulk-imports.ts'
-import { fragment, type Sql } from './sql.ts'
+import { fragment, largeBytes, type Sql } from './sql.ts'
 
 export interface BulkImportRow extends BulkImport {
   revision: number
@@ -40,7 +40,7 @@ export async function insertImportChunk (
   bytes: Uint8Array
 ): Promise<void> {
   await sql`/* insertImportChunk */
-    insert into import_chunks (user_id, import_id, position, bytes) values (${userId}, ${importId}, ${position}, ${bytes})
+    insert into import_chunks (user_id, import_id, position, bytes) values (${userId}, ${importId}, ${position}, ${largeBytes(bytes)})
   `
 }
 

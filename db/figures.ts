@@ -3,7 +3,7 @@ import type { ActivityFigures, RecordedExertion } from '../src/domain/training/e
 import type { Section } from '../src/domain/training/sections.ts'
 import type { ActivitySummary } from '../src/domain/training/summary.ts'
 import type { Times, ZoneSeconds } from '../src/domain/training/zones.ts'
-import { fragment, json, type Fragment, type Sql } from './sql.ts'
+import { fragment, json, largeBytes, type Fragment, type Sql } from './sql.ts'
 
 /** What is computed of a recording and stored beside its activity. */
 export interface NewFigures {
@@ -137,7 +137,7 @@ export async function putFigures (
   `
   await sql`/* putStreams */
     insert into activity_streams (user_id, activity_id, formula_version, records, packed)
-    values (${userId}, ${activityId}, ${version}, ${figures.streams.records}, ${figures.streams.packed})
+    values (${userId}, ${activityId}, ${version}, ${figures.streams.records}, ${largeBytes(figures.streams.packed)})
     on conflict (user_id, activity_id) do update
     set formula_version = excluded.formula_version, records = excluded.records, packed = excluded.packed
   `

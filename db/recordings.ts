@@ -1,5 +1,5 @@
 import { CHUNK_BYTES, unpackChunk } from '../src/uploads/chunks.ts'
-import type { Sql } from './sql.ts'
+import { largeBytes, type Sql } from './sql.ts'
 
 export interface NewRecording {
   recording_id: string
@@ -40,7 +40,7 @@ export async function insertChunks (
   for await (const gzip of chunks) {
     await sql`/* insertChunk */
       insert into recording_chunks (user_id, recording_id, position, gzip)
-      values (${userId}, ${recording_id}, ${position++}, ${gzip})
+      values (${userId}, ${recording_id}, ${position++}, ${largeBytes(gzip)})
     `
   }
   if (position !== Math.ceil(size_bytes / CHUNK_BYTES)) {

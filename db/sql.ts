@@ -12,7 +12,7 @@ import type { Sql, TransactionOptions } from './driver/contract.ts'
 
 export { DatabaseError, sqlState } from './driver/errors.ts'
 export type { DatabaseErrorKind } from './driver/errors.ts'
-export { columns, fragment, identifier, json, numbered } from './driver/values.ts'
+export { columns, fragment, identifier, json, largeBytes, numbered } from './driver/values.ts'
 export type { Fragment, NumberedText, Value } from './driver/values.ts'
 export type { CancelReason, Executor, Logger, RequestSql, Sql, TransactionOptions } from './driver/contract.ts'
 

@@ -65,6 +65,7 @@ import { Connections } from './transport/connections.ts'
 import { connectionLimit } from './transport/descriptors.ts'
 import { createHttpServer } from './transport/server.ts'
 import type { Spool } from './uploads/spool.ts'
+import type { Unpack } from './uploads/unpacking.ts'
 import type { RootLogger } from './log/logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -85,6 +86,7 @@ export interface Parts {
   metrics: Metrics
   decode: Decode
   convert: Convert
+  unpack: Unpack
   sample: StreamOptions['sample']
   compareSteps: WorkoutComplianceOptions['compareSteps']
   spool: Spool
@@ -167,6 +169,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
         sql,
         queue,
         spool,
+        unpack: parts.unpack,
         decode,
         observe,
         ended: parts.metrics.job,

@@ -18,12 +18,13 @@ const source = {
   sizeBytes: size,
   read: async ({ offset, length }) => (await handle.read(Buffer.alloc(length), 0, length, offset)).buffer
 }
-const archive = await openArchive(source, { name: 'export.zip', newFile: () => spool.file(), signal })
+const unpack = (file, packed) => pool.unpack(file, packed, { signal })
+const archive = await openArchive(source, { name: 'export.zip', newFile: () => spool.file(), unpack, signal })
 const files = []
 for await (const member of archive.files()) {
   if (files.length === most || member.refused !== undefined) continue
   const file = spool.file()
-  await member.unpack(file, signal)
+  await (await member.copy(file, signal)).unpack()
   files.push(file)
 }
 // The first ones are to warm up.

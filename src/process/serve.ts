@@ -92,6 +92,7 @@ export async function serve (
     spool,
     decode,
     convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
+    unpack: (file, member, signal) => decoding.unpack(file, member, { signal }),
     sample: (packed, wanted) => sampling.sample(packed, wanted),
     compareSteps: (task) => sampling.compareSteps(task),
     accessTokens: new AccessTokens(secrets),

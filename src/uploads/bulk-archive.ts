@@ -1,11 +1,11 @@
 import type { ExportDetails } from '../domain/bulk/details.ts'
 import { isSystemFile, memberKind, pathProblem, plainName, shownPath } from '../domain/bulk/member-names.ts'
 import { refusal, type ImportReasonCode, type Refusal } from '../domain/import-reasons.ts'
-import { AppError } from '../errors.ts'
 import { exportTables, tableKind, type ExportTables } from './export-details.ts'
-import { bytesOf, rangeOf, ungzipped } from './inflating.ts'
-import { MAX_RECORDING_BYTES, spool } from './plain.ts'
+import { bytesOf, rangeOf } from './inflating.ts'
+import { MAX_RECORDING_BYTES } from './plain.ts'
 import type { SpooledFile } from './spool.ts'
+import type { PackedMember, Unpack } from './unpacking.ts'
 import {
   readDirectory, refusalOf, refused, type ArchiveSource, type Directory, type Member
 } from './zip-directory.ts'
@@ -25,11 +25,17 @@ export interface ArchiveFile {
   /** What the export says of an activity of this file that starts at `startTime`. */
   details (startTime: string): ExportDetails | undefined
   /**
-   * Writes the plain bytes into a file, and answers their SHA-256. A file can be unpacked while the next ones are.
+   * Copies the bytes into a file, packed as they are.
    * @throws AppError UNREADABLE_FILE or PAYLOAD_TOO_LARGE, which are of this file alone; StorageError, what the source
    *   throws and the signal's reason are not
    */
-  unpack (into: SpooledFile, signal: AbortSignal): Promise<Buffer>
+  copy (into: SpooledFile, signal: AbortSignal): Promise<CopiedFile>
+}
+
+/** A file of an upload that needs the archive no more. */
+export interface CopiedFile {
+  /** Replaces the packed bytes by the plain ones, and answers their SHA-256. @throws as `copy` does */
+  unpack (): Promise<Uint8Array>
 }
 
 export interface Archive {
@@ -37,7 +43,7 @@ export interface Archive {
   count: number
   /**
    * The files in an order that is the same each time; those in a ZIP archive inside in its place. A file is to be
-   * unpacked before those of the next ZIP archive inside are asked for.
+   * copied before the next one is asked for.
    */
   files (): AsyncGenerator<ArchiveFile>
   /** Removes the ZIP archive inside that is open. */
@@ -49,6 +55,7 @@ export interface ArchiveOptions {
   name: string
   /** For a ZIP archive inside. */
   newFile: () => SpooledFile
+  unpack: Unpack
   signal: AbortSignal
 }
 
@@ -64,6 +71,8 @@ const MAX_UNPACKED_BYTES = 64 * 1024 ** 3
 const MAX_TABLE_BYTES = 64 * 1024 * 1024
 /** The largest ZIP archive inside. */
 const MAX_NESTED_BYTES = 2 * 1024 ** 3
+/** The largest packed recording: Deflate adds some bytes to those that it cannot pack. */
+const MAX_PACKED_BYTES = MAX_RECORDING_BYTES + 64 * 1024
 
 /**
  * Opens an upload: a ZIP archive, or a file alone. Reads the tables of an export, so that each file has its name, notes
@@ -71,7 +80,7 @@ const MAX_NESTED_BYTES = 2 * 1024 ** 3
  * @throws AppError UNREADABLE_FILE or PAYLOAD_TOO_LARGE where the archive cannot be used at all; what the source throws
  */
 export async function openArchive (source: ArchiveSource, options: ArchiveOptions): Promise<Archive> {
-  if (!await isZip(source)) return singleFile(source, options.name)
+  if (!await isZip(source)) return singleFile(source, options)
   const allowance = allowanceOf(source)
   const shared: Shared = { ...options, tables: exportTables(), membersLeft: MAX_MEMBERS, allowance }
   const directory = await openDirectory(source, shared)
@@ -116,16 +125,17 @@ async function openDirectory (source: ArchiveSource, shared: Shared): Promise<Di
 }
 
 /** An upload that is no archive. */
-function singleFile (source: ArchiveSource, name: string): Archive {
+function singleFile (source: ArchiveSource, { name, unpack }: ArchiveOptions): Archive {
   const path = shownPath(name)
-  const allowance = allowanceOf(source)
+  const shared = { allowance: allowanceOf(source), unpack }
+  const packed = { source, start: 0, packedBytes: source.sizeBytes }
   const file: ArchiveFile = {
     path,
     fileName: plainName(path),
     sizeBytes: source.sizeBytes,
     ...(source.sizeBytes === 0 ? { refused: refusal('EMPTY_FILE') } : {}),
     details: () => undefined,
-    unpack: async (into, signal) => await unpackInto(rangeOf(source, 0, source.sizeBytes), into, allowance, signal)
+    copy: async (into, signal) => await copied(packed, into, shared, signal)
   }
   return {
     count: 1,
@@ -155,7 +165,7 @@ function fileOf (
   member: Member,
   outer: string,
   problem: ImportReasonCode | undefined,
-  { tables, allowance }: Shared
+  shared: Shared
 ): ArchiveFile {
   const path = shownPath(outer + member.path)
   return {
@@ -163,9 +173,13 @@ function fileOf (
     fileName: plainName(path),
     sizeBytes: member.sizeBytes,
     ...(problem === undefined ? {} : { refused: refusal(problem) }),
-    details: (startTime) => tables.find(member.path, startTime),
-    unpack: async (into, signal) =>
-      await unpackInto(bytesOf(source, member, await directory.startOf(member)), into, allowance, signal)
+    details: (startTime) => shared.tables.find(member.path, startTime),
+    async copy (into, signal) {
+      const { packedBytes, deflated, sizeBytes, crc32 } = member
+      const start = await directory.startOf(member)
+      const packed = { source, start, packedBytes, member: { deflated, sizeBytes, crc32 } }
+      return await copied(packed, into, shared, signal)
+    }
   }
 }
 
@@ -248,15 +262,38 @@ async function readTables (source: ArchiveSource, directory: Directory, { tables
   }
 }
 
-async function unpackInto (
-  bytes: AsyncIterable<Buffer>,
+/** Where the packed bytes of a file are. */
+interface PackedBytes {
+  source: ArchiveSource
+  start: number
+  packedBytes: number
+  member?: PackedMember
+}
+
+async function copied (
+  { source, start, packedBytes, member }: PackedBytes,
   into: SpooledFile,
-  allowance: Allowance,
+  { allowance, unpack }: Pick<Shared, 'allowance' | 'unpack'>,
   signal: AbortSignal
-): Promise<Buffer> {
-  const sha256 = await spool(counted(ungzipped(bytes), allowance), into, signal)
-  if (into.sizeBytes === 0) throw new AppError('UNREADABLE_FILE', 'The file is empty')
-  return sha256
+): Promise<CopiedFile> {
+  if (packedBytes > MAX_PACKED_BYTES) throw refused('TOO_LARGE', 'PAYLOAD_TOO_LARGE')
+  if (allowance.leftBytes < 0) throw refused('SUSPICIOUS_RATIO')
+  for await (const block of rangeOf(source, start, start + packedBytes)) {
+    signal.throwIfAborted()
+    await into.append(block)
+  }
+  if (into.sizeBytes === 0) throw refused(member?.sizeBytes === 0 ? 'EMPTY_FILE' : 'MEMBER_DAMAGED')
+  await into.finish()
+  return {
+    async unpack () {
+      const unpacked = await unpack(into, member, signal)
+      const { refused: code } = unpacked
+      if (code !== undefined) throw refused(code, code === 'TOO_LARGE' ? 'PAYLOAD_TOO_LARGE' : 'UNREADABLE_FILE')
+      allowance.leftBytes -= unpacked.sizeBytes
+      if (allowance.leftBytes < 0) throw refused('SUSPICIOUS_RATIO')
+      return unpacked.sha256
+    }
+  }
 }
 
 /** @throws AppError UNREADABLE_FILE where more is unpacked than recordings would be */

@@ -1,6 +1,6 @@
 import { Readable, type Transform } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import { crc32, createGunzip, createInflateRaw } from 'node:zlib'
+import { crc32, createInflateRaw } from 'node:zlib'
 import { refused, type ArchiveSource, type Member } from './zip-directory.ts'
 
 /** So much is read of a source, and unpacked, at a time. */
@@ -31,32 +31,6 @@ export async function * bytesOf (source: ArchiveSource, member: Member, start: n
     yield chunk
   }
   if (left > 0 || sum !== member.crc32) throw refused('MEMBER_DAMAGED')
-}
-
-/** The plain bytes of a file: of gzip, which is told by its first bytes, what it holds. */
-export async function * ungzipped (bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const chunks = bytes[Symbol.asyncIterator]()
-  try {
-    let head = Buffer.alloc(0)
-    while (head.length < 2) {
-      const { done, value } = await chunks.next()
-      if (done === true) break
-      head = Buffer.concat([head, value])
-    }
-    const whole = startingWith(head, chunks)
-    yield * head[0] === 0x1f && head[1] === 0x8b ? inflated(whole, createGunzip({ chunkSize: BLOCK_BYTES })) : whole
-  } finally {
-    await chunks.return?.()
-  }
-}
-
-async function * startingWith (head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  if (head.length > 0) yield head
-  for (;;) {
-    const { done, value } = await chunks.next()
-    if (done === true) return
-    yield value
-  }
 }
 
 /** @throws AppError UNREADABLE_FILE where the bytes are not what the transform takes; what `bytes` throws */

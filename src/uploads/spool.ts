@@ -50,6 +50,8 @@ export interface SpooledFile {
    * @throws AppError SERVICE_UNAVAILABLE beyond the budget
    */
   account (bytes: number): void
+  /** Notes that another thread has replaced what was in the file. @throws as `account` does */
+  resize (bytes: number): void
   /** The bytes of a part. @throws StorageError where they cannot be read */
   read (part: Part): Promise<Buffer>
   /** Removes the file, wherever it is, and gives its bytes back to the budget. */
@@ -83,6 +85,7 @@ export async function openSpool (
   { directory, budget = new UploadBudget(), open = openFile }: SpoolOptions
 ): Promise<Spool> {
   const disk = watchedDisk()
+  const blocks = spareBlocks()
 
   /** A handle without a name; with its path, where the system does not unlink open files. */
   async function create (): Promise<{ handle: FileHandle, path?: string }> {
@@ -102,10 +105,10 @@ export async function openSpool (
   }).catch(() => {})
 
   return {
-    file: (own = budget) => spooledFile(own, create, disk),
+    file: (own = budget) => spooledFile(own, create, disk, blocks),
     async problem () {
       if (!disk.failed) return undefined
-      const file = spooledFile(new UploadBudget(BLOCK_BYTES), create, disk)
+      const file = spooledFile(new UploadBudget(BLOCK_BYTES), create, disk, blocks)
       try {
         await file.append(Buffer.alloc(BLOCK_BYTES))
         return undefined
@@ -141,10 +144,29 @@ function watchedDisk (): Disk {
   }
 }
 
+/** Blocks that are used again: a new one for each file would make the process collect garbage often. */
+interface Blocks {
+  take (): Buffer
+  /** What was in it is written; nobody else has it. */
+  giveBack (block: Buffer): void
+}
+
+/** So many blocks are kept for the next files. */
+const SPARE_BLOCKS = 8
+
+function spareBlocks (): Blocks {
+  const spare: Buffer[] = []
+  return {
+    take: () => spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES),
+    giveBack (block) { if (spare.length < SPARE_BLOCKS) spare.push(block) }
+  }
+}
+
 function spooledFile (
   budget: UploadBudget,
   create: () => Promise<{ handle: FileHandle, path?: string }>,
-  disk: Disk
+  disk: Disk,
+  blocks: Blocks
 ): SpooledFile {
   const loan = budget.loan()
   let handle: FileHandle | undefined
@@ -176,7 +198,7 @@ function spooledFile (
     async append (bytes) {
       loan.take(bytes.length)
       sizeBytes += bytes.length
-      block ??= Buffer.allocUnsafeSlow(BLOCK_BYTES)
+      block ??= blocks.take()
       for (let at = 0; at < bytes.length;) {
         const piece = bytes.subarray(at, at + BLOCK_BYTES - filledBytes)
         block.set(piece, filledBytes)
@@ -188,6 +210,7 @@ function spooledFile (
 
     async finish () {
       await flush()
+      if (block !== undefined) blocks.giveBack(block)
       block = undefined
     },
 
@@ -203,8 +226,12 @@ function spooledFile (
     },
 
     account (bytes) {
-      if (bytes <= sizeBytes) return
-      loan.take(bytes - sizeBytes)
+      if (bytes > sizeBytes) this.resize(bytes)
+    },
+
+    resize (bytes) {
+      // What a smaller one has taken is given back when it is closed.
+      if (bytes > sizeBytes) loan.take(bytes - sizeBytes)
       sizeBytes = bytes
     },
 

@@ -3,8 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { AppError } from '../errors.ts'
 import { StorageError, type LentFile, type Part, type SpooledFile } from '../uploads/spool.ts'
+import type { PackedMember, Unpacked } from '../uploads/unpacking.ts'
 import type { ConvertTask, Conversion } from './convert.ts'
 import type { Again, Decoded, DecodeTask, Reply } from './decode.ts'
+import type { UnpackTask } from './unpack.ts'
 
 export type { Conversion } from './convert.ts'
 export type { Again, Decoded, DecodedActivity } from './decode.ts'
@@ -31,7 +33,8 @@ export interface DecodingOptions {
 /** What a thread loads, in each pool. */
 export const THREAD_FILE = fileURLToPath(new URL('./thread.cjs', import.meta.url))
 
-type Threads = Piscina<DecodeTask | ConvertTask, Reply<never>>
+type Task = DecodeTask | ConvertTask | UnpackTask
+type Threads = Piscina<Task, Reply<never>>
 
 interface Waiting {
   start: () => void
@@ -73,7 +76,7 @@ export class DecodingPool {
     this.#deadlineMs = deadlineMs
     this.#graceMs = graceMs
     this.#makePool = () => {
-      const pool = new Piscina<DecodeTask | ConvertTask, Reply<never>>({
+      const pool = new Piscina<Task, Reply<never>>({
         filename: THREAD_FILE,
         name: 'main',
         workerData: worker.href,
@@ -124,6 +127,20 @@ export class DecodingPool {
     { signal }: { signal?: AbortSignal | undefined } = {}
   ): Promise<Part[]> {
     return await this.#queued<Part[]>(file, signal, (lent) => this.#run({ ...lent, conversion }, signal, 'convert'))
+  }
+
+  /**
+   * Replaces the packed bytes in a file by the plain ones, and accounts for them.
+   * @throws as `decode` does, but for what is wrong with the bytes
+   */
+  async unpack (
+    file: SpooledFile,
+    member: PackedMember | undefined,
+    { signal }: { signal?: AbortSignal | undefined } = {}
+  ): Promise<Unpacked> {
+    const unpacked = await this.#queued<Unpacked>(file, signal, (lent) => this.#run({ ...lent, member }, signal, 'unpack'))
+    if (unpacked.refused === undefined) file.resize(unpacked.sizeBytes)
+    return unpacked
   }
 
   async #queued<Result> (
@@ -200,9 +217,9 @@ export class DecodingPool {
   }
 
   async #run<Result> (
-    file: DecodeTask | ConvertTask,
+    file: Task,
     signal: AbortSignal | undefined,
-    name: 'main' | 'convert' = 'main'
+    name: 'main' | 'convert' | 'unpack' = 'main'
   ): Promise<{ decoded: Result } & Pick<LentFile, 'handle'>> {
     if (this.#closed) throw closing()
     signal?.throwIfAborted()

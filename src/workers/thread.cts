@@ -18,5 +18,6 @@ module.exports = {
   /** The work of the module that the pool names. */
   main: async (task: unknown) => await (await main)(task),
   convert: async (task: unknown) => await (await workOf(import('./convert.ts')))(task),
+  unpack: async (task: unknown) => await (await workOf(import('./unpack.ts')))(task),
   steps: async (task: unknown) => await (await workOf(import('./steps.ts')))(task)
 }

@@ -44,34 +44,34 @@ export class ImportLost extends Error {}
 const SAME_BYTES = 'The same file was imported before'
 
 /**
- * Unpacks a file of an upload, and decodes it unless its bytes are known. What is wrong with the file is an answer.
- * @throws what is not the file's fault: the disk, the database, no thread in time, the signal's reason
+ * Copies a file of an upload; it is unpacked meanwhile, and decoded unless its bytes are known. What is wrong with the
+ * file is an answer.
+ * @throws what is not the file's fault, as `reading` rejects: the disk, the database, no thread in time, the signal's
+ *   reason
  */
 export async function readFile (
   sql: Sql,
   userId: string,
   archived: ArchiveFile,
   { file, decode, signal }: { file: SpooledFile, decode: Decode, signal: AbortSignal }
-): Promise<{ decoding: Promise<ReadFile> }> {
-  if (archived.refused !== undefined) return settled({ archived, refused: archived.refused })
+): Promise<{ reading: Promise<ReadFile> }> {
+  if (archived.refused !== undefined) return { reading: Promise.resolve({ archived, refused: archived.refused }) }
+  const refusedBy = (error: unknown): ReadFile => ({ archived, refused: refusalOf(error, archived) })
   try {
-    const sha256 = await archived.unpack(file, signal)
-    const before = await findRecordingByBytes(sql, userId, sha256)
-    if (before !== undefined) return settled({ archived, before })
-    const decoding = decode(file, signal).then(
-      (decoded): ReadFile => ({ archived, file, sha256, decoded }),
-      (error: unknown): ReadFile => ({ archived, refused: refusalOf(error, archived) })
-    )
+    const copied = await archived.copy(file, signal)
+    const read = async (): Promise<ReadFile> => {
+      const sha256 = Buffer.from(await copied.unpack())
+      const before = await findRecordingByBytes(sql, userId, sha256)
+      if (before !== undefined) return { archived, before }
+      return { archived, file, sha256, decoded: await decode(file, signal) }
+    }
+    const reading = read().catch(refusedBy)
     // It is awaited when the files before it are stored.
-    decoding.catch(() => {})
-    return { decoding }
+    reading.catch(() => {})
+    return { reading }
   } catch (error) {
-    return settled({ archived, refused: refusalOf(error, archived) })
+    return { reading: Promise.resolve(refusedBy(error)) }
   }
-}
-
-function settled (read: ReadFile): { decoding: Promise<ReadFile> } {
-  return { decoding: Promise.resolve(read) }
 }
 
 /** @throws the error itself where it is not the file's fault */

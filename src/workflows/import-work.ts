@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts'
 import { openArchive, type Archive, type ArchiveFile, type ArchiveSource } from '../uploads/bulk-archive.ts'
 import { UploadBudget } from '../uploads/budget.ts'
 import type { Spool, SpooledFile } from '../uploads/spool.ts'
+import type { Unpack } from '../uploads/unpacking.ts'
 import type { Decode, ObserveImport } from './imports.ts'
 import { ImportLost, readFile, storeFile, type FileContext, type ReadFile } from './import-files.ts'
 import { undoImport } from './import-undo.ts'
@@ -23,6 +24,7 @@ export interface ImportWork {
   sql: Sql
   queue: JobQueue
   spool: Spool
+  unpack: Unpack
   decode: Decode
   observe: ObserveImport
   /** Notes how a job has ended. */
@@ -40,7 +42,7 @@ export interface ImportWork {
 const TURN_MS = 3000
 /** How often a job says that it is still at work: several times within the 15 s after which it is taken for dead. */
 const KEEP_MS = 4000
-/** Files decoded ahead of the one that is stored: the decoding thread never waits for the database. */
+/** Files read ahead of the one that is stored: the decoding thread never waits for the database. */
 const AHEAD = 3
 /** A file whose reading has ended the process, or failed for another reason than itself, so often fails alone. */
 const MOST_ATTEMPTS = 3
@@ -169,7 +171,7 @@ interface Turn {
   untilMs: number
   /** The place of the next file in the report. */
   position: number
-  /** How many files are decoded ahead. */
+  /** How many files are read ahead. */
   ahead: number
   /** Whether the next file fails, as it was tried too often. */
   fails: boolean
@@ -182,7 +184,7 @@ async function readUpload (
   taken: TakenImport,
   turn: Turn
 ): Promise<boolean> {
-  const { sql, spool, signal } = work
+  const { sql, spool, unpack, signal } = work
   const { userId, jobId, import: { id } } = context
   const files: SpooledFile[] = []
   const keptFile = (file: SpooledFile): SpooledFile => {
@@ -191,7 +193,8 @@ async function readUpload (
   }
   const newFile = (): SpooledFile => keptFile(spool.file())
   const newNested = (): SpooledFile => keptFile(spool.file(NESTED_BUDGET))
-  const archive = await opened(sourceOf(sql, userId, id, upload), { name: upload.name, newFile: newNested, signal })
+  const options = { name: upload.name, newFile: newNested, unpack, signal }
+  const archive = await opened(sourceOf(sql, userId, id, upload), options)
   try {
     let skipped = turn.position - taken.upload_after
     if (upload.position > taken.upload_at) {
@@ -206,9 +209,9 @@ async function readUpload (
   }
 }
 
-/** A file that is being decoded, or is to be stored. */
+/** A file that is being unpacked and decoded, or is to be stored. */
 interface Pending {
-  decoding: Promise<ReadFile>
+  reading: Promise<ReadFile>
   file: SpooledFile
   startedMs: number
 }
@@ -244,22 +247,22 @@ async function readArchive (
     return !isOver
   } finally {
     // A file that a thread still has cannot be closed.
-    await Promise.allSettled(pending.map(({ decoding }) => decoding))
+    await Promise.allSettled(pending.map(({ reading }) => reading))
   }
 }
 
 function givenUp (archived: ArchiveFile, file: SpooledFile): Pending {
   const refused = { status: 'failed', reason: 'Reading this file has failed repeatedly' } as const
-  return { file, startedMs: performance.now(), decoding: Promise.resolve({ archived, refused }) }
+  return { file, startedMs: performance.now(), reading: Promise.resolve({ archived, refused }) }
 }
 
 async function storeNext (
   { sql, observe, signal }: ImportWork,
   context: FileContext,
   turn: Turn,
-  { decoding, file, startedMs }: Pending
+  { reading, file, startedMs }: Pending
 ): Promise<void> {
-  const read = await decoding
+  const read = await reading
   signal.throwIfAborted()
   const { format, outcome } = await storeFile(sql, context, turn.position, read)
   turn.position++
@@ -288,7 +291,7 @@ async function opened (source: ArchiveSource, options: Parameters<typeof openArc
       sizeBytes: source.sizeBytes,
       refused: { code: 'ARCHIVE_DAMAGED', status: 'failed', reason: error.message },
       details: () => undefined,
-      unpack: async () => { throw error }
+      copy: async () => { throw error }
     }
     return { count: 1, async * files () { yield file }, async close () {} }
   }

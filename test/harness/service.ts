@@ -119,6 +119,7 @@ export async function startService (t: Ending, { env = {}, parts = {}, boot }: S
     metrics,
     decode: (file, signal, again) => decoding.decode(file, { signal, again }),
     convert: (file, conversion, signal) => decoding.convert(file, conversion, { signal }),
+    unpack: (file, member, signal) => decoding.unpack(file, member, { signal }),
     sample: (packed, wanted) => sampling.sample(packed, wanted),
     compareSteps: (task) => sampling.compareSteps(task),
     checks,
