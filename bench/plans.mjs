@@ -1,7 +1,8 @@
 // What plans cost: `node bench/plans.mjs`. 500 workouts stored at once, new and changed; a plan generated for a half
 // marathon; and of a year with a structured workout and a run each day, the calendar, the compliance and the feed. Each
 // is to take less than 50 ms of the service's processor time; beside it, the time until the answer is there, which
-// includes that of the database, and the longest hold of the event loop meanwhile.
+// includes that of the database, and the longest hold of the event loop meanwhile: in a usual request (the median), and
+// in any, which includes pauses of the garbage collector and of the machine.
 import { readArguments } from './parts/arguments.mjs'
 import { CORES, moveTo } from './parts/cores.mjs'
 import { fixed, median, quantile } from './parts/figures.mjs'
@@ -100,22 +101,23 @@ async function send (method, path, body) {
 async function measure (name, prepare, { limit = times } = {}) {
   const took = []
   const used = []
+  const held = []
   let size = 0
   // The first third is to warm up.
   const warm = Math.floor(limit / 2)
   for (let n = 0; n < limit + warm; n++) {
     const request = await prepare()
-    if (n === warm) await service.ask('reset')
+    if (n >= warm) await service.ask('reset')
     const [since, cpuUs] = [performance.now(), service.cpuUs()]
     const answer = await request()
     if (n >= warm) {
       took.push(performance.now() - since)
       used.push((service.cpuUs() - cpuUs) / 1000)
+      held.push((await service.ask('look')).holdMs)
     }
     size = answer.size
   }
-  const { holdMs } = await service.ask('look')
   const cpuMs = used.reduce((sum, ms) => sum + ms, 0) / used.length
   const isWithin = cpuMs < LIMIT_MS
-  console.log(`${isWithin ? 'ok    ' : 'missed'}  ${name}: ${fixed(cpuMs)} ms of the processor (${LIMIT_MS} ms), answered in ${fixed(median(took))} ms, 95 % in ${fixed(quantile(took, 0.95))} ms, ${fixed(size / 1000, 0)} kB, loop held ${fixed(holdMs)} ms at most`)
+  console.log(`${isWithin ? 'ok    ' : 'missed'}  ${name}: ${fixed(cpuMs)} ms of the processor (${LIMIT_MS} ms), answered in ${fixed(median(took))} ms, 95 % in ${fixed(quantile(took, 0.95))} ms, ${fixed(size / 1000, 0)} kB, loop held ${fixed(median(held))} ms, ${fixed(Math.max(...held))} ms at most`)
 }

@@ -15,6 +15,9 @@ export interface WorkoutRow extends WorkoutFields {
   revision: number
 }
 
+/** What a workout has beside what it asks for. */
+export type WorkoutState = Omit<WorkoutRow, keyof WorkoutFields>
+
 /** The fields that are written. */
 export interface StoredWorkout extends Omit<
   WorkoutRow, 'plan_id' | 'activity_id' | 'match' | 'is_generated' | 'created_at' | 'updated_at' | 'revision'
@@ -29,11 +32,13 @@ export interface WorkoutFilter {
   limit: number
 }
 
-const columns = fragment`
-  w.workout_id as id, w.plan_id, w.date, w.kind, w.name, w.description, w.steps, w.planned_distance_m, w.planned_duration_s,
-  w.external_id, m.activity_id,
+const state = fragment`
+  w.workout_id as id, w.plan_id, w.external_id, m.activity_id,
   case when m.workout_id is not null then jsonb_build_object('by', m.matched_by, 'reason', m.reason) end as match,
   w.generated_revision is not distinct from w.revision as is_generated, w.created_at, w.updated_at, w.revision
+`
+const columns = fragment`
+  ${state}, w.date, w.kind, w.name, w.description, w.steps, w.planned_distance_m, w.planned_duration_s
 `
 /** The rows `w`, each with its activity. */
 const matched = (userId: string) => fragment`
@@ -77,9 +82,13 @@ export async function listWorkoutsOfDays (
   `
 }
 
-export async function listWorkoutsById (sql: Sql, userId: string, ids: string[]): Promise<WorkoutRow[]> {
-  return await sql<WorkoutRow>`/* listWorkoutsById */
-    select ${columns} from workouts ${matched(userId)} where w.user_id = ${userId} and w.workout_id = any(${ids}::uuid[])
+export async function listStates (
+  sql: Sql,
+  userId: string,
+  ids: string[]
+): Promise<WorkoutState[]> {
+  return await sql<WorkoutState>`/* listStates */
+    select ${state} from workouts ${matched(userId)} where w.user_id = ${userId} and w.workout_id = any(${ids}::uuid[])
   `
 }
 
@@ -116,18 +125,26 @@ export async function insertWorkout (
   return row
 }
 
+/** The first and the last day of some workouts. */
+export function daysOf (
+  workouts: ReadonlyArray<Pick<WorkoutFields, 'date'>>
+): { first: string | null, last: string | null } {
+  const days = workouts.map(({ date }) => date).toSorted()
+  return { first: days[0] ?? null, last: days.at(-1) ?? null }
+}
+
 /**
- * Stores workouts by their external ids, all or none of them: none if the plan does not exist or does not cover every
- * day. A workout that is as it was keeps its revision. `excluded.updated_at` is the column's default, the time of the
- * transaction: on several nodes, an update on conflict may call no function.
+ * Stores workouts by their external ids, all or none of them: none if the plan does not exist or does not cover the
+ * days from `first` to `last`. A workout that is as it was keeps its revision. `excluded.updated_at` is the column's
+ * default, the time of the transaction: on several nodes, an update on conflict may call no function.
  */
 export async function upsertWorkouts (
   sql: Sql,
   userId: string,
   planId: string,
-  workouts: StoredWorkout[]
+  workouts: StoredWorkout[],
+  { first, last } = daysOf(workouts)
 ): Promise<Array<{ id: string }>> {
-  const days = workouts.map(({ date }) => date).toSorted()
   return await sql<{ id: string }>`/* upsertWorkouts */
     insert into workouts as kept (
       user_id, workout_id, plan_id, date, kind, name, description, steps, planned_distance_m, planned_duration_s, external_id,
@@ -141,7 +158,7 @@ export async function upsertWorkouts (
         planned_distance_m double precision, planned_duration_s double precision, external_id text, is_generated boolean
       )
     where p.user_id = ${userId} and p.plan_id = ${planId}
-      and p.start_date <= ${days[0] ?? null}::date and p.end_date >= ${days.at(-1) ?? null}::date
+      and p.start_date <= ${first}::date and p.end_date >= ${last}::date
     order by g.external_id
     for share of p
     on conflict on constraint workouts_external do update

@@ -3,6 +3,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../src/errors.ts'
+import { LONG_TEXT, MAX_DEPTH, parseLong, tooDeep } from '../src/http/long-json.ts'
 import { withTags } from '../src/http/tagged-unions.ts'
 import { FORMATS } from '../schemas/formats.ts'
 
@@ -13,8 +14,6 @@ interface ObjectSchema {
 /** The one spelling of numbers and booleans in a query or path. */
 const FORMS: Record<string, RegExp> = { integer: /^-?\d+$/, number: /^-?\d+(\.\d+)?$/, boolean: /^(true|false)$/ }
 
-/** Deeper than any schema of the service, and far from the depth that would exhaust the stack. */
-const MAX_DEPTH = 32
 const MANY_VALUES = 1000
 const [QUOTE, BACKSLASH, BRACKET, BRACKET_END, BRACE, BRACE_END] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
 
@@ -70,21 +69,25 @@ export default fp(async function validation (app) {
       return
     }
     const text = (body as Buffer).toString('utf8')
-    if (isDeep(text)) {
-      done(new AppError('MALFORMED_JSON', `The body is nested deeper than ${MAX_DEPTH} levels`))
-      return
-    }
+    if (text.length >= LONG_TEXT) {
+      parseLong(text, (part) => new Promise((resolve, reject) => {
+        parsePlain(request, part, (error, value) => error === null ? resolve(value) : reject(error))
+      })).then((value) => done(null, value), done)
+    } else if (isDeep(text)) done(tooDeep())
+    else parsePlain(request, text, done)
+  })
+
+  function parsePlain (
+    request: FastifyRequest,
+    text: string,
+    done: (error: Error | null, value?: unknown) => void
+  ): void {
     parse(request, text, (error, value) => {
       if (error === null && text.includes('\\u') && !isPlainText(value)) {
-        done(
-          new AppError(
-            'MALFORMED_JSON',
-            'A string contains a NUL character or an unpaired surrogate'
-          )
-        )
+        done(new AppError('MALFORMED_JSON', 'A string contains a NUL character or an unpaired surrogate'))
       } else done(error, value)
     })
-  })
+  }
 }, { name: 'validation' })
 
 /** Many clients send the content type of JSON with every request. Without a body, Fastify would refuse it. */

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Calendar, CalendarQuery } from '../schemas/compliance.ts'
+import { Calendar, CalendarDay, CalendarQuery } from '../schemas/compliance.ts'
 import { errors } from '../schemas/error.ts'
+import { listText, sendJson } from '../src/http/answer.ts'
 import { calendarDays } from '../src/workflows/compliance.ts'
 
 /** What is planned and done, day by day. */
@@ -16,5 +17,8 @@ export const calendarRoutes: FastifyPluginAsyncTypebox = async (app) => {
       querystring: CalendarQuery,
       response: { 200: Calendar, ...errors(401, 422, 429) }
     }
-  }, async ({ sql, user, query: { from, to } }) => ({ days: await calendarDays(sql, user.id, from, to) }))
+  }, async ({ sql, user, query: { from, to } }, reply) => {
+    const days = await calendarDays(sql, user.id, from, to)
+    return sendJson(reply, `{"days":${await listText(reply, CalendarDay, days)}}`) as never
+  })
 }

@@ -5,11 +5,11 @@ import { NoContent, NotModified } from '../schemas/common.ts'
 import { errors } from '../schemas/error.ts'
 import { PlanParams } from '../schemas/plans.ts'
 import {
-  ActivityLink, NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutFile, WorkoutFileQuery, WorkoutPage,
-  WorkoutParams, WorkoutQuery, WorkoutUpserts
+  ActivityLink, MAX_BULK_BYTES, NewWorkout, UpsertedWorkouts, Workout, WorkoutChange, WorkoutFile, WorkoutFileQuery,
+  WorkoutPage, WorkoutParams, WorkoutQuery, WorkoutUpserts
 } from '../schemas/workouts.ts'
 import { notFound } from '../src/errors.ts'
-import { answering, created, noContent, ok } from '../src/http/answer.ts'
+import { answering, created, listText, noContent, ok, sendJson } from '../src/http/answer.ts'
 import { UUID, cursorOf, pageOf, readCursor } from '../src/http/cursor.ts'
 import { isNotModified, representation, requireMatch, validators, writeOptimistically } from '../src/http/etag.ts'
 import { writeWorkoutFit } from '../src/domain/workouts/write-fit.ts'
@@ -62,18 +62,24 @@ export const planWorkoutRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.put('/:plan_id/workouts', {
+    bodyLimit: MAX_BULK_BYTES,
     schema: {
       operationId: 'putWorkouts',
       summary: 'Add or change many workouts',
       description:
         'Stores up to 500 workouts by their `external_id`, all or none: those that the plan has are replaced by what is ' +
-        'sent, the others are added. Workouts that are not mentioned stay.',
+        'sent, the others are added. Workouts that are not mentioned stay. The body may have 4 MiB, enough for 50 steps ' +
+        'each.',
       tags: ['Workouts'],
       params: PlanParams,
       body: WorkoutUpserts,
       response: { 200: UpsertedWorkouts, ...errors(400, 401, 403, 404, 409, 413, 415, 422, 429) }
     }
-  }, answering(async ({ sql, user, params: { plan_id }, body }) => ok(await putWorkouts(sql, user.id, plan_id, body))))
+  }, async ({ sql, user, params: { plan_id }, body }, reply) => {
+    const { created, updated, items } = await putWorkouts(sql, user.id, plan_id, body)
+    const list = await listText(reply, Workout, items)
+    return sendJson(reply, `{"created":${created},"updated":${updated},"items":${list}}`) as never
+  })
 }
 
 /** Single workouts. */

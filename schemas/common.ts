@@ -27,6 +27,18 @@ export function nullable<T extends TSchema> (schema: T) {
   return Type.Unsafe<Static<T> | null>({ ...schema, ...values, type: [schema.type, 'null'] })
 }
 
+/**
+ * A list in a response whose items the service makes itself, of a union: it is written as it is, and only the document
+ * has the schema of the items. The serializer would compare each item with each branch, which took half of the time for
+ * the steps of many workouts, and 80 ms before the first answer to compile.
+ */
+export function writtenList<T extends TSchema> (items: T, options: object = {}) {
+  return Type.Unsafe<Array<Static<T>>>({ type: 'array', ...options, [DESCRIBED_ITEMS]: items })
+}
+
+/** Where the OpenAPI document finds the schema of items that are written as they are. */
+export const DESCRIBED_ITEMS = 'x-described-items'
+
 /** Days whose figures are not yet those of the newest settings. */
 export const Pending = nullable(Type.Object({ from: Day, until: Day }, {
   description:

@@ -62,10 +62,10 @@ export const WorkoutDone = Type.Unsafe<WorkoutCompliance & StepsAnswer>(Type.Obj
 
 export const CalendarQuery = Type.Object({ from: Day, to: Day }, { additionalProperties: false })
 
-export const Calendar = Type.Object({
-  days: Type.Array(Type.Object({
-    date: Day,
-    workouts: Type.Array(Workout),
-    activities: Type.Array(Activity)
-  }))
-}, { title: 'Calendar' })
+export const CalendarDay = Type.Object({
+  date: Day,
+  workouts: Type.Array(Workout),
+  activities: Type.Array(Activity)
+})
+
+export const Calendar = Type.Object({ days: Type.Array(CalendarDay) }, { title: 'Calendar' })

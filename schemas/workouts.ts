@@ -3,12 +3,14 @@ import { INTENSITIES, KINDS, MAX_STEPS, MAX_TIMES, MIN_TIMES } from '../src/doma
 import { MAX_TEXT } from '../src/domain/workouts/step-text.ts'
 import type { ResolvedRepeat, ResolvedStep } from '../src/domain/workouts/target.ts'
 import type { WorkoutStep } from '../src/domain/workouts/steps.ts'
-import { Day, Id, Moment, PageQuery, nullable, page, text } from './common.ts'
+import { Day, Id, Moment, PageQuery, nullable, page, text, writtenList } from './common.ts'
 
 export const WorkoutKind = Type.Unsafe<typeof KINDS[number]>({ type: 'string', enum: [...KINDS] })
 
 /** The most workouts in one bulk upsert. */
 export const MAX_BULK = 500
+/** Enough for as many with as many steps as a workout may have, written as a tree. */
+export const MAX_BULK_BYTES = 4 * 1024 * 1024
 
 export const StepEnd = Type.Object({
   type: Type.String({ enum: ['distance', 'time', 'lap_button', 'heart_rate'] }),
@@ -73,7 +75,7 @@ export const ResolvedTarget = nullable(Type.Object({
 }, { description: 'What the target means in s/km or beats per minute, by the runner’s settings of that day' }))
 const AnsweredStep = Type.Object({ ...stepFields, resolved: ResolvedTarget })
 const resolvedSteps = Type.Unsafe<Array<ResolvedStep | ResolvedRepeat>>(
-  Type.Array(Type.Union([AnsweredStep, repeatOf(AnsweredStep, 2)]), {
+  writtenList(Type.Union([AnsweredStep, repeatOf(AnsweredStep, 2)]), {
     examples: [[{ ...EXAMPLE_STEPS[0], resolved: { type: 'heart_rate', low: 144.5, high: 153 } }]]
   })
 )

@@ -85,7 +85,7 @@ export const ERROR_CATALOGUE = {
   },
   PAYLOAD_TOO_LARGE: {
     status: 413,
-    cause: 'The body exceeds the limit of the route: 1 MiB for JSON, 32 MiB for one recording.',
+    cause: 'The body exceeds the limit of the route: 1 MiB for JSON, 4 MiB for a bulk upsert of workouts, 32 MiB for one recording.',
     remedy: 'Send a smaller body.'
   },
   URI_TOO_LONG: {

@@ -11,6 +11,7 @@ import type {
   RouteGenericInterface,
   RouteHandlerMethod
 } from 'fastify'
+import { mapInTurns } from './turns.ts'
 
 /** What a handler answers, as data: it can be recorded, and nothing is sent while the handler runs. */
 export interface Answer<Status extends number = number, Body = unknown> {
@@ -85,4 +86,23 @@ export function answering<Schema extends FastifySchema> (
 export function putAnswer<Body> (reply: FastifyReply, { status, headers, body }: Answer<number, Body>): Body {
   reply.code(status).headers(headers)
   return body
+}
+
+/**
+ * The text of a list for a response, by the schema of its items, written with turns for other requests in between: for
+ * lists that take long to write.
+ */
+export async function listText<Item extends TSchema> (
+  reply: FastifyReply,
+  schema: Item,
+  items: ReadonlyArray<Static<Item>>
+): Promise<string> {
+  const write = reply.compileSerializationSchema(schema as Record<string, unknown>)
+  const texts = await mapInTurns(items, (item) => write(item as Record<string, unknown>))
+  return `[${texts.join(',')}]`
+}
+
+/** Answers a body that is JSON text already. */
+export function sendJson (reply: FastifyReply, text: string): FastifyReply {
+  return reply.type('application/json; charset=utf-8').send(text)
 }

@@ -3,7 +3,7 @@ import type { ApiDocument, Media, Operation, Parameter, Response } from './docum
 import { resolveIn } from './document.ts'
 import { ERROR_RESPONSES, errorResponses, headersOf } from './error-responses.ts'
 import { exampleOf, type Schema } from './example.ts'
-import { hoistNamedSchemas, nameFormats } from './schemas.ts'
+import { describeItems, hoistNamedSchemas, nameFormats } from './schemas.ts'
 
 /** Errors that any request can get before its route runs. */
 const ANY_REQUEST = [400, 408, 414, 417, 431, 500]
@@ -38,6 +38,7 @@ export function completeDocument (document: ApiDocument): ApiDocument {
     for (const [method, operation] of Object.entries(operations)) complete(operation, method, path, isRead)
   }
   components.responses = errorResponses()
+  describeItems(document)
   nameFormats(document)
   hoistNamedSchemas(document)
   addExamples(document)

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { DESCRIBED_ITEMS } from '../../schemas/common.ts'
 import type { ApiDocument } from './document.ts'
 import type { Schema } from './example.ts'
 
@@ -18,6 +19,14 @@ function rewrite (node: unknown, visit: (schema: Schema, key: string) => unknown
     (node as Record<string, unknown>)[name] = rewrite(inner, visit, name)
   }
   return visit(node as Schema, key)
+}
+
+/** Puts the schema of items that are written as they are where clients look for it. */
+export function describeItems (document: ApiDocument): void {
+  rewrite(document.paths, (schema) => {
+    const { [DESCRIBED_ITEMS]: items, ...rest } = schema as Schema & { [DESCRIBED_ITEMS]?: Schema }
+    return items === undefined ? schema : { ...rest, items }
+  })
 }
 
 /** Replaces the formats of this service by known ones. */

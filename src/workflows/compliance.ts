@@ -6,9 +6,13 @@ import type { Sql } from '../../db/sql.ts'
 import { listWorkouts, listWorkoutsOfDays } from '../../db/workouts.ts'
 import { localDate } from '../domain/local-day.ts'
 import { addDays, daysBetween } from '../domain/days.ts'
+import { settingsOn } from '../domain/physiology.ts'
+import { rounded } from '../domain/units.ts'
 import { complianceOf, type Compliance } from '../domain/workouts/compliance.ts'
+import { totalsOf } from '../domain/workouts/totals.ts'
 import { notFound, tooLong } from '../errors.ts'
-import { viewWorkouts, type WorkoutView } from './workouts.ts'
+import { mapInTurns } from '../http/turns.ts'
+import { settingsFor, viewWorkouts, type ListedWorkout } from './workouts.ts'
 
 /** More than a plan of years has; what is read for one request is bounded. */
 const MOST_WORKOUTS = 5000
@@ -26,11 +30,19 @@ export async function planCompliance (sql: Sql, userId: string, planId: string):
     listWorkouts(sql, userId, planId, { limit: MOST_WORKOUTS }),
     listPlanActivities(sql, userId, plan, MOST_WORKOUTS)
   ])
-  const workouts = await viewWorkouts(sql, userId, rows)
+  const settings = await settingsFor(sql, userId, rows)
   return complianceOf(
-    workouts.map(({ id, date, kind, planned_distance_m, planned_duration_s, planned_load }) => ({
-      id, date, kind, distanceM: planned_distance_m, durationS: planned_duration_s, load: planned_load
-    })),
+    await mapInTurns(rows, (row) => {
+      const { distanceM, durationS, load } = totalsOf(row, settingsOn(row.date, settings))
+      return {
+        id: row.id,
+        date: row.date,
+        kind: row.kind,
+        distanceM: rounded(distanceM, 1),
+        durationS: rounded(durationS, 1),
+        load: rounded(load, 2)
+      }
+    }),
     activities.map(({ id, workout_id, local_date, distance_m, moving_s, load }) => ({
       id, workoutId: workout_id, date: local_date, distanceM: distance_m, durationS: moving_s, load
     })),
@@ -41,7 +53,7 @@ export async function planCompliance (sql: Sql, userId: string, planId: string):
 
 export interface CalendarDay {
   date: string
-  workouts: WorkoutView[]
+  workouts: ListedWorkout[]
   activities: ActivityRow[]
 }
 

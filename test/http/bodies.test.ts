@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { sendAll } from '../harness/bulk-imports.ts'
+import { parseLong } from '../../src/http/long-json.ts'
+import { mapInTurns } from '../../src/http/turns.ts'
 import { exchange } from '../harness/raw-http.ts'
 import { inject, startService } from '../harness/service.ts'
 
@@ -115,4 +117,87 @@ t.test('an expectation beside 100-continue, and a transfer encoding in HTTP/1.0,
     const [answer] = await exchange(port, `${head}Content-Type: application/json\r\n\r\n`)
     t.match(answer, { status, headers: { connection: 'close' } })
   }
+})
+
+/** 500 workouts of 18 steps each: 1.3 MB. */
+const STEP = { type: 'step', intensity: 'active', end: { type: 'distance', value: 1000 }, target: { type: 'pace', low: 250, high: 260 } }
+const MANY = Array.from({ length: 500 }, (_, i) => ({
+  ...WORKOUT, external_id: `w-${i}`, name: `Run "${i}" [é] \\`, steps: Array.from({ length: 18 }, () => STEP)
+}))
+
+t.test('500 workouts of many steps are stored at once, in a body that is too large for other routes', async (t) => {
+  const ann = await runner()
+  const plan = (await ann.call('POST', '/plans', PLAN)).body.id
+  const put = async (body: unknown) =>
+    await ann.call('PUT', `/plans/${plan}/workouts`, body, { 'content-type': 'application/json' })
+  const text = JSON.stringify({ workouts: MANY }, null, 1)
+  t.ok(text.length > 1024 * 1024)
+  const { status, body } = await put(text)
+  t.match([status, body.created], [200, 500])
+  t.same(body.items.map(({ name }: { name: string }) => name), MANY.map(({ name }) => name))
+  t.match(body.items[499].steps[17], STEP)
+  const read = await ann.call('GET', `/workouts/${body.items[499].id}`)
+  t.same(read.body, body.items[499], 'as it is read')
+  const again = await put(text)
+  t.match(again.body, { created: 0, updated: 500 })
+  t.same(again.body.items[0].updated_at, body.items[0].updated_at, 'nothing was changed')
+
+  const moved = MANY.map((workout, i) => i === 499 ? { ...workout, date: '2030-01-01', name: 'Moved' } : { ...workout, name: 'Moved' })
+  const outside = await put({ workouts: moved })
+  t.match([outside.status, outside.body.details], [400, { field: 'workouts.499.date' }])
+  t.same((await ann.call('GET', `/workouts/${body.items[0].id}`)).body, again.body.items[0], 'all or nothing')
+  const wrong = await put({ workouts: MANY.map((workout, i) => i === 400 ? { ...workout, kind: 'jog' } : workout) })
+  t.match([wrong.status, wrong.body.details.field], [422, 'workouts.400.kind'])
+  const last = JSON.stringify({ workouts: [{ ...MANY[0], name: '-' }, ...MANY.slice(1)] })
+  for (const [changed, status, code] of [
+    [last.replace('"-"', '"\\u0000"'), 400, 'MALFORMED_JSON'],
+    [last.replace('"-"', '"\\ud800"'), 400, 'MALFORMED_JSON'],
+    [last.replace('"-"', `${'['.repeat(40)}${']'.repeat(40)}`), 400, 'MALFORMED_JSON'],
+    [last.replace('"-"', '{"__proto__":{}}'), 400, 'MALFORMED_JSON'],
+    [last.slice(0, -2), 400, 'MALFORMED_JSON'],
+    [`{"workouts":[${JSON.stringify(['-'.repeat(1024 * 1024)])}]}`, 413, 'PAYLOAD_TOO_LARGE'],
+    [last.padEnd(4 * 1024 * 1024 + 1), 413, 'PAYLOAD_TOO_LARGE']
+  ] as const) {
+    const answer = await put(changed)
+    t.same([answer.status, answer.body.error_code], [status, code])
+  }
+  const other = await ann.call('POST', '/plans', { ...PLAN, notes: 'x'.repeat(1024 * 1024) })
+  t.match([other.status, other.body.error_code], [413, 'PAYLOAD_TOO_LARGE'])
+})
+
+t.test('a long text of JSON is parsed in parts to the same value, and is refused where it is none', async (t) => {
+  const parse = async (text: string): Promise<unknown> => JSON.parse(text)
+  const list = MANY.slice(0, 100)
+  const values: unknown[] = [
+    { list }, { list, empty: [], blank: [[]], also: list, nested: { list } }, { list: [...list, null, '],[', '\\"', 1e9] },
+    list, {}, { 'a,[b': ['x'], b: [] }, Array.from({ length: 50_000 }, (_, i) => i), { numbers: Array.from({ length: 50_000 }, (_, i) => i) }
+  ]
+  for (const value of values) {
+    for (const space of [undefined, 2]) t.same(await parseLong(JSON.stringify(value, null, space), parse), value)
+  }
+  const text = JSON.stringify({ list })
+  t.same(await parseLong(`{"list":[1],${text.slice(1)}`, parse), { list }, 'of a repeated field, the last counts')
+  const comma = text.indexOf('},{') + 1
+  const middle = text.indexOf('},{', text.length / 2) + 1
+  for (const broken of [
+    text.slice(0, -1), text.slice(0, -2), `${text}]`, `${text}${text}`, text.replace(/\]\}$/, ',]}'), text.replace('[', '[,'),
+    text.replace(/\]\}$/, '}]'), `${text.slice(0, comma)},${text.slice(comma)}`, `${text.slice(0, middle)},${text.slice(middle)}`,
+    `${text.slice(0, middle)}]${text.slice(middle)}`, `${text.slice(0, middle)}],[${text.slice(middle + 1)}`,
+    text.slice(0, middle) + text.slice(middle + 1), '', '"', '{"list":[' + '1,'.repeat(50_000) + ']}'
+  ]) await t.rejects(parseLong(broken, parse), SyntaxError)
+})
+
+t.test('long work lets others have the event loop in between', async (t) => {
+  const others: number[] = []
+  let done = 0
+  const other = (): void => { if (others.push(done) < 1000 && done < 3) setImmediate(other) }
+  setImmediate(other)
+  const results = await mapInTurns([1, 2, 3], (item) => {
+    const until = performance.now() + 10
+    while (performance.now() < until);
+    done++
+    return item * 2
+  })
+  t.same(results, [2, 4, 6])
+  t.ok(others.includes(1) && others.includes(2), 'after each item that took long')
 })

@@ -321,7 +321,7 @@ const provocations: Record<number, (described: Described, ids: Record<string, st
       ? { payload: jsonOf(described)?.example, ids, headers: { 'if-match': '"of-another-state"' } }
       : undefined,
   413: (described) =>
-    jsonOf(described) && { payload: ' '.repeat(1024 * 1024 + 1), headers: { 'content-type': 'application/json' } },
+    jsonOf(described) && { payload: ' '.repeat(4 * 1024 * 1024 + 1), headers: { 'content-type': 'application/json' } },
   414: () => ({ query: `?q=${'a'.repeat(8200)}` }),
   415: ({ operation }) => operation.requestBody && { payload: '<a/>', headers: { 'content-type': 'text/xml' } },
   422: (described, ids) => {
