@@ -118,6 +118,8 @@ export interface ImportedFileRow extends ImportedFile {
   position: number
 }
 
+const fileColumns = fragment`f.position, f.name, f.status, f.reason, f.reason_code, a.activity_id`
+
 /**
  * What became of the files after a position, in their order, one more than `limit` if there is more. An activity that
  * was deleted is not named.
@@ -130,10 +132,32 @@ export async function listImportedFiles (
   after: number | '' = -1
 ): Promise<ImportedFileRow[]> {
   return await sql<ImportedFileRow>`/* listImportedFiles */
-    select f.position, f.name, f.status, f.reason, a.activity_id
+    select ${fileColumns}
     from import_files f left join activities a on a.user_id = f.user_id and a.activity_id = f.activity_id
     where f.user_id = ${userId} and f.import_id = ${importId} and f.position > ${after}
     order by f.position
     limit ${limit + 1}
+  `
+}
+
+/** A file whose recording another one has replaced, the one at `superseded_by`. */
+export interface SupersededFileRow extends ImportedFileRow {
+  superseded_by: number
+}
+
+/** The files up to and including a position that files after it, up to and including `to`, have replaced. */
+export async function listSupersededFiles (
+  sql: Sql,
+  userId: string,
+  importId: string,
+  { after, to }: { after: number, to: number }
+): Promise<SupersededFileRow[]> {
+  return await sql<SupersededFileRow>`/* listSupersededFiles */
+    select ${fileColumns}, f.superseded_by
+    from import_files f left join activities a on a.user_id = f.user_id and a.activity_id = f.activity_id
+    where f.user_id = ${userId} and f.import_id = ${importId} and f.superseded_by > ${after} and f.superseded_by <= ${to}
+      and f.position <= ${after}
+    order by f.superseded_by, f.position
+    limit ${Math.max(0, to - after)}
   `
 }

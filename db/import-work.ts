@@ -27,6 +27,7 @@ export interface FinishedFile {
   name: string
   status: 'imported' | 'duplicate' | 'skipped' | 'failed'
   reason: string | null
+  reason_code: string | null
   activity_id: string | null
   recording_id: string | null
 }
@@ -119,7 +120,7 @@ export async function finishFile (
   importId: string,
   jobId: string,
   position: number,
-  { name, status, reason, activity_id, recording_id }: FinishedFile
+  { name, status, reason, reason_code, activity_id, recording_id }: FinishedFile
 ): Promise<boolean> {
   const rows = await sql`/* countFile */
     update imports
@@ -132,22 +133,23 @@ export async function finishFile (
   `
   if (rows.length === 0) return false
   await sql`/* insertImportedFile */
-    insert into import_files (user_id, import_id, position, name, status, reason, activity_id, recording_id)
-    values (${userId}, ${importId}, ${position}, ${name}, ${status}, ${reason}, ${activity_id}, ${recording_id})
+    insert into import_files (user_id, import_id, position, name, status, reason, reason_code, activity_id, recording_id)
+    values (${userId}, ${importId}, ${position}, ${name}, ${status}, ${reason}, ${reason_code}, ${activity_id}, ${recording_id})
   `
   return true
 }
 
-/** Notes that another file of the import has taken the place of that which became an activity. */
+/** Notes that the file at position `by` of the import has taken the place of that which became an activity. */
 export async function supersedeFile (
   sql: Sql,
   userId: string,
   importId: string,
   position: number,
-  reason: string
+  { by, reason, reason_code }: { by: number, reason: string, reason_code: string }
 ): Promise<void> {
   await sql`/* supersedeFile */
-    update import_files set status = 'duplicate', reason = ${reason}, recording_id = null
+    update import_files
+    set status = 'duplicate', reason = ${reason}, reason_code = ${reason_code}, recording_id = null, superseded_by = ${by}
     where user_id = ${userId} and import_id = ${importId} and position = ${position}
   `
   await sql`/* countSuperseded */

@@ -18,16 +18,24 @@ export const IMPORT_JOBS = Array.from({ length: LANES }, (_, lane) => `work-impo
 
 /** Works on bulk imports, those of several runners by turns. */
 export function workImports (work: ImportWork): Job[] {
-  return IMPORT_JOBS.map((name) => ({ name, intervalMs: INTERVAL_MS, batch: () => importBatch(work) }))
+  return [
+    ...IMPORT_JOBS.map((name) => ({ name, intervalMs: INTERVAL_MS, batch: () => importBatch(work) })),
+    { name: 'give-up-imports', intervalMs: INTERVAL_MS, batch: () => failedBatch(work) }
+  ]
 }
 
 async function importBatch (work: ImportWork): Promise<'more' | 'done'> {
-  const { queue } = work
-  const failed = await queue.take<ImportJob>('imports-failed')
-  if (failed !== undefined) await giveUpImport(work, failed)
-  const job = await queue.take<ImportJob>('imports')
-  if (job !== undefined) await workOnImports(work, job)
-  return failed === undefined && job === undefined ? 'done' : 'more'
+  const job = await work.queue.take<ImportJob>('imports')
+  if (job === undefined) return 'done'
+  await workOnImports(work, job)
+  return 'more'
+}
+
+async function failedBatch (work: ImportWork): Promise<'more' | 'done'> {
+  const job = await work.queue.take<ImportJob>('imports-failed')
+  if (job === undefined) return 'done'
+  await giveUpImport(work, job)
+  return 'more'
 }
 
 /** Gives the jobs of processes that have died to others. */

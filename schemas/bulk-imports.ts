@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { IMPORT_REASONS } from '../src/domain/import-reasons.ts'
 import { Id, Moment, PageQuery, nullable, page } from './common.ts'
 
 const count = (description: string, example: number) => Type.Integer({ minimum: 0, description, examples: [example] })
@@ -33,6 +34,10 @@ export const ImportedFile = Type.Object({
   status: Type.String({ enum: ['imported', 'duplicate', 'skipped', 'failed'] }),
   reason: nullable(Type.String({
     description: 'Why it was not imported', examples: ['The same activity is there already, with 100 % of this recording']
+  })),
+  reason_code: nullable(Type.String({
+    enum: Object.keys(IMPORT_REASONS),
+    description: 'The same for programs; null where it was imported, or reported before there were codes'
   })),
   activity_id: nullable(Type.Unsafe<string>({
     ...Id, description: 'The activity that it became or is a duplicate of; null if there is none, or none any more'

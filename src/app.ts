@@ -173,6 +173,7 @@ export async function buildApp (parts: Parts): Promise<FastifyInstance> {
         decode,
         observe,
         ended: parts.metrics.job,
+        nowMs: () => performance.now(),
         signal: closing.signal,
         log: logger.named('app.jobs')
       }),

@@ -1,9 +1,12 @@
 /**
- * Why a file of a bulk import was not imported, known before it is decoded. `skipped`: it is no recording; `failed`: it
- * may be one and cannot be used. The closed list of codes; documented in `docs/IMPORTS.md`, which a test compares with
- * this list.
+ * Why a file of a bulk import did not become an activity. `duplicate`: its activity is there; `skipped`: it is no
+ * recording; `failed`: it may be one and cannot be used. The closed list of codes; documented in `docs/IMPORTS.md`,
+ * which a test compares with this list. What is known of a file more exactly is told instead of `reason`.
  */
 export const IMPORT_REASONS = {
+  SAME_FILE: { status: 'duplicate', reason: 'The same file was imported before.' },
+  SAME_ACTIVITY: { status: 'duplicate', reason: 'The same activity is there already.' },
+  RECORDED_BETTER: { status: 'duplicate', reason: 'The same activity was recorded better in another file of the import.' },
   NOT_A_RECORDING: { status: 'skipped', reason: 'The file is not a FIT, GPX or TCX recording.' },
   SYSTEM_FILE: { status: 'skipped', reason: 'The file was added by an operating system and is not a recording.' },
   EMPTY_FILE: { status: 'skipped', reason: 'The file is empty.' },
@@ -17,19 +20,23 @@ export const IMPORT_REASONS = {
   MEMBER_DAMAGED: { status: 'failed', reason: 'The file is damaged or cut off.' },
   ARCHIVE_DAMAGED: { status: 'failed', reason: 'The ZIP archive is damaged or cut off.' },
   ARCHIVE_OVERLAPPING: { status: 'failed', reason: 'Files of the ZIP archive share bytes, as in a ZIP bomb.' },
-  TOO_MANY_MEMBERS: { status: 'failed', reason: 'The ZIP archive has more than 50,000 files. Send it in parts.' }
-} as const satisfies Record<string, { status: 'skipped' | 'failed', reason: string }>
+  TOO_MANY_MEMBERS: { status: 'failed', reason: 'The ZIP archive has more than 50,000 files. Send it in parts.' },
+  UNREADABLE: { status: 'failed', reason: 'The recording cannot be read.' },
+  NOT_STORABLE: { status: 'failed', reason: 'The file has values that cannot be stored.' },
+  FAILED_REPEATEDLY: { status: 'failed', reason: 'Reading this file has failed repeatedly.' }
+} as const satisfies Record<string, { status: 'duplicate' | 'skipped' | 'failed', reason: string }>
 
 export type ImportReasonCode = keyof typeof IMPORT_REASONS
 
-/** Why a file is not imported. */
+/** Why a file did not become an activity. */
 export interface Refusal {
   code: ImportReasonCode
-  status: 'skipped' | 'failed'
+  status: 'duplicate' | 'skipped' | 'failed'
   /** A sentence for the runner. */
   reason: string
 }
 
-export function refusal (code: ImportReasonCode): Refusal {
-  return { code, ...IMPORT_REASONS[code] }
+/** `reason`: what is known more exactly. */
+export function refusal (code: ImportReasonCode, reason: string = IMPORT_REASONS[code].reason): Refusal {
+  return { code, status: IMPORT_REASONS[code].status, reason }
 }

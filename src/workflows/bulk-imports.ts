@@ -3,7 +3,7 @@ import {
 } from '../../db/bulk-imports.ts'
 import { markReverted } from '../../db/import-work.ts'
 import type { JobQueue } from '../../db/job-queue.ts'
-import { transaction, type Sql } from '../../db/sql.ts'
+import { sqlState, transaction, type Sql } from '../../db/sql.ts'
 import { accountGone } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { ReceivedImport } from '../uploads/receive-import.ts'
@@ -12,6 +12,7 @@ import { undoImport } from './import-undo.ts'
 /**
  * Stores the bytes of an upload, and answers the id of the import that they belong to. It is not shown, and is deleted
  * after some hours, unless `acceptImport` is called for it.
+ * @throws AppError UNAUTHENTICATED where the account was deleted meanwhile
  */
 export async function storeUpload (
   sql: Sql,
@@ -20,10 +21,15 @@ export async function storeUpload (
   allowDuplicate: boolean
 ): Promise<string> {
   const id = newId()
-  await startReceiving(sql, userId, id, allowDuplicate)
-  for (let offset = 0, position = 0; offset < file.sizeBytes; offset += IMPORT_CHUNK_BYTES, position++) {
-    const length = Math.min(IMPORT_CHUNK_BYTES, file.sizeBytes - offset)
-    await insertImportChunk(sql, userId, id, position, await file.read({ name: 'chunk', offset, length }))
+  try {
+    await startReceiving(sql, userId, id, allowDuplicate)
+    for (let offset = 0, position = 0; offset < file.sizeBytes; offset += IMPORT_CHUNK_BYTES, position++) {
+      const length = Math.min(IMPORT_CHUNK_BYTES, file.sizeBytes - offset)
+      await insertImportChunk(sql, userId, id, position, await file.read({ name: 'chunk', offset, length }))
+    }
+  } catch (error) {
+    // A foreign key: the import is gone with its account.
+    throw sqlState(error) === '23503' ? accountGone() : error
   }
   return id
 }

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { findImport, listImportedFiles, type BulkImportRow } from '../../db/bulk-imports.ts'
+import {
+  findImport, listImportedFiles, listSupersededFiles, type BulkImportRow, type ImportedFileRow
+} from '../../db/bulk-imports.ts'
 import type { Sql } from '../../db/sql.ts'
 import type { ServerEvent } from '../http/event-stream.ts'
 
@@ -16,9 +18,9 @@ export interface EventsOptions {
 }
 
 /**
- * The events of an import: `file` for each file, in the order of the report and with its position as the id;
- * `progress` when the import has changed; at its end `done`, and nothing more. Undefined: nothing has happened for a
- * moment.
+ * The events of an import: `file` for each file, in the order of the report and with its position as the id, and once
+ * more for a file before the one that takes its place; `progress` when the import has changed; at its end `done`, and
+ * nothing more. Undefined: nothing has happened for a moment.
  */
 export async function * importEvents (
   sql: Sql,
@@ -34,11 +36,20 @@ export async function * importEvents (
     if (row === undefined) return
     for (let isWhole = false; !isWhole;) {
       const files = await listImportedFiles(sql, userId, importId, PAGE, position)
-      for (const { position: at, ...file } of files.slice(0, PAGE)) {
-        position = at
-        yield { event: 'file', id: String(at), data: file }
-      }
       isWhole = files.length <= PAGE
+      const told = files.slice(0, PAGE)
+      const to = told.at(-1)?.position
+      const places = { after: position, to: to ?? position }
+      const superseded = to === undefined ? [] : await listSupersededFiles(sql, userId, importId, places)
+      for (const file of told) {
+        position = file.position
+        // Told before the file that it is a duplicate of: a client that has that one has both.
+        while (superseded[0]?.superseded_by === position) {
+          const { superseded_by: _, ...again } = superseded.shift()!
+          yield fileEvent(again)
+        }
+        yield fileEvent(file)
+      }
     }
     const isEnded = !['queued', 'running'].includes(row.status)
     if (row.revision !== revision || isEnded) yield { event: isEnded ? 'done' : 'progress', data: shown(row) }
@@ -47,6 +58,10 @@ export async function * importEvents (
     yield undefined
     await delay(POLL_MS, undefined, { signal }).catch(() => {})
   }
+}
+
+function fileEvent ({ position, ...file }: ImportedFileRow): ServerEvent {
+  return { event: 'file', id: String(position), data: file }
 }
 
 function shown ({ revision: _, ...row }: BulkImportRow): Omit<BulkImportRow, 'revision'> {

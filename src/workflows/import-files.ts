@@ -13,6 +13,7 @@ import { refusal, type Refusal } from '../domain/import-reasons.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { ArchiveFile } from '../uploads/bulk-archive.ts'
+import { refusalOf as refusalCarriedBy } from '../uploads/zip-directory.ts'
 import type { SpooledFile } from '../uploads/spool.ts'
 import type { Decoded } from '../workers/decoding.ts'
 import { refuseDuplicates, type Decode, type ImportOutcome } from './imports.ts'
@@ -27,7 +28,7 @@ export interface FileContext {
 
 /** A file that was read, or why it was not. */
 export type ReadFile = { archived: ArchiveFile } & (
-  | { refused: Pick<Refusal, 'status' | 'reason'> }
+  | { refused: Refusal }
   | { before: string }
   | { file: SpooledFile, sha256: Buffer, decoded: Decoded }
 )
@@ -40,8 +41,6 @@ export interface StoredFile {
 
 /** Another job works on the import, or it was taken back: nothing of the file was stored. */
 export class ImportLost extends Error {}
-
-const SAME_BYTES = 'The same file was imported before'
 
 /**
  * Copies a file of an upload; it is unpacked meanwhile, and decoded unless its bytes are known. What is wrong with the
@@ -75,15 +74,16 @@ export async function readFile (
 }
 
 /** @throws the error itself where it is not the file's fault */
-function refusalOf (error: unknown, { path }: ArchiveFile): Pick<Refusal, 'status' | 'reason'> {
+function refusalOf (error: unknown, { path }: ArchiveFile): Refusal {
+  const known = refusalCarriedBy(error)
+  if (known !== undefined) return known
   if (!(error instanceof AppError)) throw error
   switch (error.code) {
     case 'UNREADABLE_FILE':
       // A file alone that is neither named like a recording nor one.
-      return memberKind(path) === 'other' ? refusal('NOT_A_RECORDING') : { status: 'failed', reason: error.message }
-    case 'PAYLOAD_TOO_LARGE':
+      return memberKind(path) === 'other' ? refusal('NOT_A_RECORDING') : refusal('UNREADABLE', error.message)
     case 'INTERNAL_ERROR':
-      return { status: 'failed', reason: error.message }
+      return refusal('UNREADABLE', error.message)
     default:
       throw error
   }
@@ -105,9 +105,9 @@ export async function storeFile (
   } catch (error) {
     // Class 22: values; 23: constraints that they violate.
     if (!/^2[23]/.test(sqlState(error) ?? '')) throw error
-    const refused = { status: 'failed', reason: 'The file has values that cannot be stored' } as const
+    const { archived } = read
     return await transaction(sql, async (sql) => (
-      await storeRead(sql, context, position, { archived: read.archived, refused })
+      await storeRead(sql, context, position, { archived, refused: refusal('NOT_STORABLE') })
     ))
   }
 }
@@ -122,29 +122,28 @@ async function storeRead (sql: Sql, context: FileContext, position: number, read
     }
     return { format, outcome: file.status }
   }
-  if ('refused' in read) {
-    const { status, reason } = read.refused
-    return await finish({ status, reason, activity_id: null, recording_id: null }, 'unknown')
-  }
+  const refuse = async (
+    { code, status, reason }: Refusal, format: string, activity_id: string | null = null
+  ): Promise<StoredFile> => (
+    await finish({ status, reason, reason_code: code, activity_id, recording_id: null }, format)
+  )
+  if ('refused' in read) return await refuse(read.refused, 'unknown')
   // Where the same bytes were imported meanwhile, this is the same file, and not the same run from elsewhere.
   const before = 'before' in read ? read.before : await findRecordingByBytes(sql, userId, read.sha256)
   if (before !== undefined || 'before' in read) {
     const [activity] = await listActivitiesOfRecording(sql, userId, before as string)
-    return await finish({
-      status: 'duplicate', reason: SAME_BYTES, activity_id: activity?.id ?? null, recording_id: null
-    }, activity?.source.format ?? 'unknown')
+    return await refuse(refusal('SAME_FILE'), activity?.source.format ?? 'unknown', activity?.id ?? null)
   }
   const { decoded } = read
   const replaced = new Map<number, string>()
   if (!context.import.allow_duplicate) {
     const there = await findDuplicate(sql, userId, decoded)
     const worse = there === undefined ? undefined : await findWorse(sql, context, decoded, there.activityId)
-    if (there !== undefined && worse === undefined) {
-      return await finish({
-        status: 'duplicate', reason: there.reason, activity_id: there.activityId, recording_id: null
-      }, decoded.format)
+    if (there !== undefined && worse === undefined) return await refuse(there.refused, decoded.format, there.activityId)
+    if (worse !== undefined) {
+      await supersede(sql, context, worse, { position, path: read.archived.path })
+      replaced.set(0, worse.id)
     }
-    if (worse !== undefined) replaced.set(0, await supersede(sql, context, read.archived, worse))
   }
   const told = await toldOf(sql, context, read.archived, decoded)
   const recordingId = await storeRecording(sql, userId, user.timezone, {
@@ -153,7 +152,7 @@ async function storeRead (sql: Sql, context: FileContext, position: number, read
   const activities = await listActivitiesOfRecording(sql, userId, recordingId)
   const first = activities.find(({ sport }) => sport === 'running') ?? activities[0]
   return await finish({
-    status: 'imported', reason: null, activity_id: first?.id ?? null, recording_id: recordingId
+    status: 'imported', reason: null, reason_code: null, activity_id: first?.id ?? null, recording_id: recordingId
   }, decoded.format)
 }
 
@@ -161,7 +160,7 @@ async function findDuplicate (
   sql: Sql,
   userId: string,
   { activities }: Decoded
-): Promise<{ activityId: string, reason: string } | undefined> {
+): Promise<{ activityId: string, refused: Refusal } | undefined> {
   try {
     await refuseDuplicates(sql, userId, activities)
     return undefined
@@ -169,7 +168,8 @@ async function findDuplicate (
     if (!(error instanceof AppError) || error.code !== 'DUPLICATE_ACTIVITY') throw error
     const { activity_id: activityId, share } = error.details as { activity_id: string, share: number }
     const percent = Math.round(Math.min(1, share) * 100)
-    return { activityId, reason: `The same activity is there already, with ${percent} % of this recording` }
+    const reason = `The same activity is there already, with ${percent} % of this recording`
+    return { activityId, refused: refusal('SAME_ACTIVITY', reason) }
   }
 }
 
@@ -189,15 +189,16 @@ async function findWorse (
   return isBetterRecording(quality, there as RecordingQuality) ? there : undefined
 }
 
-/** Tells of the file before that another one is better; answers the activity that it became. */
+/** Reports the file before as a duplicate of the one at `position`. */
 async function supersede (
   sql: Sql,
   { userId, import: { id } }: FileContext,
-  { path }: ArchiveFile,
-  worse: BatchActivity
-): Promise<string> {
-  await supersedeFile(sql, userId, id, worse.position, `The same activity was recorded better in ${path}`.slice(0, 1000))
-  return worse.id
+  worse: BatchActivity,
+  { position, path }: { position: number, path: string }
+): Promise<void> {
+  const reason = `The same activity was recorded better in ${path}`.slice(0, 1000)
+  const { code } = refusal('RECORDED_BETTER')
+  await supersedeFile(sql, userId, id, worse.position, { by: position, reason, reason_code: code })
 }
 
 /** What the export says of the activities in a file; gear that the runner does not have is made. */

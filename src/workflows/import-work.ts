@@ -5,11 +5,13 @@ import {
 } from '../../db/import-work.ts'
 import type { JobQueue, TakenJob } from '../../db/job-queue.ts'
 import { DatabaseError, transaction, type Sql } from '../../db/sql.ts'
+import { refusal } from '../domain/import-reasons.ts'
 import { AppError } from '../errors.ts'
 import { openArchive, type Archive, type ArchiveFile, type ArchiveSource } from '../uploads/bulk-archive.ts'
 import { UploadBudget } from '../uploads/budget.ts'
 import type { Spool, SpooledFile } from '../uploads/spool.ts'
 import type { Unpack } from '../uploads/unpacking.ts'
+import { refusalOf } from '../uploads/zip-directory.ts'
 import type { Decode, ObserveImport } from './imports.ts'
 import { ImportLost, readFile, storeFile, type FileContext, type ReadFile } from './import-files.ts'
 import { undoImport } from './import-undo.ts'
@@ -29,6 +31,8 @@ export interface ImportWork {
   observe: ObserveImport
   /** Notes how a job has ended. */
   ended (queue: 'imports' | 'imports-failed', outcome: 'done' | 'again' | 'failed' | 'given_up'): void
+  /** The time in milliseconds, from any start; another clock only in tests. */
+  nowMs (): number
   /** Aborts when the process shuts down. */
   signal: AbortSignal
   log: {
@@ -149,7 +153,8 @@ async function readUploads (work: ImportWork, context: FileContext, taken: Taken
   const { sql } = work
   const { userId, import: { id } } = context
   const turn: Turn = {
-    untilMs: performance.now() + TURN_MS,
+    sinceMs: work.nowMs(),
+    untilMs: undefined,
     position: taken.files_done,
     ahead: taken.attempts > 1 ? 0 : AHEAD,
     fails: taken.attempts > MOST_ATTEMPTS
@@ -168,7 +173,9 @@ async function readUploads (work: ImportWork, context: FileContext, taken: Taken
 
 /** What one job does of an import. */
 interface Turn {
-  untilMs: number
+  sinceMs: number
+  /** Undefined: it has not come to its first file yet. */
+  untilMs: number | undefined
   /** The place of the next file in the report. */
   position: number
   /** How many files are read ahead. */
@@ -232,6 +239,7 @@ async function readArchive (
     for await (const archived of archive.files()) {
       if (passed++ < skipped) continue
       signal.throwIfAborted()
+      turn.untilMs ??= endOf(work, turn)
       if (turn.fails) {
         await storeNext(work, context, turn, givenUp(archived, newFile()))
         return false
@@ -252,7 +260,7 @@ async function readArchive (
 }
 
 function givenUp (archived: ArchiveFile, file: SpooledFile): Pending {
-  const refused = { status: 'failed', reason: 'Reading this file has failed repeatedly' } as const
+  const refused = refusal('FAILED_REPEATEDLY')
   return { file, startedMs: performance.now(), reading: Promise.resolve({ archived, refused }) }
 }
 
@@ -270,11 +278,19 @@ async function storeNext (
   await file.close()
 }
 
+/**
+ * When a turn ends that has come to its first file. A ZIP archive inside another one is unpacked in each turn: files
+ * are read for as long as that took at least, so that it takes half of the time at most.
+ */
+function endOf ({ nowMs }: ImportWork, { sinceMs }: Turn): number {
+  return nowMs() + Math.max(TURN_MS, nowMs() - sinceMs)
+}
+
 /** Whether it is another runner's turn. */
-async function isTurnOver ({ queue }: ImportWork, turn: Turn): Promise<boolean> {
-  if (performance.now() < turn.untilMs) return false
+async function isTurnOver ({ queue, nowMs }: ImportWork, turn: Turn): Promise<boolean> {
+  if (turn.untilMs === undefined || nowMs() < turn.untilMs) return false
   if (await queue.isWaiting('imports')) return true
-  turn.untilMs = performance.now() + TURN_MS
+  turn.untilMs = nowMs() + TURN_MS
   return false
 }
 
@@ -289,7 +305,7 @@ async function opened (source: ArchiveSource, options: Parameters<typeof openArc
       path: name,
       fileName: name,
       sizeBytes: source.sizeBytes,
-      refused: { code: 'ARCHIVE_DAMAGED', status: 'failed', reason: error.message },
+      refused: refusalOf(error) ?? refusal('ARCHIVE_DAMAGED', error.message),
       details: () => undefined,
       copy: async () => { throw error }
     }

@@ -13,7 +13,7 @@ t.test('docs/IMPORTS.md lists the codes of warnings as the code does', async (t)
 })
 
 t.test('docs/IMPORTS.md lists the reasons of files that are not imported as the code does', async (t) => {
-  const rows = document.matchAll(/^\| `([A-Z_]+)` \| (skipped|failed) \| ([^|]+) \|$/gm)
+  const rows = document.matchAll(/^\| `([A-Z_]+)` \| (duplicate|skipped|failed) \| ([^|]+) \|$/gm)
   const listed = Array.from(rows, ([, code, status, reason]) => [code, { status, reason }])
   t.same(Object.fromEntries(listed), IMPORT_REASONS)
 })

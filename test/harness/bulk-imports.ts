@@ -31,7 +31,13 @@ export async function sendAll (
   return await ann.call('POST', `/imports${query}`, form.payload, { ...form.headers, ...headers })
 }
 
-export interface ReportedFile { name: string, status: string, reason: string | null, activity_id: string | null }
+export interface ReportedFile {
+  name: string
+  status: string
+  reason: string | null
+  reason_code: string | null
+  activity_id: string | null
+}
 
 /** The import when it has ended, and what became of its files. */
 export async function ended (ann: Runner, id: string): Promise<{ import: Answer['body'], files: ReportedFile[] }> {
