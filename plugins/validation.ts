@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { Ajv, type ValidateFunction } from 'ajv'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
-import { AppError } from '../src/errors.ts'
+import { AppError, unfit } from '../src/errors.ts'
 import { LONG_TEXT, MAX_DEPTH, parseLong, tooDeep } from '../src/http/long-json.ts'
 import { withTags } from '../src/http/tagged-unions.ts'
 import { FORMATS } from '../schemas/formats.ts'
@@ -54,6 +54,9 @@ export default fp(async function validation (app) {
     if (route.method === 'DELETE' && route.schema.body === undefined) {
       route.onRequest = [...[route.onRequest ?? []].flat(), ignoreTypeOfNoBody]
     }
+    if (route.schema.body === undefined && route.schema.consumes === undefined) {
+      route.preValidation = [...[route.preValidation ?? []].flat(), refuseFields]
+    }
   })
 
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -96,6 +99,12 @@ function ignoreTypeOfNoBody ({ raw: { headers } }: FastifyRequest, _reply: unkno
     delete headers['content-type']
   }
   done()
+}
+
+/** Fields in the body of a request that takes none would be dropped without a word. */
+function refuseFields ({ body }: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void {
+  const [field] = typeof body === 'object' && body !== null ? Object.keys(body) : []
+  done(field === undefined ? undefined : unfit(field, 'body', 'is not a known field'))
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Sql } from '../../db/sql.ts'
+import { isDay } from '../../schemas/formats.ts'
 import type { PlanTemplate, TemplateChoice } from '../../schemas/plans.ts'
 import { localDate } from '../domain/local-day.ts'
 import { dateTemplate, type Anchor } from '../domain/plans/from-template.ts'
@@ -29,7 +30,7 @@ export function listTemplates (): PlanTemplate[] {
 /**
  * Stores a plan with the workouts of a template, which do not change with it afterwards. It is active at once.
  * @throws AppError NOT_FOUND for the template, VALIDATION_ERROR unless there is one of the two dates, PLAN_NOT_FEASIBLE
- * where the race would be before today
+ * where the race would be before today, or after the last day of the calendar
  */
 export async function addPlanFromTemplate (sql: Sql, userId: string, body: TemplateChoice): Promise<StoredPlan> {
   const template = TEMPLATES.find(({ id }) => id === body.template_id)
@@ -37,7 +38,10 @@ export async function addPlanFromTemplate (sql: Sql, userId: string, body: Templ
   const anchor = anchorOf(body)
   const { firstWeekday, timezone } = await calendarOf(sql, userId)
   const { startDate, raceDate, outline, workouts } = dateTemplate(template, anchor, firstWeekday)
-  if (raceDate < localDate(Date.now(), timezone)) throw raceOver(anchor, raceDate)
+  if (raceDate < localDate(Date.now(), timezone)) {
+    throw notFeasible(anchor, `The race is over: it would be on ${raceDate}, before today`)
+  }
+  if (!isDay(raceDate)) throw notFeasible(anchor, `The race would be on ${raceDate}, after the last day of the calendar`)
   return await storePlan(sql, userId, {
     name: body.name ?? template.name,
     status: 'active',
@@ -48,8 +52,8 @@ export async function addPlanFromTemplate (sql: Sql, userId: string, body: Templ
   }, outline, workouts)
 }
 
-function raceOver (anchor: Anchor, raceDate: string): AppError {
-  return new AppError('PLAN_NOT_FEASIBLE', `The race is over: it would be on ${raceDate}, before today`, {
+function notFeasible (anchor: Anchor, reason: string): AppError {
+  return new AppError('PLAN_NOT_FEASIBLE', reason, {
     details: { field: 'raceDate' in anchor ? 'race_date' : 'start_date' }
   })
 }

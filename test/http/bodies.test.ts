@@ -62,6 +62,16 @@ t.test('a DELETE without a body is accepted with any content type', async (t) =>
   }
 })
 
+t.test('a route without a body refuses fields in one, and changes nothing', async (t) => {
+  const ann = await runner()
+  const plan = (await ann.call('POST', '/plans', PLAN)).body.id
+  const feed = await ann.call('POST', '/me/calendar-feed', { name: 'Mine' })
+  t.match([feed.status, feed.body.details], [422, { field: 'name', errors: [{ field: 'name', location: 'body' }] }])
+  t.equal((await ann.call('DELETE', `/plans/${plan}`, { force: true })).status, 422)
+  t.equal((await ann.call('GET', `/plans/${plan}`)).status, 200)
+  t.equal((await ann.call('POST', '/me/calendar-feed', {})).status, 201, 'an empty object has none')
+})
+
 t.test('a route that needs a body refuses an empty one', async (t) => {
   const ann = await runner()
   for (const [method, url] of [['POST', '/plans'], ['PATCH', '/me'], ['DELETE', '/me']] as const) {

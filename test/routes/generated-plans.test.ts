@@ -119,10 +119,11 @@ t.test('a template must exist, and have one date', async (t) => {
   }
 })
 
-t.test('a template whose race would be over is refused, by either date', async (t) => {
+t.test('a template whose race would be over, or after all days, is refused by either date', async (t) => {
   const ann = await runner()
   const choices: Array<[dates: object, field: string]> = [
-    [{ race_date: inDays(-2) }, 'race_date'], [{ start_date: '2020-01-01' }, 'start_date']
+    [{ race_date: inDays(-2) }, 'race_date'], [{ start_date: '2020-01-01' }, 'start_date'],
+    [{ start_date: '2199-12-30' }, 'start_date']
   ]
   for (const [dates, field] of choices) {
     const { status, body } = await ann.call('POST', '/plans/from-template', { template_id: '5k-beginner', ...dates })
