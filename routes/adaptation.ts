@@ -19,7 +19,8 @@ export const adaptationRoutes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'Compares what was done with what was planned, and proposes the rest of the plan anew where that is needed: ' +
         'after missed days, for days without running to come, by a new result. Nothing is written; the `ETag` is that of ' +
-        'the plan. docs/PLANS.md has the rules. What cannot be done safely is refused with the reason.',
+        'the plan. Days without running that were accepted stay free until `unavailable` replaces them. docs/PLANS.md has ' +
+        'the rules. What cannot be done safely is refused with the reason.',
       tags: ['Plans'],
       params: PlanParams,
       body: AdaptationRequest,
@@ -36,18 +37,19 @@ export const adaptationRoutes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Accept changes of the rest of a plan',
       description:
         'Carries out proposed changes, or some of them, all or none. With `If-Match` (the `ETag` of the proposal), only ' +
-        'the plan in that version is changed. A workout that is no longer as `before` says is 409 `CONFLICT`.',
+        'the plan in that version is changed. A workout that is no longer as `before` says is 409 `CONFLICT`. Send the ' +
+        '`unavailable` of the proposal with them; without it, the days without running follow from the changes.',
       tags: ['Plans'],
       params: PlanParams,
       body: AcceptedAdaptation,
       response: { 200: PlanDetail, ...errors(400, 401, 403, 404, 409, 412, 413, 415, 422, 429) }
     }
   }, answering(async (request) => {
-    const { sql, user, params: { plan_id }, body: { changes } } = request
+    const { sql, user, params: { plan_id }, body } = request
     const changed = await writeOptimistically(
       request,
       () => existing(sql, user.id, plan_id),
-      (plan) => acceptAdaptation(sql, user.id, plan, changes)
+      (plan) => acceptAdaptation(sql, user.id, plan, body)
     )
     return ok(changed, validators(changed))
   }))

@@ -1,11 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { findOrigin, findPlan, updateWeeks, type PlanRow } from '../../db/plans.ts'
 import type { Sql } from '../../db/sql.ts'
 import { deleteWorkouts, updateGenerated, upsertWorkouts, type StoredWorkout } from '../../db/workouts.ts'
 import { localDate } from '../domain/local-day.ts'
-import {
-  dayOfEdit, isSameWorkout, resultBehind, weeksWith, withEdits, type PlanEdit, type ProposedWorkout
-} from '../domain/plans/changes.ts'
-import type { Origin, PlanWeek } from '../domain/plans/outline.ts'
+import { outlineAfter } from '../domain/plans/accept.ts'
+import { daysWithin, type Stretch } from '../domain/plans/away.ts'
+import { isSameWorkout, type PlanEdit, type ProposedWorkout } from '../domain/plans/changes.ts'
+import type { Origin, Outline } from '../domain/plans/outline.ts'
 import { settingsOn } from '../domain/physiology.ts'
 import { stepProblem } from '../domain/workouts/steps.ts'
 import { totalsOf } from '../domain/workouts/totals.ts'
@@ -13,7 +14,14 @@ import { AppError, invalid } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { calendarOf } from './calendar.ts'
 import { withMatching } from './matching.ts'
-import { existingWorkouts, type StoredState } from './plan-adaptation.ts'
+import { checkStretches, existingWorkouts, type StoredState } from './plan-adaptation.ts'
+
+/** What a runner accepts of a proposal. */
+export interface Acceptance {
+  changes: PlanEdit[]
+  /** The days without running from today on; absent: those that follow from the changes. */
+  unavailable?: Stretch[]
+}
 
 /**
  * Carries out changes of a plan, all or none; undefined where the plan was changed since it was read.
@@ -24,15 +32,17 @@ export async function acceptAdaptation (
   sql: Sql,
   userId: string,
   plan: PlanRow,
-  changes: PlanEdit[]
+  acceptance: Acceptance
 ): Promise<PlanRow | undefined> {
+  const { changes, unavailable } = acceptance
   const { timezone } = await calendarOf(sql, userId)
   const today = localDate(Date.now(), timezone)
   requireOnce(changes)
   checkDays(changes, plan, today)
-  if (changes.length === 0) return plan
+  checkStretches(unavailable ?? [])
+  if (changes.length === 0 && unavailable === undefined) return plan
   return await withMatching(sql, userId, {
-    write: (sql) => writeChanges(sql, userId, plan, changes),
+    write: (sql) => writeChanges(sql, userId, plan, acceptance, today),
     daysOf: () => changes.flatMap(({ before, after }) => [before, after].flatMap((one) => one?.date ?? [])),
     read: async (_sql, changed) => changed
   })
@@ -42,8 +52,10 @@ async function writeChanges (
   sql: Sql,
   userId: string,
   plan: PlanRow,
-  changes: PlanEdit[]
+  acceptance: Acceptance,
+  today: string
 ): Promise<PlanRow | undefined> {
+  const { changes } = acceptance
   // With the account locked, before the workouts are compared: a plan that another request changed while this one
   // waited is decided by its entity tag (412), not by its workouts (409).
   const locked = await findPlan(sql, userId, plan.id)
@@ -51,36 +63,35 @@ async function writeChanges (
   const workouts = await existingWorkouts(sql, userId, plan.id)
   requireAsBefore(changes, new Map(workouts.map((workout) => [workout.id, workout])))
   const origin = await findOrigin(sql, userId, plan.id)
-  const changed = await updateWeeks(sql, userId, plan, origin === null
-    ? null
-    : { weeks: weeksAfter(plan, origin, workouts, changes), origin: originAfter(plan, origin, changes) })
+  const next = origin === null ? null : nextOutline(plan, origin, workouts, acceptance, today)
+  if (changes.length === 0 && isDeepStrictEqual(next?.origin.unavailable ?? [], origin?.unavailable ?? [])) return plan
+  const changed = await updateWeeks(sql, userId, plan, next)
   if (changed === undefined) return undefined
   const gone = changes.flatMap(({ action, workout_id: id }) => action === 'remove' && id !== undefined ? [id] : [])
   if (gone.length > 0) await deleteWorkouts(sql, userId, plan.id, gone)
-  const next = changes.flatMap(({ action, workout_id: id, after }) =>
+  const edited = changes.flatMap(({ action, workout_id: id, after }) =>
     action === 'change' && after !== undefined ? [storedOf(after, id)] : [])
-  if (next.length > 0) await updateGenerated(sql, userId, plan.id, next)
+  if (edited.length > 0) await updateGenerated(sql, userId, plan.id, edited)
   const added = changes.flatMap(({ action, after }) => action === 'add' && after !== undefined ? [storedOf(after)] : [])
   if (added.length > 0) await upsertWorkouts(sql, userId, plan.id, added)
   return changed
 }
 
-function weeksAfter (
-  { weeks }: PlanRow,
+/** @throws AppError VALIDATION_ERROR where the day of the race is among the days without running */
+function nextOutline (
+  { weeks, race, start_date: startDate, end_date: endDate }: PlanRow,
   origin: Origin,
   workouts: StoredState[],
-  changes: PlanEdit[]
-): PlanWeek[] {
-  const first = changes.map(dayOfEdit).reduce((a, b) => a < b ? a : b)
-  return weeksWith({ weeks: weeks ?? [], origin }, withEdits(workouts, changes), first)
-}
-
-function originAfter ({ race }: PlanRow, origin: Origin, changes: PlanEdit[]): Origin {
-  return {
-    ...origin,
-    recent_result: resultBehind(changes, origin) ?? origin.recent_result,
-    race: { ...origin.race, target_time_s: race?.target_time_s ?? null }
+  { changes, unavailable }: Acceptance,
+  today: string
+): Pick<Outline, 'weeks' | 'origin'> {
+  const next = outlineAfter({ weeks: weeks ?? [], origin }, workouts, {
+    edits: changes, unavailable, today, startDate, endDate, targetTimeS: race?.target_time_s ?? null
+  })
+  if (daysWithin(next.origin.unavailable ?? [], origin.race.date, origin.race.date).size > 0) {
+    throw invalid('unavailable', 'The day of the race is among the days without running')
   }
+  return next
 }
 
 /** Figures that follow from the steps are not kept beside them. */

@@ -3,10 +3,11 @@ import { findOrigin, type PlanRow } from '../../db/plans.ts'
 import type { Sql } from '../../db/sql.ts'
 import { listWorkouts, type WorkoutRow } from '../../db/workouts.ts'
 import type { AdaptationRequest, ProposedAdaptation } from '../../schemas/adaptation.ts'
-import { addDays, weekStart } from '../domain/days.ts'
+import { addDays } from '../domain/days.ts'
 import { localDate } from '../domain/local-day.ts'
 import { adaptPlan, type Adaptation, type PlanSoFar, type Wish } from '../domain/plans/adapt.ts'
-import { editsOf, recordOf, weeksWith, withEdits, type ExistingWorkout } from '../domain/plans/changes.ts'
+import { daysWithin, stretchesOf, type Stretch } from '../domain/plans/away.ts'
+import { isRun, recordOf, weeksWith, withEdits, type ExistingWorkout } from '../domain/plans/changes.ts'
 import type { Origin, Outline } from '../domain/plans/outline.ts'
 import { NotFeasible } from '../domain/plans/request.ts'
 import { trainingPaces } from '../domain/training/training-paces.ts'
@@ -36,14 +37,11 @@ export async function proposeAdaptation (
   const { timezone } = await calendarOf(sql, userId)
   const today = localDate(Date.now(), timezone)
   const from = firstDayOf(plan, body, today)
-  const away = body.unavailable ?? []
-  for (const [index, one] of away.entries()) {
-    if (one.to < one.from) throw invalid(`unavailable.${index}.to`, 'A stretch of days must not end before it begins')
-  }
+  checkStretches(body.unavailable ?? [])
   const [origin, workouts] = await Promise.all([
     findOrigin(sql, userId, plan.id), existingWorkouts(sql, userId, plan.id)
   ])
-  if (origin === null) return withoutGenerator(workouts, from, away)
+  if (origin === null) return withoutGenerator(plan, workouts, from, body.unavailable ?? [])
   requireSameRace(plan, origin)
   const outline = { phases: plan.phases ?? [], weeks: plan.weeks ?? [], origin }
   const wish = {
@@ -52,15 +50,24 @@ export async function proposeAdaptation (
       ? null
       : { distanceM: body.recent_result.distance_m, timeS: body.recent_result.time_s },
     targetTimeS: plan.race?.target_time_s ?? null,
-    away: clipped(away, from, plan.end_date)
+    unavailable: body.unavailable
   }
   const soFar = await progressOf(sql, userId, { plan, outline, workouts, today, from })
   const adaptation = feasible(soFar, wish)
-  const changes = editsOf(workouts.filter(({ date }) => date >= from), adaptation)
+  const { edits: changes } = adaptation
+  const unavailable = stretchesOf(daysWithin(adaptation.unavailable, today, plan.end_date))
   return {
     changes,
-    weeks: weeksWith(outline, withEdits(workouts, changes), from),
+    weeks: weeksWith({ ...outline, edits: changes, workouts: withEdits(workouts, changes), unavailable }),
+    unavailable,
     reasons: [...adaptation.reasons, ...keptReasons(workouts, adaptation)]
+  }
+}
+
+/** @throws AppError VALIDATION_ERROR for a stretch that ends before it begins */
+export function checkStretches (stretches: readonly Stretch[]): void {
+  for (const [index, { from, to }] of stretches.entries()) {
+    if (to < from) throw invalid(`unavailable.${index}.to`, 'A stretch of days must not end before it begins')
   }
 }
 
@@ -75,13 +82,6 @@ function firstDayOf (plan: PlanRow, { from }: AdaptationRequest, today: string):
 function requireSameRace ({ race, start_date: startDate }: PlanRow, origin: Origin): void {
   if (race?.date === origin.race.date && race.distance_m === origin.race.distance_m && startDate <= race.date) return
   throw new AppError('CONFLICT', 'The race is another one than the plan was made for: generate a plan for it')
-}
-
-/** The stretches within the days that may change. */
-function clipped (away: Wish['away'], from: string, to: string): Wish['away'] {
-  return away
-    .map((one) => ({ from: one.from < from ? from : one.from, to: one.to > to ? to : one.to }))
-    .filter((one) => one.from <= one.to)
 }
 
 /** The workouts of a plan with their distances, and whether they stay as they are. */
@@ -131,16 +131,12 @@ async function progressOf (
   for (const { date, distance_m: metres, duration_s: seconds } of days) {
     runs.set(date, metres > 0 ? metres : seconds / easyPace(outline.origin) * METRES_PER_KM)
   }
-  for (const { date, kind, planned_distance_m: metres } of workouts) {
-    const isToCome = date >= today && date < from && kind !== 'rest' && kind !== 'cross'
+  for (const workout of workouts) {
+    const { date, planned_distance_m: metres } = workout
+    const isToCome = date >= today && date < from && isRun(workout)
     if (isToCome && !runs.has(date)) runs.set(date, metres ?? 0)
   }
-  const doneM = new Map<string, number>()
-  for (const [date, metres] of runs) {
-    const week = weekStart(date, outline.origin.first_weekday)
-    doneM.set(week, (doneM.get(week) ?? 0) + metres)
-  }
-  return { startDate: plan.start_date, outline, runDays: new Set(runs.keys()), doneM }
+  return { startDate: plan.start_date, outline, runs, workouts }
 }
 
 /** The middle of easy, in s/km: of a run whose distance is not known. */
@@ -158,7 +154,8 @@ function feasible (soFar: PlanSoFar, wish: Wish): Adaptation {
   }
 }
 
-function keptReasons (workouts: ExistingWorkout[], { spans }: Adaptation): string[] {
+function keptReasons (workouts: ExistingWorkout[], { edits, spans }: Adaptation): string[] {
+  if (edits.length === 0) return []
   const kept = workouts.filter(({ date, isKept }) => isKept && spans.some(({ from, to }) => date >= from && date <= to))
   if (kept.length === 0) return []
   const stay = kept.length === 1 ? '1 workout stays as it is' : `${kept.length} workouts stay as they are`
@@ -166,11 +163,16 @@ function keptReasons (workouts: ExistingWorkout[], { spans }: Adaptation): strin
 }
 
 /** Of a plan made by hand nothing is known but its workouts: those on days without running fall away. */
-function withoutGenerator (workouts: StoredState[], from: string, away: Wish['away']): ProposedAdaptation {
-  const isAway = ({ date }: StoredState): boolean =>
-    date >= from && away.some((one) => date >= one.from && date <= one.to)
-  const gone = workouts.filter((one) => isAway(one) && !one.isDone && one.kind !== 'rest' && one.kind !== 'race')
+function withoutGenerator (
+  { end_date: end }: PlanRow,
+  workouts: StoredState[],
+  from: string,
+  stretches: readonly Stretch[]
+): ProposedAdaptation {
+  const away = daysWithin(stretches, from, end)
+  const gone = workouts.filter((one) => away.has(one.date) && !one.isDone && one.kind !== 'rest' && one.kind !== 'race')
   return {
+    unavailable: stretchesOf(away),
     changes: gone.map(({ id, ...workout }) => ({ action: 'remove', workout_id: id, before: recordOf(workout) })),
     weeks: [],
     reasons: [

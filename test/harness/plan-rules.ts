@@ -18,8 +18,15 @@ export interface PlanFacts {
   } | null
   /** The fast end of easy where there are no paces. */
   easyFastSPerKm?: number
-  /** Of the rest of a plan: what was before it; `isBreak`: the runner comes back from a break, and builds up anew. */
-  before?: { fullWeeks: number, peakM: number, isBreak: boolean }
+  /**
+   * Of the rest of a plan: what was before it; `isBreak`: the runner comes back from a break, and builds up anew.
+   * `week`: of its first week, what was run of it before, and the days of it that can be run on.
+   */
+  before?: { fullWeeks: number, peakM: number, isBreak: boolean, week?: { doneM: number, days: number } }
+  /** How much more a week may have, as a share, as it is not worth a change. */
+  tolerance?: number
+  /** The first day that could change: of weeks that begin before it, parts cannot. */
+  from?: string
   /** Days without running: a week with any has fewer runs than asked for. */
   away?: ReadonlySet<string>
 }
@@ -40,6 +47,11 @@ const SLACK_M = 1e-6
 interface Week {
   start: number
   days: number
+  /** Whether all of its days are in the plan. */
+  isWhole: boolean
+  /** Whether a part of it could not change. */
+  isBegun: boolean
+  /** Whether all of its days could change, and can be run on. */
   isFull: boolean
   hasRace: boolean
   runs: CheckedWorkout[]
@@ -59,7 +71,8 @@ function leaves (steps: readonly WorkoutStep[]): Step[] {
 }
 
 /** Weeks of the runner's calendar from the first to the last day of the plan. */
-function weeksOf (workouts: CheckedWorkout[], { startDate, raceDate, firstWeekday, away }: PlanFacts): Week[] {
+function weeksOf (workouts: CheckedWorkout[], facts: PlanFacts): Week[] {
+  const { startDate, raceDate, firstWeekday, away } = facts
   const weeks: Week[] = []
   const first = at(startDate)
   // The epoch was a Thursday: ISO 4.
@@ -67,10 +80,14 @@ function weeksOf (workouts: CheckedWorkout[], { startDate, raceDate, firstWeekda
   for (let start = begin; start <= at(raceDate); start += 7) {
     const [from, to] = [Math.max(start, first), Math.min(start + 6, at(raceDate))]
     const runs = workouts.filter(({ date, kind }) => RUNS.has(kind) && at(date) >= start && at(date) <= start + 6)
+    const isBegun = facts.from !== undefined && start < at(facts.from)
+    const isAway = [...away ?? []].some((day) => at(day) >= from && at(day) <= to)
     weeks.push({
       start,
       days: to - from + 1,
-      isFull: to - from === 6 && ![...away ?? []].some((day) => at(day) >= from && at(day) <= to),
+      isWhole: to - from === 6,
+      isBegun,
+      isFull: to - from === 6 && !isBegun && !isAway,
       hasRace: to === at(raceDate),
       runs,
       distanceM: runs.filter(({ kind }) => kind !== 'race').reduce((sum, { distanceM }) => sum + distanceM, 0)
@@ -95,15 +112,19 @@ export function brokenRules (workouts: CheckedWorkout[], facts: PlanFacts): stri
     rule(date >= facts.startDate && date <= facts.raceDate, `${date} is in the plan`)
   }
   let highest = facts.currentWeeklyM
+  const begun = facts.before?.week
   for (const [index, { days, distanceM }] of weeks.entries()) {
-    const asWhole = index === 0 ? distanceM * 7 / days : distanceM
-    rule(asWhole <= highest * 1.1 + SLACK_M, `week ${index}: ${distanceM} m, at most a tenth above ${highest} m`)
-    highest = index === 0 && facts.before?.isBreak !== false ? asWhole : Math.max(highest, asWhole)
+    const first = begun === undefined ? distanceM * 7 / days : (begun.doneM + distanceM) * 7 / begun.days
+    const asWhole = index === 0 ? first : distanceM
+    const most = highest * 1.1 * (1 + (facts.tolerance ?? 0))
+    rule(asWhole <= most + SLACK_M, `week ${index}: ${distanceM} m, at most a tenth above ${highest} m`)
+    const isNewStart = index === 0 && begun === undefined && facts.before?.isBreak !== false
+    highest = isNewStart ? asWhole : Math.max(highest, asWhole)
   }
   const full = training.filter(({ isFull }) => isFull)
   const weeksBefore = facts.before?.fullWeeks ?? 0
   for (let i = 1; i < full.length; i++) {
-    const place = (full[i]!.start - full[0]!.start) / 7 + weeksBefore
+    const place = (full[i]!.start - training.find(({ isWhole }) => isWhole)!.start) / 7 + weeksBefore
     if (place % 4 !== 3 || full[i]!.start - full[i - 1]!.start > 7) continue
     rule(full[i]!.distanceM <= full[i - 1]!.distanceM * 0.85 + SLACK_M, `full week ${i + 1} is one of recovery`)
   }
@@ -116,7 +137,7 @@ export function brokenRules (workouts: CheckedWorkout[], facts: PlanFacts): stri
   }
 
   // Runs of a week
-  for (const [index, { runs, isFull, distanceM, hasRace }] of weeks.entries()) {
+  for (const [index, { runs, isBegun, isFull, distanceM, hasRace }] of weeks.entries()) {
     if (isFull) rule(runs.length === facts.runsPerWeek, `week ${index} has ${runs.length} runs`)
     rule(new Set(runs.map(({ date }) => date)).size === runs.length, `week ${index}: one run a day`)
     const long = runs.filter(({ kind }) => kind === 'long')
@@ -125,12 +146,12 @@ export function brokenRules (workouts: CheckedWorkout[], facts: PlanFacts): stri
     const share = facts.runsPerWeek <= 4 ? 0.45 : 0.35
     const others = runs.filter(({ kind }) => kind !== 'race')
     const longestM = Math.max(0, ...others.map((run) => run.distanceM))
-    for (const run of long) {
+    for (const run of isBegun ? [] : long) {
       rule(run.distanceM <= share * distanceM + SLACK_M, `week ${index}: the long run is ${run.distanceM} of ${distanceM} m`)
       rule(run.distanceM >= longestM, `week ${index}: no run is longer than the long run`)
     }
     // Where there is no long run, the longest run keeps its limits as well, if there are enough runs for that.
-    if (others.length >= (facts.runsPerWeek <= 4 ? 3 : 4)) {
+    if (!isBegun && others.length >= (facts.runsPerWeek <= 4 ? 3 : 4)) {
       rule(longestM <= share * distanceM + SLACK_M, `week ${index}: the longest run is ${longestM} of ${distanceM} m`)
     }
     const easyFast = facts.paces?.easyFast ?? facts.easyFastSPerKm

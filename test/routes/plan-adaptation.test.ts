@@ -101,7 +101,7 @@ t.test('a plan that was followed stays, and a new result changes its paces', asy
   const plan = await planOf(ann)
   await follow(ann, plan.id, TODAY)
   t.match(await ann.call('POST', `/plans/${plan.id}/adapt`, {}), {
-    status: 200, body: { changes: [], weeks: plan.weeks, reasons: ['The plan was followed: nothing has to change'] }
+    status: 200, body: { changes: [], weeks: plan.weeks, reasons: ['The plan fits what was run: nothing has to change'] }
   })
   const result = { distance_m: 10_000, time_s: 2880 }
   const { body, headers } = await ann.call('POST', `/plans/${plan.id}/adapt`, { recent_result: result })
@@ -233,6 +233,63 @@ t.test('what cannot be adapted is refused with the reason', async (t) => {
   t.match(await ask({}), [409, 'CONFLICT', undefined, /generate/])
   await ann.call('PATCH', `/plans/${plan.id}`, { status: 'completed' })
   t.match(await ask({}), [409, 'CONFLICT', undefined, /completed/])
+})
+
+t.test('days away that were accepted stay free until they are replaced', async (t) => {
+  const ann = await follower()
+  const plan = await planOf(ann, { ago: 0, ahead: 97 })
+  const before = await workoutsOf(ann, plan.id)
+  const daysAndKinds = (workouts: any[]): string[] => workouts.map(({ date, kind }) => `${date} ${kind}`)
+  const unavailable = [{ from: inDays(15), to: inDays(18) }, { from: inDays(32), to: inDays(33) }]
+  const adapt = async (body: object) => (await ann.call('POST', `/plans/${plan.id}/adapt`, body)).body
+  const proposal = await adapt({ unavailable })
+  t.same(proposal.unavailable, unavailable)
+  const named = proposal.changes.filter(({ before }: any) => before?.date >= inDays(15) && before.date <= inDays(18))
+  t.ok(named.length > 0)
+  t.same(named.map((change: any) => change.unavailable), named.map(() => [unavailable[0]]), 'a change names the days away of its week')
+
+  t.equal((await ann.call('PUT', `/plans/${plan.id}/adapt`, { changes: proposal.changes })).status, 200)
+  t.match(await adapt({}), { changes: [], unavailable: [unavailable[0]], reasons: [/nothing has to change/, /^No running from/] },
+    'they follow from the changes')
+  const whole = await ann.call('PUT', `/plans/${plan.id}/adapt`, { changes: [], unavailable })
+  t.equal(whole.status, 200)
+  const { headers: { etag } } = await ann.call('PUT', `/plans/${plan.id}/adapt`, { changes: [], unavailable })
+  t.equal(etag, whole.headers.etag, 'the same again writes nothing')
+  t.same((await adapt({})).unavailable, unavailable, 'or are sent beside them')
+  t.same((await adapt({ unavailable })).changes, [], 'the same days again shorten nothing')
+
+  const back = await adapt({ unavailable: [] })
+  t.same(back.unavailable, [])
+  t.match(back.reasons, [/^Days can be run on again/])
+  t.same(back.weeks.map((week: any) => week.distance_m), plan.weeks.map((week: any) => week.distance_m))
+  t.equal((await ann.call('PUT', `/plans/${plan.id}/adapt`, { changes: back.changes, unavailable: [] })).status, 200)
+  t.same((await adapt({})).unavailable, [])
+  t.same(daysAndKinds(await workoutsOf(ann, plan.id)), daysAndKinds(before))
+})
+
+t.test('days away are refused where a plan cannot have them', async (t) => {
+  const ann = await follower()
+  const plan = await planOf(ann, { ago: 0, ahead: 97 })
+  const put = async (body: object) => {
+    const { status, body: { error_code: code, details } } = await ann.call('PUT', `/plans/${plan.id}/adapt`, body)
+    return [status, code, details?.field]
+  }
+  const stretch = (from: number, to: number) => [{ from: inDays(from), to: inDays(to) }]
+  t.same(await put({ changes: [], unavailable: stretch(3, 2) }), [400, 'VALIDATION_ERROR', 'unavailable.0.to'])
+  t.same(await put({ changes: [], unavailable: stretch(90, 97) }), [400, 'VALIDATION_ERROR', 'unavailable'])
+  t.match(await put({ changes: [], unavailable: [{ from: inDays(3) }] }), [422, 'REQUEST_VALIDATION_ERROR'])
+  t.match(await put({ changes: [], unavailable: Array(201).fill(stretch(3, 3)[0]) }), [422])
+  t.same(await put({ changes: [], unavailable: [{ from: inDays(-900), to: inDays(2) }] }), [200, undefined, undefined])
+  t.match(await ann.call('POST', `/plans/${plan.id}/adapt`, {}), { body: { unavailable: stretch(0, 2) } }, 'only days of the plan')
+})
+
+t.test('a plan that was just made adapts to no change', async (t) => {
+  const ann = await follower()
+  const { body: { items } } = await ann.call('GET', '/plan-templates')
+  for (const { id } of items) {
+    const { body: plan } = await ann.call('POST', '/plans/from-template', { template_id: id, start_date: inDays(3) })
+    t.match(await ann.call('POST', `/plans/${plan.id}/adapt`, {}), { status: 200, body: { changes: [], weeks: plan.weeks } }, id)
+  }
 })
 
 t.test('of a plan made by hand, workouts on days without running fall away', async (t) => {

@@ -1,213 +1,194 @@
-import { addDays, daysBetween } from '../days.ts'
-import { LONGEST_BREAK_DAYS, isComingBack, returnShare, type Break } from './breaks.ts'
-import type { Outline } from './outline.ts'
-import { NotFeasible, type PlanRequest } from './request.ts'
+import { daysBetween } from '../days.ts'
 import {
-  MOST_GROWTH, RECOVERY_EVERY, RECOVERY_SHARE, SHORTEST_RUN_UNITS, UNIT_M, emptyWeeks, mostPerLongest, requirePeak,
-  type WeekVolume
-} from './volume.ts'
+  asWhole, checkBreaks, daysIn, floored, levelOfCurrent, levelOfPast, limitOf, mostOf, peakOf, unitsRun,
+  type Course, type Levels, type WeekSoFar
+} from './adapt-limits.ts'
+import { isComingBack } from './breaks.ts'
+import type { ExistingWorkout } from './changes.ts'
+import { NotFeasible, type PlanRequest } from './request.ts'
+import { SHORTEST_RUN_UNITS, UNIT_M, longShare, requirePeak, type WeekVolume } from './volume.ts'
+import { isHard } from './weeks.ts'
 
-/** A week of the adapted plan. */
+/** A week of the adapted plan; `units` are those that it has then. */
 export interface AdaptedWeek extends WeekVolume {
   /** Its place among the weeks of the plan. */
   index: number
   /** Whether it is planned anew. */
   isChanged: boolean
-  /** Whether it has less than it had. */
+  /** Whether less can be run in it than was planned. */
   isCapped: boolean
+  /** Whether it returns to what was generated, as far as it can. */
+  isReturning: boolean
 }
 
-/** Weeks whose highest is what a runner is used to. */
-const REMEMBERED_WEEKS = 4
-/** A week of which so much was done counts as done. */
-const DONE_SHARE = 0.9
-/** Weeks before the taper whose highest the taper is measured by, and the race needs. */
-const PEAK_WEEKS = 8
+/** A change by less of a week is not worth it: runners are further off than that on any day. */
+const TOLERANCE = 0.02
 /** The least of a run on the way back from a break: a third of what a run of a plan has. */
 const LEAST_RUN_UNITS = SHORTEST_RUN_UNITS / 3
 
-/** The weeks of a plan as they were planned last. */
-export function shapeOf (request: PlanRequest, { phases, weeks }: Outline, longestUnits: number): WeekVolume[] {
-  const planned = new Map(weeks.map(({ start_date, distance_m }) => [start_date, distance_m]))
-  let place = 0
-  return emptyWeeks(request).map((week) => {
-    const phase = phases.find(({ end_date }) => end_date >= week.lastDay)?.name ?? 'taper'
-    if (week.isFull && phase !== 'taper') place++
-    return {
-      ...week,
-      phase,
-      isRecovery: week.isFull && phase !== 'taper' && place % RECOVERY_EVERY === 0,
-      units: Math.round((planned.get(week.startDate) ?? 0) / UNIT_M),
-      longestUnits
-    }
-  })
-}
-
-/** What a quotient may be off by. */
-const ROUNDING = 1e-9
-
-interface Course {
-  request: PlanRequest
-  from: string
-  doneM: ReadonlyMap<string, number>
-  breaks: readonly Break[]
-  away: ReadonlySet<string>
-}
-
 /**
- * The weeks with the distances that can be run in them, never more than was planned; `currentUnits` is the weekly
- * distance that the first of them builds on.
+ * The weeks with the distances that can be run in them, never more than was generated; `currentUnits` is the weekly
+ * distance that the first of them builds on. A week is planned anew only where what the plan has in it must not stay,
+ * so that an adaptation that was accepted is not followed by another one.
  * @throws NotFeasible where no way is safe
  */
-export function adaptVolumes (shape: WeekVolume[], course: Course): { weeks: AdaptedWeek[], currentUnits: number } {
-  const { request, from, breaks } = course
-  checkBreaks(breaks, request, from)
-  /** By week, as of a whole week: what was run, or can be. */
-  const effective: number[] = []
+export function adaptVolumes (shape: WeekSoFar[], course: Course): { weeks: AdaptedWeek[], currentUnits: number } {
+  const { request, from } = course
+  checkBreaks(course)
+  const levels: Levels = { run: [], plain: [] }
   const first = shape.findIndex(({ lastDay }) => lastDay >= from)
   let currentUnits = 0
   const weeks = shape.map((week, index): AdaptedWeek => {
     if (index < first) {
-      effective.push(doneUnits(week, course))
-      return { ...week, index, isChanged: false, isCapped: false }
+      const level = levelOfPast(week, course)
+      levels.run.push(level)
+      levels.plain.push(level)
+      return { ...week, index, isChanged: false, isCapped: false, isReturning: false }
     }
-    const limit = limitOf(shape, effective, index, first, course)
-    if (index === first) currentUnits = limit.current
-    return weekWithin(week, { index, first, limit: limit.most, effective, shape }, course)
+    const { most: limit, current } = limitOf(shape, levels, index, first, course)
+    if (index === first) currentUnits = current
+    const most = mostOf(shape, levels, index, first, { limit, runsPerWeek: request.runsPerWeek })
+    const place = { week, index, most }
+    return from > week.firstDay ? restOfWeek(place, levels, course) : wholeWeek(place, levels, course)
   })
-  const isReduced = weeks.some(({ isCapped, phase }) => isCapped && phase !== 'taper')
-  if (isReduced) requirePeak(request, peakOf(shape, effective), currentUnits, weeks.length - first)
+  const isReduced = weeks.some(({ isChanged, isCapped, phase }) => isChanged && isCapped && phase !== 'taper')
+  if (isReduced) requirePeak(request, peakOf(shape, levels.run), currentUnits, weeks.length - first)
   return { weeks, currentUnits }
 }
 
-function checkBreaks (breaks: readonly Break[], { race }: PlanRequest, from: string): void {
-  for (const { days, back, start } of breaks) {
-    const isNow = back >= addDays(from, -REMEMBERED_WEEKS * 7)
-    if (!isNow) continue
-    if (days > LONGEST_BREAK_DAYS) {
-      throw new NotFeasible('from', 'After more than eight weeks without running a plan cannot go on: generate a new one')
-    }
-    if (daysBetween(back, race.date) < days) {
-      throw new NotFeasible(back > from ? 'unavailable' : 'from',
-        `The ${days} days without a run from ${start} are too close to the race: it takes as long to come back. Choose a later race`)
-    }
-  }
-}
-
-/** Days of a week that its distance is for: the day of the race has the race. */
-function daysIn ({ firstDay, lastDay, isFull, isRaceWeek }: WeekVolume): number {
-  return isFull ? 7 : daysBetween(firstDay, lastDay) + (isRaceWeek ? 0 : 1)
-}
-
-/** The distance of a week, or part of one, as that of a whole week. */
-function asWhole (units: number, days: number): number {
-  return days === 0 ? 0 : units * 7 / days
-}
-
-function doneUnits (week: WeekVolume, { doneM, request }: Course): number {
-  const done = (doneM.get(week.startDate) ?? 0) / UNIT_M
-  const units = done >= week.units * DONE_SHARE ? week.units : done
-  const whole = asWhole(units, daysIn(week))
-  return week.isFull ? whole : Math.min(whole, request.currentWeeklyM / UNIT_M)
-}
-
-/** What a runner is used to before a week: the highest of the last ones, before the plan what was run then. */
-function levelBefore (effective: readonly number[], index: number, request: PlanRequest): number {
-  let level = index < REMEMBERED_WEEKS ? request.currentWeeklyM / UNIT_M : 0
-  for (let i = Math.max(0, index - REMEMBERED_WEEKS); i < index; i++) level = Math.max(level, effective[i] ?? 0)
-  return level
-}
-
-/** The most that a week may have, and what that builds on. */
-function limitOf (
-  shape: WeekVolume[],
-  effective: readonly number[],
-  index: number,
-  first: number,
-  { request, breaks }: Course
-): { most: number, current: number } {
-  let current = levelBefore(effective, index, request)
-  let most = current * MOST_GROWTH
-  for (const one of breaks) {
-    const started = shape.findIndex(({ lastDay }) => lastDay >= one.start)
-    const back = shape.findIndex(({ lastDay }) => lastDay >= one.back)
-    if (back > index || index - back > REMEMBERED_WEEKS * 2) continue
-    const begin = levelBefore(effective, started, request) * returnShare(one)
-    const since = Math.max(back < first ? begin : 0, ...effective.slice(back, index))
-    const [limit, base] = back === index ? [begin, begin] : [since * MOST_GROWTH, since]
-    if (limit < most) [most, current] = [limit, base]
-  }
-  return { most, current }
-}
-
 interface Place {
+  week: WeekSoFar
   index: number
-  first: number
-  limit: number
-  effective: number[]
-  shape: WeekVolume[]
+  /** The most that it may have, as of a whole week. */
+  most: number
 }
 
-/** A week with at most its limit; its distance is added to `effective`. */
-function weekWithin (week: WeekVolume, place: Place, { request, from, breaks, away }: Course): AdaptedWeek {
-  const { index, effective } = place
+/** A week that begins on the first day that may change, or later. */
+function wholeWeek ({ week, index, most: wholeMost }: Place, levels: Levels, course: Course): AdaptedWeek {
+  const { request, mayGrow } = course
+  const { plannedUnits: planned } = week
+  const state = stateOf(week, course)
   const days = daysIn(week)
-  const most = Math.min(week.units, Math.floor(wholeLimit(week, place, request) * days / 7 + ROUNDING))
-  const isCapped = most < week.units
-  const isEasy = isEasyWeek(week, from, breaks)
-  const gone = daysAwayIn(week, from, away)
-  const isChanged = isCapped || isEasy || gone.size > 0
-  const whole = asWhole(most, days)
-  if (!isChanged) {
-    effective.push(whole)
-    return { ...week, index, isChanged, isCapped }
-  }
-  const free = daysFree(week, from, away)
-  const base = { ...week, index, isChanged, isCapped, isEasy, away: gone }
-  if (from > week.firstDay) {
-    const units = Math.floor(whole * free / 7 + ROUNDING)
-    effective.push(free === 0 ? whole : asWhole(units, free))
-    return { ...base, firstDay: from, isFull: false, units }
-  }
+  const most = floored(wholeMost * days / 7)
   // Where there are more days than runs, the same runs fit on them.
-  const share = gone.size === 0 || free > request.runsPerWeek ? 1 : days === 0 ? 0 : free / days
-  const units = Math.floor(most * share + ROUNDING)
-  requireRuns(week, units, share, request)
-  effective.push(whole)
-  return { ...base, units }
+  const share = state.away.size === 0 || state.free > request.runsPerWeek ? 1 : days === 0 ? 0 : state.free / days
+  const possible = floored(most * share)
+  const isCapped = isLess(most, planned)
+  const isShorter = planned < possible || (week.isEasier && !state.isEasy)
+  const isReturning = mayGrow && (isShorter || state.isBack)
+  const isChanged = isCapped || isReturning || state.isOnAway || state.isTooHard
+  const fitting = isReturning || state.isOnAway ? possible : most
+  const units = !isChanged ? planned : isReturning ? fitting : Math.min(fitting, planned)
+  if (isChanged) requireRuns(week, units, share, request)
+  // Of workouts that stay, it is not known what they take the place of.
+  const run = state.isKept ? possible : Math.min(units, most)
+  levels.run.push(asWhole(run, days))
+  levels.plain.push(asWhole(state.away.size > 0 ? most : run, days))
+  return { ...week, index, units, isChanged, isCapped, isReturning, isEasy: state.isEasy, away: state.away }
 }
 
-/** The most that a week may have, as a whole week. In the taper it keeps its share of the highest week. */
-function wholeLimit (week: WeekVolume, { index, first, limit, effective, shape }: Place, request: PlanRequest): number {
-  const most = Math.min(limit, week.longestUnits * mostPerLongest(request.runsPerWeek))
-  if (week.phase === 'taper') {
-    const planned = peakOf(shape, shape.map((one) => asWhole(one.units, daysIn(one))))
-    return Math.min(most, asWhole(week.units, daysIn(week)) * Math.min(1, peakOf(shape, effective) / planned))
+/**
+ * The rest of the week that the first day that may change is in. It never gets longer than it is, but for days away
+ * that are taken back.
+ */
+function restOfWeek ({ week, index, most }: Place, levels: Levels, course: Course): AdaptedWeek {
+  const { from, request } = course
+  const { plannedUnits: planned } = week
+  const state = stateOf(week, course)
+  const left = Math.floor(unitsOf(state.ahead))
+  const allowed = allowedFrom(week, most, course)
+  const isCapped = isLess(most * daysIn(week) / 7, planned) && left - allowed > planned * TOLERANCE
+  // What was missed is not made up for.
+  const unplanned = Math.max(0, Math.floor(week.units - state.behindUnits))
+  const possible = Math.min(allowed, unplanned, floored(most * state.free / 7))
+  const isReturning = state.isBack && isLess(left, possible)
+  const isChanged = isCapped || isReturning || state.isOnAway || state.isTooHard
+  const units = isReturning ? possible : onFreeDays(isCapped ? allowed : left, state, week, request)
+  const rest = isChanged ? units : left
+  const whole = {
+    units: unitsRun(course, week.firstDay, week.lastDay) + rest, plannedUnits: state.behindUnits + rest
   }
-  return week.isRecovery && index > first ? Math.min(most, effective[index - 1]! * RECOVERY_SHARE) : most
+  const run = Math.min(state.isKept ? most : levelOfCurrent(week, whole, course), most)
+  levels.run.push(run)
+  levels.plain.push(most)
+  const flags = { index, isChanged, isCapped, isReturning, isEasy: state.isEasy, away: state.away }
+  return isChanged ? { ...week, ...flags, firstDay: from, isFull: false, units } : { ...week, ...flags, units: planned }
 }
 
-function peakOf (shape: WeekVolume[], effective: readonly number[]): number {
-  const taper = shape.findIndex(({ phase }) => phase === 'taper')
-  const end = taper < 0 ? shape.length : taper
-  return Math.max(0, ...effective.slice(Math.max(0, end - PEAK_WEEKS), end))
+/** Whether a distance is less than another one by enough to change a week for. */
+function isLess (units: number, than: number): boolean {
+  return units < than * (1 - TOLERANCE)
 }
 
-function isEasyWeek ({ firstDay, lastDay }: WeekVolume, from: string, breaks: readonly Break[]): boolean {
-  return breaks.some((one) => {
-    const day = [firstDay, from, one.back].reduce((a, b) => a > b ? a : b)
-    return day <= lastDay && isComingBack(one, day)
-  })
+/** What a week has on the days that may change. */
+interface State {
+  ahead: ExistingWorkout[]
+  /** What was planned on the days before, be it run or missed. */
+  behindUnits: number
+  /** The days away. */
+  away: Set<string>
+  /** How many days can be run on. */
+  free: number
+  isEasy: boolean
+  /** Whether there are days that were away, and are taken back. */
+  isBack: boolean
+  /** Whether there are workouts that stay as they are. */
+  isKept: boolean
+  /** Whether there is a run on a day away. */
+  isOnAway: boolean
+  /** Whether there is a hard run while the runner comes back from a break. */
+  isTooHard: boolean
 }
 
-function daysAwayIn ({ firstDay, lastDay }: WeekVolume, from: string, away: ReadonlySet<string>): Set<string> {
-  return new Set([...away].filter((day) => day >= firstDay && day >= from && day <= lastDay))
-}
-
-function daysFree (week: WeekVolume, from: string, away: ReadonlySet<string>): number {
+function stateOf (week: WeekSoFar, { from, workouts, breaks, away: daysAway, back }: Course): State {
   const begin = from > week.firstDay ? from : week.firstDay
-  const days = daysBetween(begin, week.lastDay) + (week.isRaceWeek ? 0 : 1)
-  return Math.max(0, days - daysAwayIn(week, from, away).size)
+  const own = workouts.filter(({ date, kind }) => date >= week.firstDay && date <= week.lastDay && kind !== 'race')
+  const ahead = own.filter(({ date }) => date >= begin)
+  const open = ahead.filter(({ isKept, kind }) => !isKept && kind !== 'rest' && kind !== 'cross')
+  const away = new Set([...daysAway].filter((day) => day >= begin && day <= week.lastDay))
+  const isEasy = breaks.some((one) => {
+    const day = one.back > begin ? one.back : begin
+    return day <= week.lastDay && isComingBack(one, day)
+  })
+  return {
+    ahead,
+    behindUnits: unitsOf(own.filter(({ date }) => date < begin)),
+    away,
+    free: Math.max(0, daysBetween(begin, week.lastDay) + (week.isRaceWeek ? 0 : 1) - away.size),
+    isEasy,
+    isBack: [...back].some((day) => day >= begin && day <= week.lastDay),
+    isKept: ahead.some(({ isKept }) => isKept),
+    isOnAway: open.some(({ date }) => away.has(date)),
+    isTooHard: isEasy && open.some(isDemanding)
+  }
+}
+
+/** A hard run, or a long one that is more than easy. */
+function isDemanding (workout: ExistingWorkout): boolean {
+  return isHard(workout) || (workout.kind === 'long' && (workout.steps?.length ?? 0) > 1)
+}
+
+function unitsOf (workouts: readonly ExistingWorkout[]): number {
+  return workouts
+    .filter(({ kind }) => kind !== 'rest' && kind !== 'cross')
+    .reduce((sum, { planned_distance_m: metres }) => sum + (metres ?? 0) / UNIT_M, 0)
+}
+
+/** What may still be run in a week: the most less what was run of it, since the runner came back if that was in it. */
+function allowedFrom (week: WeekSoFar, most: number, course: Course): number {
+  const begin = course.breaks
+    .map(({ back }) => back)
+    .filter((back) => back > week.firstDay && back <= week.lastDay)
+    .reduce((a, b) => a > b ? a : b, week.firstDay)
+  return Math.max(0, floored(most * daysIn(week, begin) / 7 - unitsRun(course, begin, week.lastDay)))
+}
+
+/** As much as fits on the days that can be run on: no run is longer for it, in the mean, nor than the long run was. */
+function onFreeDays (units: number, { ahead, free, isOnAway }: State, week: WeekSoFar, request: PlanRequest): number {
+  if (!isOnAway) return units
+  const runs = Math.min(free, Math.ceil(request.runsPerWeek * free / 7))
+  const longest = Math.floor(longShare(request) * week.units)
+  return Math.min(floored(units * Math.min(1, runs / ahead.length)), runs * Math.min(longest, week.longestUnits))
 }
 
 function requireRuns ({ phase, isFull }: WeekVolume, units: number, share: number, { runsPerWeek }: PlanRequest): void {

@@ -1,11 +1,14 @@
-import { addDays, daysBetween } from '../days.ts'
+import { daysBetween } from '../days.ts'
 import { trainingPaces } from '../training/training-paces.ts'
-import { METRES_PER_KM } from '../units.ts'
-import { breaksBetween, type Break } from './breaks.ts'
+import { weeksSoFar, type Course } from './adapt-limits.ts'
+import { reasonsOf } from './adapt-reasons.ts'
+import { adaptVolumes, type AdaptedWeek } from './adapt-volume.ts'
+import { daysWithin, replacedFrom, stretchesOf, type Stretch } from './away.ts'
+import { breaksBetween } from './breaks.ts'
+import { dayOfEdit, editsOf, isRun, type ExistingWorkout, type PlanEdit } from './changes.ts'
 import { byZone } from './from-template.ts'
-import type { Origin, Outline } from './outline.ts'
+import type { Outline } from './outline.ts'
 import { NotFeasible, checkRequest, formOf, requestBehind, type Form, type PlanRequest } from './request.ts'
-import { adaptVolumes, shapeOf, type AdaptedWeek } from './adapt-volume.ts'
 import { UNIT_M, longestRunUnits } from './volume.ts'
 import { planWeek, type PlannedWorkout } from './weeks.ts'
 
@@ -13,10 +16,10 @@ import { planWeek, type PlannedWorkout } from './weeks.ts'
 export interface PlanSoFar {
   startDate: string
   outline: Outline
-  /** Days before the first one to be adapted on which the runner ran, or is still to run as planned. */
-  runDays: ReadonlySet<string>
-  /** Metres run in the weeks before it, or still to be run, by the first day of the week. */
-  doneM: ReadonlyMap<string, number>
+  /** Metres by day before the first one to be adapted: run, or still to be run as planned. */
+  runs: ReadonlyMap<string, number>
+  /** All workouts of the plan. */
+  workouts: readonly ExistingWorkout[]
 }
 
 /** What the rest of a plan is to be adapted to. */
@@ -26,16 +29,17 @@ export interface Wish {
   result: PlanRequest['result'] | null
   /** The race as the runner wants it now. */
   targetTimeS: number | null
-  /** Stretches of days without running. */
-  away: ReadonlyArray<{ from: string, to: string }>
+  /** Stretches of days without running, in place of those accepted before; undefined: these stay. */
+  unavailable?: readonly Stretch[] | undefined
 }
 
 export interface Adaptation {
+  edits: PlanEdit[]
   /** The weeks, or parts of weeks, that are planned anew. */
-  spans: Array<{ from: string, to: string }>
-  /** Their workouts. */
-  workouts: PlannedWorkout[]
-  /** The weekly distance that they build on. */
+  spans: Stretch[]
+  /** The days without running, accepted before and new. */
+  unavailable: Stretch[]
+  /** The weekly distance that the edits build on. */
   currentWeeklyM: number
   reasons: string[]
 }
@@ -48,15 +52,20 @@ const LEAST_DAYS_BEFORE_RACE = 7
  *
  * - less was run in the last four weeks than they build on: none has over a tenth more than the highest of these four;
  * - there was a break of six days or more, or there will be one: the runner comes back as in breaks.ts;
- * - the runner cannot run on some of their days: the runs move to other days, or fall away;
+ * - they have runs on days on which the runner cannot run: these move to other days, or fall away;
+ * - days away are taken back: weeks that were shortened return to their distance, as far as they can grow;
  * - the paces change by a new result, or a new target.
  *
- * They never get longer than they were: what was missed is not made up for. The weeks of recovery, the taper and the
- * race stay where they are, and every rule of {@link generatePlan} holds for what is planned anew.
+ * A change by less than 2 % of a week is not made. No week gets longer than it was generated, and none gets longer than
+ * it is unless days away are taken back: what was missed is not made up for. The weeks of recovery, the taper and the
+ * race stay where they are, and every rule of {@link generatePlan} holds for what is planned anew. The distances are
+ * always derived from those that were generated and from what was run, never from the result of an earlier adaptation:
+ * an adaptation that was accepted is followed by none.
  * @throws NotFeasible where that cannot be done
  */
 export function adaptPlan (plan: PlanSoFar, wish: Wish): Adaptation {
   const { origin } = plan.outline
+  const { from } = wish
   const before = requestBehind(origin, plan.startDate)
   const request: PlanRequest = {
     ...before,
@@ -64,43 +73,67 @@ export function adaptPlan (plan: PlanSoFar, wish: Wish): Adaptation {
     race: { ...before.race, targetTimeS: wish.targetTimeS }
   }
   checkRequest(request)
-  checkTime(request, wish)
+  checkTime(request, from)
   const form = formOf(request, trainingPaces)
-  const away = daysAway(wish.away)
-  const isRunOn = (day: string): boolean => day < wish.from ? plan.runDays.has(day) : !away.has(day)
-  const breaks = breaksBetween(plan.startDate, request.race.date, isRunOn)
-  const shape = shapeOf(request, plan.outline, longestRunUnits(request, form))
-  const { weeks, currentUnits } = adaptVolumes(shape, { request, from: wish.from, doneM: plan.doneM, breaks, away })
+  const course = courseOf(plan, wish, request)
+  const soFar = weeksSoFar(request, plan.outline, longestRunUnits(request, form))
+  const { weeks, currentUnits } = adaptVolumes(soFar, course)
   const isPacedAnew = origin.targets === 'pace' && !isSameForm(form, formOf(before, trainingPaces))
-  const planned = weeks.filter(({ isChanged, lastDay }) => lastDay >= wish.from && (isChanged || isPacedAnew))
+  const planned = weeks.filter(({ isChanged, lastDay }) => lastDay >= from && (isChanged || isPacedAnew))
+  const spans = planned.map(({ firstDay, lastDay }) => ({ from: later(firstDay, from), to: lastDay }))
+  const workouts = planned.flatMap((week) => workoutsOf(week, { request, form, course, targets: origin.targets }))
+  const edits = editsOf(plan.workouts.filter(({ date }) => date >= from), { spans, workouts })
+  const changed = weeks.filter(({ isChanged, firstDay, lastDay }) =>
+    isChanged && edits.some((edit) => dayOfEdit(edit) >= firstDay && dayOfEdit(edit) <= lastDay))
   return {
-    spans: planned.map(({ firstDay, lastDay }) => ({ from: later(firstDay, wish.from), to: lastDay })),
-    workouts: planned.flatMap((week) => workoutsOf(request, form, week, origin.targets))
-      .filter(({ date }) => date >= wish.from),
+    edits: edits.map((edit) => withStretches(edit, weeks, course)),
+    spans,
+    unavailable: stretchesOf(course.away),
     currentWeeklyM: currentUnits * UNIT_M,
-    reasons: reasonsOf({ weeks, breaks, currentUnits, form: isPacedAnew ? form : null }, wish, origin)
+    reasons: reasonsOf(
+      { changed, currentUnits, form: isPacedAnew ? form : null },
+      { course, result: wish.result, targets: origin.targets, isWithout: edits.length === 0 }
+    )
   }
 }
 
-function checkTime ({ race, startDate }: PlanRequest, { from, away }: Wish): void {
+function checkTime ({ race, startDate }: PlanRequest, from: string): void {
   const days = daysBetween(from, race.date)
   if (days < LEAST_DAYS_BEFORE_RACE) {
     throw new NotFeasible('from', days < 0
       ? 'The race is over'
       : `The race is in ${days} days: training changes nothing by then, rest does. Keep the plan, or run less of it`)
   }
-  for (const { from: first, to } of away) {
-    if (first <= race.date && to >= race.date) {
-      throw new NotFeasible('unavailable', 'The day of the race is among the days without running')
-    }
-  }
   if (from < startDate) throw new NotFeasible('from', 'The plan has not begun on that day')
 }
 
-function daysAway (stretches: Wish['away']): Set<string> {
-  const days = new Set<string>()
-  for (const { from, to } of stretches) for (let day = from; day <= to; day = addDays(day, 1)) days.add(day)
-  return days
+function courseOf (
+  { startDate, outline, runs, workouts }: PlanSoFar,
+  { from, unavailable }: Wish,
+  request: PlanRequest
+): Course {
+  const { date: raceDay } = request.race
+  const accepted = daysWithin(outline.origin.unavailable ?? [], startDate, raceDay)
+  const given = unavailable === undefined ? undefined : daysWithin(unavailable, from, raceDay)
+  const away = replacedFrom(accepted, given, from)
+  if (away.has(raceDay)) {
+    throw new NotFeasible('unavailable', 'The day of the race is among the days without running')
+  }
+  const back = new Set([...accepted].filter((day) => !away.has(day)))
+  const planned = new Set(workouts.filter((workout) => workout.date < from && isRun(workout)).map(({ date }) => date))
+  return {
+    request,
+    from,
+    runs,
+    workouts,
+    breaks: breaksBetween(startDate, raceDay, {
+      isRunOn: (day) => day < from ? runs.has(day) : !away.has(day),
+      isMissed: (day) => away.has(day) || planned.has(day)
+    }),
+    away,
+    back,
+    mayGrow: back.size > 0 || given?.size === 0
+  }
 }
 
 function isSameForm (a: Form, b: Form): boolean {
@@ -111,58 +144,52 @@ function later (a: string, b: string): string {
   return a > b ? a : b
 }
 
-function workoutsOf (
-  request: PlanRequest,
-  form: Form,
-  week: AdaptedWeek,
-  targets: Origin['targets']
-): PlannedWorkout[] {
-  const { workouts } = planWeek(request, form, week, week.index)
+interface Ground {
+  request: PlanRequest
+  form: Form
+  course: Course
+  targets: Outline['origin']['targets']
+}
+
+/** The workouts of a week from the first day on that may change. */
+function workoutsOf (week: AdaptedWeek, { request, form, course, targets }: Ground): PlannedWorkout[] {
+  const { from } = course
+  const planned = (one: AdaptedWeek): PlannedWorkout[] =>
+    planWeek(request, form, one, one.index).workouts.filter(({ date }) => date >= from)
+  const workouts = week.firstDay >= from ? planned(week) : restAtNewPaces(week, course, planned)
   if (targets === 'pace') return workouts
   return workouts.map((workout) => ({ ...workout, steps: byZone(workout.steps, workout.kind, form) }))
 }
 
-interface Findings {
-  weeks: AdaptedWeek[]
-  breaks: Break[]
-  currentUnits: number
-  /** Null: the paces stay. */
-  form: Form | null
+/**
+ * The rest of a week of which only the paces change: as it was generated, unless it was planned anew since, or would
+ * get longer.
+ */
+function restAtNewPaces (
+  week: AdaptedWeek,
+  { from, workouts }: Course,
+  planned: (week: AdaptedWeek) => PlannedWorkout[]
+): PlannedWorkout[] {
+  const left = workouts.filter((workout) =>
+    workout.date >= from && workout.date <= week.lastDay && workout.kind !== 'race' && isRun(workout))
+  const metres = left.reduce((sum, { planned_distance_m: one }) => sum + (one ?? 0), 0)
+  const asGenerated = planned(week)
+  const anew = planned({ ...week, firstDay: from, isFull: false, units: Math.floor(metres / UNIT_M) })
+  const isAnew = daysAndKinds(left) === daysAndKinds(anew)
+  const isLonger = asGenerated.reduce((sum, { distanceM }) => sum + distanceM, 0) > metres
+  return isAnew || isLonger ? anew : asGenerated
 }
 
-/** Why the rest of the plan changes, a sentence each. */
-function reasonsOf (
-  { weeks, breaks, currentUnits, form }: Findings,
-  { from, away, result }: Wish,
-  origin: Origin
-): string[] {
-  const reasons: string[] = []
-  const changed = weeks.filter(({ isChanged, lastDay }) => isChanged && lastDay >= from)
-  const relevant = breaks.filter(({ back }) => changed.length > 0 && back >= addDays(from, -28))
-  for (const { start, days, back } of relevant) {
-    reasons.push(`No run on the ${days} days from ${start}: from ${back} on the plan begins with less, all of it easy, ` +
-      'and grows by at most 10 % a week')
-  }
-  if (relevant.length === 0 && changed.some(({ isCapped }) => isCapped)) {
-    reasons.push(`Less was run than planned: about ${km(currentUnits)} km a week is what the next weeks build on`)
-  }
-  for (const stretch of away) reasons.push(`No running from ${stretch.from} to ${stretch.to}`)
-  if (form !== null) {
-    reasons.push(result === null
-      ? 'The target time of the race was changed: the paces follow from it'
-      : `The new result stands for a VDOT of ${form.vdot}: the paces follow from it`)
-  } else if (result !== null) {
-    reasons.push(origin.targets === 'zone'
-      ? 'The targets are zones: they follow the threshold pace of the physiology settings, not a result'
-      : 'The new result stands for the same form: the paces stay')
-  }
-  if (changed.some(({ isCapped }) => isCapped)) {
-    reasons.push('What was missed is not made up for: it would be too much at once')
-  }
-  if (reasons.length === 0) reasons.push('The plan was followed: nothing has to change')
-  return reasons
+function daysAndKinds (workouts: ReadonlyArray<{ date: string, kind: string }>): string {
+  return workouts.map(({ date, kind }) => `${date} ${kind}`).sort().join()
 }
 
-function km (units: number): string {
-  return (units * UNIT_M / METRES_PER_KM).toFixed(1)
+/** An edit with the days away of its week, where it has any or had: so they are known where the edit is accepted. */
+function withStretches (edit: PlanEdit, weeks: readonly AdaptedWeek[], { from, away, back }: Course): PlanEdit {
+  const day = dayOfEdit(edit)
+  const week = weeks.find(({ lastDay }) => lastDay >= day)
+  const isOfWeek = (one: Stretch): boolean => week !== undefined && one.to >= week.startDate && one.from <= week.lastDay
+  const unavailable = stretchesOf([...away].filter((one) => one >= from)).filter(isOfWeek)
+  const hadAny = [...back].some((one) => isOfWeek({ from: one, to: one }))
+  return unavailable.length > 0 || hadAny ? { ...edit, unavailable } : edit
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { daysBetween, weekStart } from '../days.ts'
+import { addDays, daysBetween, weekStart } from '../days.ts'
 import { TRAINING_INTENSITY, trainingPaces } from '../training/training-paces.ts'
 import { oxygenUptake, raceTimeS, vdotOf } from '../training/vdot.ts'
 import { settingsOn } from '../physiology.ts'
@@ -7,9 +7,9 @@ import { METRES_PER_KM, rounded } from '../units.ts'
 import type { WorkoutFields } from '../workouts/fields.ts'
 import type { Kind, Step, StepTarget } from '../workouts/steps.ts'
 import { totalsOf } from '../workouts/totals.ts'
-import type { Adaptation } from './adapt.ts'
+import { daysWithin, type Stretch } from './away.ts'
 import type { Origin, Outline, PlanWeek } from './outline.ts'
-import { COMING_BACK, isHard, type PlannedWorkout } from './weeks.ts'
+import { COMING_BACK, FEWER_DAYS, NO_RUNNING, isHard, type PlannedWorkout } from './weeks.ts'
 
 /** A workout as it is, or as it would be. */
 export type ProposedWorkout = WorkoutFields
@@ -27,13 +27,26 @@ export interface PlanEdit {
   workout_id?: string
   before?: ProposedWorkout
   after?: ProposedWorkout
+  /** The days away in its week, which it makes room for. */
+  unavailable?: Stretch[]
+}
+
+/** Weeks, or parts of weeks, with the workouts that are planned anew in them. */
+interface Replanned {
+  spans: readonly Stretch[]
+  workouts: readonly PlannedWorkout[]
+}
+
+/** Whether a workout is a run, be it the race. */
+export function isRun ({ kind }: { kind: Kind }): boolean {
+  return kind !== 'rest' && kind !== 'cross'
 }
 
 /**
  * What distinguishes the workouts of an adaptation from those that the plan has. A workout that stays takes the place
  * of the planned run of its day, else of one of its kind, else of the nearest.
  */
-export function editsOf (existing: readonly ExistingWorkout[], { spans, workouts }: Adaptation): PlanEdit[] {
+export function editsOf (existing: readonly ExistingWorkout[], { spans, workouts }: Replanned): PlanEdit[] {
   return spans.flatMap(({ from, to }) => {
     const isWithin = ({ date }: { date: string }): boolean => date >= from && date <= to
     const own = existing.filter(isWithin)
@@ -134,30 +147,51 @@ function madeEasy ({ date, distanceM, steps }: PlannedWorkout): PlannedWorkout {
   }
 }
 
-/** The weeks of a plan with the workouts that it has then; those before a day stay as they are. */
-export function weeksWith (
-  { weeks, origin }: Pick<Outline, 'weeks' | 'origin'>,
-  workouts: ReadonlyArray<Pick<ProposedWorkout, 'date' | 'kind' | 'planned_distance_m'>>,
-  from: string
-): PlanWeek[] {
-  const first = weekStart(from, origin.first_weekday)
-  const all = workouts.filter(({ date, kind }) => date >= first && !NO_DISTANCE.has(kind))
+/** What the weeks of a plan are told from after edits of its workouts. */
+interface EditedWeeks extends Pick<Outline, 'weeks' | 'origin'> {
+  edits: readonly PlanEdit[]
+  /** The workouts after the edits. */
+  workouts: ReadonlyArray<Pick<ProposedWorkout, 'date' | 'kind' | 'planned_distance_m'>>
+  /** Days without running. */
+  unavailable: readonly Stretch[]
+}
+
+/** The weeks of a plan after edits; a week without any stays as it is. */
+export function weeksWith ({ weeks, origin, edits, workouts, unavailable }: EditedWeeks): PlanWeek[] {
+  const weekOf = ({ date }: { date: string }): string => weekStart(date, origin.first_weekday)
+  const edited = new Set(edits.flatMap(({ before, after }) => [before, after].flatMap((one) => one ?? [])).map(weekOf))
+  const generated = new Map((origin.weeks ?? weeks).map((week) => [week.start_date, week]))
   return weeks.map((week) => {
-    if (week.start_date < first) return week
-    const runs = all.filter(({ date }) => weekStart(date, origin.first_weekday) === week.start_date)
+    const { start_date: start } = week
+    if (!edited.has(start)) return week
+    const all = workouts.filter((workout) => isRun(workout) && weekOf(workout) === start)
+    const runs = all.filter(({ kind }) => kind !== 'race')
     const hard = runs.filter(isHard).length
+    const left = {
+      hard,
+      isEmpty: all.length === 0,
+      hasRace: all.length > runs.length,
+      hasAway: daysWithin(unavailable, start, addDays(start, 6)).size > 0
+    }
     return {
-      start_date: week.start_date,
+      start_date: start,
       distance_m: runs.reduce((sum, { planned_distance_m: metres }) => sum + (metres ?? 0), 0),
       long_run_distance_m: runs.find(({ kind }) => kind === 'long')?.planned_distance_m ?? 0,
       quality_sessions: hard,
-      focus: hard === 0 && week.quality_sessions > 0 ? COMING_BACK : week.focus
+      focus: focusWith(generated.get(start) ?? week, left)
     }
   })
 }
 
-/** What does not count in the distance of a week. */
-const NO_DISTANCE: ReadonlySet<Kind> = new Set(['race', 'rest', 'cross'])
+/** What a week is for: what it was generated for, unless there is nothing left of that. */
+function focusWith (
+  { quality_sessions: hardOnce, distance_m: metres, focus }: PlanWeek,
+  { hard, isEmpty, hasRace, hasAway }: { hard: number, isEmpty: boolean, hasRace: boolean, hasAway: boolean }
+): string {
+  if (isEmpty && metres > 0) return NO_RUNNING
+  if (hasRace || hard > 0 || hardOnce === 0) return focus
+  return hasAway ? FEWER_DAYS : COMING_BACK
+}
 
 /** The workouts of a plan after the edits. */
 export function withEdits<Workout extends ProposedWorkout & { id: string }> (

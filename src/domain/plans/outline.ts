@@ -1,3 +1,5 @@
+import type { Stretch } from './away.ts'
+
 export const PHASES = ['base', 'build', 'peak', 'taper'] as const
 export type PhaseName = typeof PHASES[number]
 
@@ -18,7 +20,7 @@ export interface PlanWeek {
   focus: string
 }
 
-/** What a plan was made from: by it, its rest can be planned anew. */
+/** What a plan was made from, and what was accepted of it since: by it, its rest can be planned anew. */
 export interface Origin {
   recent_result: { distance_m: number, time_s: number }
   current_weekly_distance_m: number
@@ -30,6 +32,10 @@ export interface Origin {
   race: { date: string, distance_m: number, target_time_s: number | null }
   /** Whether its targets are paces or zones of pace. */
   targets: 'pace' | 'zone'
+  /** The weeks as they were generated, of a plan that was adapted since. */
+  weeks?: PlanWeek[]
+  /** Days without running that were accepted, in their order. */
+  unavailable?: Stretch[]
 }
 
 /** The shape of a plan; a record of the database. */

@@ -34,6 +34,8 @@ const USUAL_GROWTH = 1.08
 /** Every fourth week is one of recovery. */
 export const RECOVERY_EVERY = 4
 export const RECOVERY_SHARE = 0.8
+/** No week of recovery has more of the week before. */
+export const MOST_RECOVERY_SHARE = 0.85
 /** Shares of the highest week; the last is that of the race (Bosquet et al. 2007: 41–60 % less, over two weeks). */
 const TAPER = { short: [0.72, 0.5], marathon: [0.78, 0.66, 0.45] } as const
 /** The long run lasts at most so long at the fast end of easy (Daniels: 150 minutes; three hours for the marathon). */

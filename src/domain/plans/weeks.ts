@@ -246,6 +246,10 @@ const FOCUS: Record<PhaseName, string> = {
 
 /** The focus of a week after a break. */
 export const COMING_BACK = 'Coming back: easy running only, less of it than before the break'
+/** The focus of a week that lost its hard runs to days away. */
+export const FEWER_DAYS = 'Fewer days: easy running on those that are left'
+/** The focus of a week that can not be run in. */
+export const NO_RUNNING = 'Away: no running'
 
 function focusOf (request: PlanRequest, week: WeekVolume): string {
   if (week.isRaceWeek) return 'The race: rested legs, and nothing new'
