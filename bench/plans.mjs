@@ -14,6 +14,9 @@ const { times } = readArguments({ times: 60 })
 const WATCH = `import { monitorEventLoopDelay } from 'node:perf_hooks'
 const delay = monitorEventLoopDelay({ resolution: 1 }); delay.enable()
 process.on('message', () => { process.send({ holdMs: delay.max / 1e6 }); delay.reset() })`
+const STEP = {
+  type: 'step', intensity: 'active', end: { type: 'distance', value: 1000 }, target: { type: 'pace', low: 250, high: 260 }
+}
 const STEPS = '- 2km @z2\n- 6x\n  - 1km 4:10-4:20/km\n  - 90s rest\n- 10min cooldown'
 
 moveTo(CORES.load, process.pid)
@@ -54,6 +57,11 @@ await measure('500 changed workouts', async () => () => (
 await measure('500 workouts as they were', async () => {
   const workouts = workoutsFrom(start, 500, 'Intervals')
   await send('PUT', changed, { workouts })
+  return () => send('PUT', changed, { workouts })
+})
+await measure('500 workouts of 18 steps as a tree', async () => {
+  const workouts = workoutsFrom(start, 500, `Tree ${made++}`)
+    .map(({ steps_text: _text, ...workout }) => ({ ...workout, steps: Array.from({ length: 18 }, () => STEP) }))
   return () => send('PUT', changed, { workouts })
 })
 await measure('a generated plan of 14 weeks', async () => () => send('POST', '/plans/generate', {

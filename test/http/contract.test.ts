@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t from 'tap'
+import { DESCRIBED_ITEMS } from '../../schemas/common.ts'
 import type { ApiDocument } from '../../src/openapi/document.ts'
 import type { Schema } from '../../src/openapi/example.ts'
 import { Availability } from '../../src/health/availability.ts'
@@ -179,6 +180,7 @@ const OPERATION_IDS = [
 
 t.test('the document is OpenAPI 3.1, and every operation in it is named as a method and described', async (t) => {
   t.same(structureProblems(document), [])
+  t.notMatch(JSON.stringify(document), DESCRIBED_ITEMS)
   t.same(operations.map(({ operation }) => operation.operationId).sort(), OPERATION_IDS)
   for (const field of ['summary', 'description'] as const) {
     const texts = operations.map(({ operation }) => operation[field] as string)
