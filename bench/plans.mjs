@@ -1,8 +1,9 @@
 // What plans cost: `node bench/plans.mjs`. 500 workouts stored at once, new and changed; a plan generated for a half
 // marathon; and of a year with a structured workout and a run each day, the calendar, the compliance and the feed. Each
-// is to take less than 50 ms of the service's processor time; beside it, the time until the answer is there, which
-// includes that of the database, and the longest hold of the event loop meanwhile: in a usual request (the median), and
-// in any, which includes pauses of the garbage collector and of the machine.
+// is to take less than 50 ms of the service's processor time, 500 workouts of 18 steps as a tree less than 100; beside
+// it, the time until the answer is there, which includes that of the database, and the longest hold of the event loop
+// meanwhile: in a usual request (the median), and in any, which includes pauses of the garbage collector and of the
+// machine.
 import { readArguments } from './parts/arguments.mjs'
 import { CORES, moveTo } from './parts/cores.mjs'
 import { fixed, median, quantile } from './parts/figures.mjs'
@@ -63,7 +64,7 @@ await measure('500 workouts of 18 steps as a tree', async () => {
   const workouts = workoutsFrom(start, 500, `Tree ${made++}`)
     .map(({ steps_text: _text, ...workout }) => ({ ...workout, steps: Array.from({ length: 18 }, () => STEP) }))
   return () => send('PUT', changed, { workouts })
-})
+}, { cpuLimitMs: 2 * LIMIT_MS })
 await measure('a generated plan of 14 weeks', async () => () => send('POST', '/plans/generate', {
   race: { date: dayAfterToday(98), distance_m: 21_097.5 },
   recent_result: { distance_m: 10_000, time_s: 3000 },
@@ -106,7 +107,7 @@ async function send (method, path, body) {
 }
 
 /** `prepare` returns the request that is measured. */
-async function measure (name, prepare, { limit = times } = {}) {
+async function measure (name, prepare, { limit = times, cpuLimitMs = LIMIT_MS } = {}) {
   const took = []
   const used = []
   const held = []
@@ -126,6 +127,6 @@ async function measure (name, prepare, { limit = times } = {}) {
     size = answer.size
   }
   const cpuMs = used.reduce((sum, ms) => sum + ms, 0) / used.length
-  const isWithin = cpuMs < LIMIT_MS
-  console.log(`${isWithin ? 'ok    ' : 'missed'}  ${name}: ${fixed(cpuMs)} ms of the processor (${LIMIT_MS} ms), answered in ${fixed(median(took))} ms, 95 % in ${fixed(quantile(took, 0.95))} ms, ${fixed(size / 1000, 0)} kB, loop held ${fixed(median(held))} ms, ${fixed(Math.max(...held))} ms at most`)
+  const isWithin = cpuMs < cpuLimitMs
+  console.log(`${isWithin ? 'ok    ' : 'missed'}  ${name}: ${fixed(cpuMs)} ms of the processor (${cpuLimitMs} ms), answered in ${fixed(median(took))} ms, 95 % in ${fixed(quantile(took, 0.95))} ms, ${fixed(size / 1000, 0)} kB, loop held ${fixed(median(held))} ms, ${fixed(Math.max(...held))} ms at most`)
 }
