@@ -6,6 +6,7 @@ import { openArchive, type Archive, type ArchiveFile, type ArchiveSource } from 
 import { UploadBudget } from '../../src/uploads/budget.ts'
 import type { SpooledFile } from '../../src/uploads/spool.ts'
 import type { Unpack } from '../../src/uploads/unpacking.ts'
+import { DecodingPool } from '../../src/workers/decoding.ts'
 import { unpackFile } from '../../src/workers/unpack.ts'
 import { readSpooled } from '../../src/workers/spooled.ts'
 import { example } from '../harness/imports.ts'
@@ -381,6 +382,31 @@ t.test('damaged anywhere, an archive is read or refused, and nothing else', asyn
       else await outcomes(archive).catch(({ code }) => t.equal(code, 'UNREADABLE_FILE'))
     }
   }), { numRuns: 60 })
+})
+
+t.test('a decoding thread unpacks a file in its place, and its budget accounts for what it has become', async (t) => {
+  const decoding = new DecodingPool()
+  t.teardown(async () => { await decoding.close() })
+  const packed = gzipSync(FIT)
+  const spooled = async (budget?: UploadBudget): Promise<SpooledFile> => {
+    const file = spool.file(budget)
+    await file.append(packed)
+    await file.finish()
+    return file
+  }
+  const file = await spooled()
+  const digest = createHash('sha256').update(FIT).digest()
+  t.match(await decoding.unpack(file, undefined), { sizeBytes: FIT.length, refused: undefined, sha256: digest })
+  t.equal(file.sizeBytes, FIT.length)
+  t.ok((await file.read({ name: 'all', offset: 0, length: file.sizeBytes })).equals(FIT))
+  const other = { deflated: false, sizeBytes: FIT.length, crc32: crc32(FIT) + 1 }
+  t.same(await decoding.unpack(file, other), { refused: 'MEMBER_DAMAGED' })
+  await file.close()
+  const budget = new UploadBudget(FIT.length - 1)
+  const tooMuch = await spooled(budget)
+  await t.rejects(decoding.unpack(tooMuch, undefined), { code: 'SERVICE_UNAVAILABLE' })
+  await tooMuch.close()
+  t.equal(budget.leftBytes, FIT.length - 1)
 })
 
 async function detailsOf (archive: Archive): Promise<unknown[]> {
