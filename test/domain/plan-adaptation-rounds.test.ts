@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { addDays, daysBetween, weekStart } from '../../src/domain/days.ts'
 import { daysWithin, type Stretch } from '../../src/domain/plans/away.ts'
+import { returnShare } from '../../src/domain/plans/breaks.ts'
 import { dateTemplate } from '../../src/domain/plans/from-template.ts'
 import { generatePlan } from '../../src/domain/plans/generate.ts'
-import { NotFeasible, type PlanRequest } from '../../src/domain/plans/request.ts'
+import { NotFeasible, requestBehind, type PlanRequest } from '../../src/domain/plans/request.ts'
+import type { Wish } from '../../src/domain/plans/adapt.ts'
+import { raceTimeS, vdotOf } from '../../src/domain/training/vdot.ts'
 import { TEMPLATES } from '../../src/domain/plans/templates.ts'
 import { brokenRules, type PlanFacts } from '../harness/plan-rules.ts'
 import { factsOf, REQUEST, requests } from '../harness/plan-requests.ts'
@@ -28,6 +32,8 @@ interface Step {
   share: number
   /** Null: no days away are given. */
   away: Array<{ after: number, days: number }> | null
+  /** How much better the form is by a new result; null: there is none. */
+  form: number | null
   /** Whether the whole proposal is accepted, or its changes alone. */
   isWhole: boolean
 }
@@ -38,6 +44,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(fc.record({
     { weight: 3, arbitrary: fc.constant(1) }, fc.constant(0), fc.double({ min: 0, max: 1.3, noNaN: true })
   ),
   away: fc.option(absences),
+  form: fc.oneof({ weight: 2, arbitrary: fc.constant(null) }, fc.double({ min: 0.95, max: 1.05, noNaN: true })),
   isWhole: fc.boolean()
 }), { minLength: 1, maxLength: 4 })
 
@@ -66,9 +73,15 @@ const stretches = (from: string, away: Step['away']): Stretch[] | undefined =>
 const isWithin = (unavailable: readonly Stretch[], day: string): boolean =>
   unavailable.some(({ from, to }) => day >= from && day <= to)
 
+/** A result over 10 km of a form in proportion to that which the plan is paced by. */
+function resultAt ({ request: { startDate }, outline: { origin } }: Season, form: number): Wish['result'] {
+  const { result } = requestBehind(origin, startDate)
+  return { distanceM: 10_000, timeS: raceTimeS(vdotOf(result.distanceM, result.timeS) * form, 10_000) }
+}
+
 /** The whole plan is checked, but for growth, which depends on what was run. */
 function factsAfter ({ request, outline }: Season, from: string, unavailable: Stretch[]): PlanFacts {
-  const facts = factsOf(request)
+  const facts = factsOf(requestBehind(outline.origin, request.startDate))
   const { startDate, firstWeekday } = request
   const partDays = 7 - daysBetween(weekStart(startDate, firstWeekday), startDate)
   return {
@@ -77,7 +90,9 @@ function factsAfter ({ request, outline }: Season, from: string, unavailable: St
     // Of a part of a week that the plan begins with, its rate counts.
     before: { fullWeeks: 0, peakM: partDays === 7 ? 0 : outline.weeks[0]!.distance_m * 7 / partDays, isBreak: false },
     tolerance: Infinity,
-    ...outline.origin.targets === 'zone' ? { paces: null, easyFastSPerKm: facts.paces!.easyFast } : {},
+    // What was paced by an earlier result stays in the past; a result is told from whole seconds of accepted paces.
+    paces: null,
+    easyFastSPerKm: facts.paces!.easyFast * 0.99,
     away: daysWithin([...outline.origin.unavailable ?? [], ...unavailable], request.startDate, request.race.date)
   }
 }
@@ -89,21 +104,25 @@ t.test('however often a plan is adapted, no week grows, days away stay free, and
     let season = plan
     let from = dayAt(plan.request, begin * 0.7)
     let shared = 1
-    for (const { days, share, away, isWhole } of rounds) {
+    for (const { days, share, away, form, isWhole } of rounds) {
       season = follow(season, from, () => shared)
       const unavailable = stretches(from, away)
-      const adaptation = propose(season, from, { unavailable })
+      const result = form === null ? null : resultAt(season, form)
+      const adaptation = propose(season, from, { unavailable, result })
       if (adaptation === undefined) return
       seen.rounds++
       const next = accept(season, adaptation, from, isWhole)
       checkDistances(season, next, from, unavailable)
       checkAway(next, from, adaptation.unavailable)
-      const facts = factsAfter(season, from, adaptation.unavailable)
+      const facts = factsAfter(next, from, adaptation.unavailable)
       assert.deepEqual(brokenRules(workoutsAfter(season, adaptation), facts), [])
       checkGrowth(next, from)
       // What was accepted settles, asked the same again and asked without days away.
-      assert.deepEqual(propose(next, from, { unavailable })?.edits, [], 'the same again')
-      assert.deepEqual(propose(next, from)?.edits, [], 'nothing new')
+      assert.deepEqual(propose(next, from, { unavailable, result })?.edits, [], 'the same again')
+      // The changes alone tell nothing of days away in weeks without any.
+      const isKnown = isDeepStrictEqual(next.outline.origin.unavailable, adaptation.unavailable)
+      assert.ok(isKnown || !isWhole)
+      if (isKnown) assert.deepEqual(propose(next, from)?.edits, [], 'nothing new')
       if (adaptation.edits.length > 0) seen.changed++
       if (adaptation.unavailable.length > 0) seen.away++
       if (adaptation.reasons.some((reason) => reason.startsWith('Days can be run on again'))) seen.longer++
@@ -264,6 +283,54 @@ t.test('days away stay away until they are replaced, and the answer tells them',
   const others = [{ from: '2027-01-12', to: '2027-01-12' }]
   const moved = propose(twice, '2026-12-21', { unavailable: others })!
   t.same(accept(twice, moved, '2026-12-21', false).outline.origin.unavailable!.at(-1), others[0])
+})
+
+t.test('a runner comes back from any break that is not too long, behind or ahead', async (t) => {
+  const season = planned({ ...HALF.request, race: { ...HALF.request.race, date: '2027-08-15' } })!
+  for (const days of [6, 14, 27, 28, 29, 35, 42, 49, 56]) {
+    const [start, from] = ['2027-01-04', addDays('2027-01-04', days)]
+    const missed = propose(follow(follow(season, start), from, () => 0), from)
+    const ahead = propose(season, '2026-11-30', { unavailable: [{ from: start, to: addDays(from, -1) }] })
+    const first = weekStart(addDays(from, 6), 1)
+    for (const adaptation of [missed, ahead]) {
+      t.match(adaptation?.reasons[0], /^No run on the \d+ days from 2027-01-04/)
+      const weeks = metresByWeek(season.request, workoutsAfter(season, adaptation!))
+      // The highest week before the break has 41.9 km.
+      let highest = returnShare({ days }) * 41_900
+      for (let later = 0; later < 8; later++) {
+        const metres = weeks.get(addDays(first, later * 7))!
+        const most = later === 0 && from === first ? highest : highest * 1.1
+        t.ok(metres <= most / 0.98 && metres > most * 0.7, `${days} days off, week ${later}: ${metres} m, at most ${most} m`)
+        highest = Math.max(highest, metres)
+      }
+    }
+  }
+})
+
+t.test('a highest week below what a race takes is warned of, and one below the race refused', async (t) => {
+  const marathon = TEMPLATES.find(({ id }) => id === 'marathon-beginner')!
+  const dated = dateTemplate(marathon, { startDate: '2026-12-02' }, 1)
+  const season = seasonOf(dated.startDate, dated)
+  const away = (days: number) => propose(season, dated.startDate, {
+    unavailable: [{ from: '2027-01-01', to: addDays('2027-01-01', days - 1) }]
+  })
+  t.notMatch(away(7)!.reasons.join(), /The highest week/)
+  t.match(away(14)!.reasons.join(), /The highest week has 4\d\.\d km, less than the 50\.6 km that this race takes/)
+  t.equal(away(40), undefined)
+})
+
+t.test('runs that were imported late lengthen weeks again only where that is asked for', async (t) => {
+  const from = '2026-12-21'
+  const missed = follow(HALF, '2026-12-12')
+  const shortened = accept(missed, propose(missed, from)!, from)
+  t.ok(weekly(shortened)[4]! < weekly(HALF)[4]!)
+  const imported = { ...shortened, runs: follow(HALF, from).runs }
+  const answer = propose(imported, from)!
+  t.same(answer.edits, [])
+  t.match(answer.reasons[1], /^More was run than weeks were shortened for/)
+  const back = propose(imported, from, { unavailable: [] })!
+  t.match(back.reasons, [/^Weeks can be longer again/])
+  t.same(weekly(accept(imported, back, from)), weekly(HALF))
 })
 
 t.test('the rest of the current week never grows', async (t) => {

@@ -151,23 +151,52 @@ function levelBefore (run: readonly number[], index: number, request: PlanReques
   return level
 }
 
-/** The most that a week may have by what was run before it, as a whole week, and what that builds on. */
-export function limitOf (
+/** The weekly distance that a runner came back to after a break, and the highest since. */
+interface Return {
+  /** The week of the return. */
+  week: number
+  begin: number
+  since: number
+}
+
+/** The returns from breaks up to a week that are still of importance for it. */
+function returnsBefore (
   weeks: readonly WeekVolume[],
   { run, plain }: Levels,
   index: number,
   first: number,
   { request, breaks }: Course
-): { most: number, current: number } {
-  let current = levelBefore(run, index, request)
-  let most = current * MOST_GROWTH
+): Return[] {
+  const returns: Return[] = []
   for (const one of breaks) {
     const started = weeks.findIndex(({ lastDay }) => lastDay >= one.start)
-    const back = weeks.findIndex(({ lastDay }) => lastDay >= one.back)
-    if (back > index || index - back > REMEMBERED_WEEKS * 2) continue
-    const begin = levelBefore(run, started, request) * returnShare(one)
-    const since = Math.max(back < first ? begin : 0, ...plain.slice(back, index))
-    const [limit, base] = back === index ? [begin, begin] : [since * MOST_GROWTH, since]
+    const week = weeks.findIndex(({ lastDay }) => lastDay >= one.back)
+    if (week > index || index - week > REMEMBERED_WEEKS * 2) continue
+    const begin = usedTo(levelBefore(run, started, request), returns, started) * returnShare(one)
+    returns.push({ week, begin, since: Math.max(week < first ? begin : 0, ...plain.slice(week, index)) })
+  }
+  return returns
+}
+
+/** Weeks without running are not what a runner is used to: what the last return began with is, for some weeks. */
+function usedTo (level: number, returns: readonly Return[], index: number): number {
+  const recent = returns.filter(({ week }) => week <= index && index - week < REMEMBERED_WEEKS)
+  return Math.max(level, ...recent.map(({ begin }) => begin))
+}
+
+/** The most that a week may have by what was run before it, as a whole week, and what that builds on. */
+export function limitOf (
+  weeks: readonly WeekVolume[],
+  levels: Levels,
+  index: number,
+  first: number,
+  course: Course
+): { most: number, current: number } {
+  const returns = returnsBefore(weeks, levels, index, first, course)
+  let current = usedTo(levelBefore(levels.run, index, course.request), returns, index)
+  let most = current * MOST_GROWTH
+  for (const { week, begin, since } of returns) {
+    const [limit, base] = week === index ? [begin, begin] : [since * MOST_GROWTH, since]
     if (limit < most) [most, current] = [limit, base]
   }
   return { most, current }
@@ -192,7 +221,8 @@ export function mostOf (
     return generated === 0 ? most : Math.min(most, whole * Math.min(1, peakOf(weeks, run) / generated))
   }
   const before = weeks[index - 1]
-  if (!week.isRecovery || index <= first || before === undefined) return most
+  // A week without a run is recovery itself.
+  if (!week.isRecovery || index <= first || before === undefined || run[index - 1] === 0) return most
   const share = week.units / asWhole(before.units, daysIn(before))
   // A larger share is that of a week that was shortened before it was known what it was generated with.
   return share <= MOST_RECOVERY_SHARE ? Math.min(most, plain[index - 1]! * share) : most

@@ -5,7 +5,7 @@ import type { AdaptedWeek } from './adapt-volume.ts'
 import { stretchesOf } from './away.ts'
 import type { Origin } from './outline.ts'
 import type { Form, PlanRequest } from './request.ts'
-import { UNIT_M } from './volume.ts'
+import { PEAK_PER_RACE, UNIT_M } from './volume.ts'
 
 /** A break that ended earlier says nothing new. */
 const RELEVANT_DAYS = 28
@@ -14,10 +14,13 @@ const SLOWER_FROM_DAYS = 14
 
 /** What was found of a plan. */
 interface Findings {
-  /** The weeks whose workouts change. */
+  weeks: readonly AdaptedWeek[]
+  /** Those of them whose workouts change. */
   changed: readonly AdaptedWeek[]
   /** The weekly distance that they build on. */
   currentUnits: number
+  /** The highest week before the taper, where weeks get shorter. */
+  peakUnits: number | null
   /** Null: the paces stay. */
   form: Form | null
 }
@@ -35,15 +38,31 @@ export function reasonsOf (findings: Findings, question: Question): string[] {
   const { course, isWithout } = question
   const isCapped = findings.changed.some((week) => week.isCapped)
   return [
-    ...(isWithout ? ['The plan fits what was run: nothing has to change'] : distanceReasons(findings, question)),
+    ...(isWithout ? stayReasons(findings.weeks, course) : distanceReasons(findings, question)),
     ...awayReasons(course),
     ...paceReasons(findings.form, question),
+    ...peakReasons(findings.peakUnits, course.request),
     ...(isCapped ? ['What was missed is not made up for: it would be too much at once'] : [])
   ]
 }
 
+function stayReasons (weeks: readonly AdaptedWeek[], { from, away }: Course): string[] {
+  const canReturn = weeks.some((week) => week.canReturn) && ![...away].some((day) => day >= from)
+  return [
+    'The plan fits what was run: nothing has to change',
+    ...(canReturn ? ['More was run than weeks were shortened for: with "unavailable": [] they return to what was planned once'] : [])
+  ]
+}
+
+function peakReasons (peakUnits: number | null, { race }: PlanRequest): string[] {
+  const needed = race.distanceM * PEAK_PER_RACE / UNIT_M
+  if (peakUnits === null || peakUnits >= needed) return []
+  return [`The highest week has ${km(peakUnits)} km, less than the ${km(needed)} km that this race takes: ` +
+    'run it slower than planned, or choose a later one']
+}
+
 function distanceReasons ({ changed, currentUnits }: Findings, { course, result }: Question): string[] {
-  const { breaks, from, away } = course
+  const { breaks, from, away, back: takenBack } = course
   if (changed.length === 0) return []
   const relevant = breaks.filter(({ back }) => back >= addDays(from, -RELEVANT_DAYS))
   const reasons = relevant.map(({ start, days, back }) =>
@@ -62,7 +81,8 @@ function distanceReasons ({ changed, currentUnits }: Findings, { course, result 
   const returning = changed.filter(({ isReturning }) => isReturning).length
   if (returning > 0) {
     const weeks = returning === 1 ? '1 week returns' : `${returning} weeks return`
-    reasons.push(`Days can be run on again: ${weeks} to what was planned once, as far as the distance can grow`)
+    const cause = takenBack.size > 0 ? 'Days can be run on again' : 'Weeks can be longer again'
+    reasons.push(`${cause}: ${weeks} to what was planned once, as far as the distance can grow`)
   }
   return reasons
 }

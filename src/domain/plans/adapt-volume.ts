@@ -5,8 +5,9 @@ import {
 } from './adapt-limits.ts'
 import { isComingBack } from './breaks.ts'
 import type { ExistingWorkout } from './changes.ts'
+import { METRES_PER_KM } from '../units.ts'
 import { NotFeasible, type PlanRequest } from './request.ts'
-import { SHORTEST_RUN_UNITS, UNIT_M, longShare, requirePeak, type WeekVolume } from './volume.ts'
+import { SHORTEST_RUN_UNITS, UNIT_M, longShare, type WeekVolume } from './volume.ts'
 import { isHard } from './weeks.ts'
 
 /** A week of the adapted plan; `units` are those that it has then. */
@@ -19,20 +20,32 @@ export interface AdaptedWeek extends WeekVolume {
   isCapped: boolean
   /** Whether it returns to what was generated, as far as it can. */
   isReturning: boolean
+  /** Whether it could return, but must not without being asked for. */
+  canReturn: boolean
 }
 
 /** A change by less of a week is not worth it: runners are further off than that on any day. */
 const TOLERANCE = 0.02
 /** The least of a run on the way back from a break: a third of what a run of a plan has. */
 const LEAST_RUN_UNITS = SHORTEST_RUN_UNITS / 3
+/** A plan goes on with a highest week of less than a generated one has to have, but not of less than its race. */
+const LEAST_PEAK_PER_RACE = 1
+
+/** The weeks of an adapted plan. */
+interface AdaptedVolumes {
+  weeks: AdaptedWeek[]
+  /** The weekly distance that the first of them builds on. */
+  currentUnits: number
+  /** The highest week before the taper, where weeks get shorter. */
+  peakUnits: number | null
+}
 
 /**
- * The weeks with the distances that can be run in them, never more than was generated; `currentUnits` is the weekly
- * distance that the first of them builds on. A week is planned anew only where what the plan has in it must not stay,
- * so that an adaptation that was accepted is not followed by another one.
+ * The weeks with the distances that can be run in them, never more than was generated. A week is planned anew only
+ * where what the plan has in it must not stay, so that an adaptation that was accepted is not followed by another one.
  * @throws NotFeasible where no way is safe
  */
-export function adaptVolumes (shape: WeekSoFar[], course: Course): { weeks: AdaptedWeek[], currentUnits: number } {
+export function adaptVolumes (shape: WeekSoFar[], course: Course): AdaptedVolumes {
   const { request, from } = course
   checkBreaks(course)
   const levels: Levels = { run: [], plain: [] }
@@ -43,7 +56,7 @@ export function adaptVolumes (shape: WeekSoFar[], course: Course): { weeks: Adap
       const level = levelOfPast(week, course)
       levels.run.push(level)
       levels.plain.push(level)
-      return { ...week, index, isChanged: false, isCapped: false, isReturning: false }
+      return { ...week, index, isChanged: false, isCapped: false, isReturning: false, canReturn: false }
     }
     const { most: limit, current } = limitOf(shape, levels, index, first, course)
     if (index === first) currentUnits = current
@@ -52,8 +65,24 @@ export function adaptVolumes (shape: WeekSoFar[], course: Course): { weeks: Adap
     return from > week.firstDay ? restOfWeek(place, levels, course) : wholeWeek(place, levels, course)
   })
   const isReduced = weeks.some(({ isChanged, isCapped, phase }) => isChanged && isCapped && phase !== 'taper')
-  if (isReduced) requirePeak(request, peakOf(shape, levels.run), currentUnits, weeks.length - first)
-  return { weeks, currentUnits }
+  const peakUnits = peakOf(shape, levels.run)
+  if (isReduced) requirePeak(course, peakUnits)
+  return { weeks, currentUnits, peakUnits: isReduced ? peakUnits : null }
+}
+
+/** @throws NotFeasible where the highest week is so short that the race cannot be prepared for any more */
+function requirePeak (course: Course, peak: number): void {
+  const { distanceM } = course.request.race
+  if (peak * UNIT_M >= distanceM * LEAST_PEAK_PER_RACE) return
+  const km = (metres: number): string => (metres / METRES_PER_KM).toFixed(1)
+  throw new NotFeasible(causeOf(course),
+    `The highest week before the race could have ${km(peak * UNIT_M)} km, and the race alone has ${km(distanceM)} km: ` +
+    'choose a later or a shorter one')
+}
+
+/** The field of the request that weeks are short for. */
+function causeOf ({ away, from }: Course): string {
+  return [...away].some((day) => day >= from) ? 'unavailable' : 'from'
 }
 
 interface Place {
@@ -76,15 +105,17 @@ function wholeWeek ({ week, index, most: wholeMost }: Place, levels: Levels, cou
   const isCapped = isLess(most, planned)
   const isShorter = planned < possible || (week.isEasier && !state.isEasy)
   const isReturning = mayGrow && (isShorter || state.isBack)
+  const canReturn = !mayGrow && isLess(planned, possible)
   const isChanged = isCapped || isReturning || state.isOnAway || state.isTooHard
   const fitting = isReturning || state.isOnAway ? possible : most
   const units = !isChanged ? planned : isReturning ? fitting : Math.min(fitting, planned)
-  if (isChanged) requireRuns(week, units, share, request)
+  if (isChanged) requireRuns(week, units, share, course)
   // Of workouts that stay, it is not known what they take the place of.
   const run = state.isKept ? possible : Math.min(units, most)
   levels.run.push(asWhole(run, days))
   levels.plain.push(asWhole(state.away.size > 0 ? most : run, days))
-  return { ...week, index, units, isChanged, isCapped, isReturning, isEasy: state.isEasy, away: state.away }
+  const flags = { isChanged, isCapped, isReturning, canReturn, isEasy: state.isEasy }
+  return { ...week, index, units, ...flags, away: state.away }
 }
 
 /**
@@ -111,7 +142,7 @@ function restOfWeek ({ week, index, most }: Place, levels: Levels, course: Cours
   const run = Math.min(state.isKept ? most : levelOfCurrent(week, whole, course), most)
   levels.run.push(run)
   levels.plain.push(most)
-  const flags = { index, isChanged, isCapped, isReturning, isEasy: state.isEasy, away: state.away }
+  const flags = { index, isChanged, isCapped, isReturning, canReturn: false, isEasy: state.isEasy, away: state.away }
   return isChanged ? { ...week, ...flags, firstDay: from, isFull: false, units } : { ...week, ...flags, units: planned }
 }
 
@@ -191,8 +222,9 @@ function onFreeDays (units: number, { ahead, free, isOnAway }: State, week: Week
   return Math.min(floored(units * Math.min(1, runs / ahead.length)), runs * Math.min(longest, week.longestUnits))
 }
 
-function requireRuns ({ phase, isFull }: WeekVolume, units: number, share: number, { runsPerWeek }: PlanRequest): void {
+function requireRuns ({ phase, isFull }: WeekVolume, units: number, share: number, course: Course): void {
+  const { runsPerWeek } = course.request
   if (phase === 'taper' || !isFull || units >= LEAST_RUN_UNITS * runsPerWeek * share) return
-  throw new NotFeasible('from',
+  throw new NotFeasible(causeOf(course),
     'Too little is being run for the plan to go on from there: generate a new plan, with fewer runs a week or a later race')
 }

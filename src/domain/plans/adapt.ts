@@ -9,6 +9,7 @@ import { dayOfEdit, editsOf, isRun, type ExistingWorkout, type PlanEdit } from '
 import { byZone } from './from-template.ts'
 import type { Outline } from './outline.ts'
 import { NotFeasible, checkRequest, formOf, requestBehind, type Form, type PlanRequest } from './request.ts'
+import { easySession, recoverySession } from './sessions.ts'
 import { UNIT_M, longestRunUnits } from './volume.ts'
 import { planWeek, type PlannedWorkout } from './weeks.ts'
 
@@ -77,7 +78,7 @@ export function adaptPlan (plan: PlanSoFar, wish: Wish): Adaptation {
   const form = formOf(request, trainingPaces)
   const course = courseOf(plan, wish, request)
   const soFar = weeksSoFar(request, plan.outline, longestRunUnits(request, form))
-  const { weeks, currentUnits } = adaptVolumes(soFar, course)
+  const { weeks, currentUnits, peakUnits } = adaptVolumes(soFar, course)
   const isPacedAnew = origin.targets === 'pace' && !isSameForm(form, formOf(before, trainingPaces))
   const planned = weeks.filter(({ isChanged, lastDay }) => lastDay >= from && (isChanged || isPacedAnew))
   const spans = planned.map(({ firstDay, lastDay }) => ({ from: later(firstDay, from), to: lastDay }))
@@ -91,7 +92,7 @@ export function adaptPlan (plan: PlanSoFar, wish: Wish): Adaptation {
     unavailable: stretchesOf(course.away),
     currentWeeklyM: currentUnits * UNIT_M,
     reasons: reasonsOf(
-      { changed, currentUnits, form: isPacedAnew ? form : null },
+      { weeks, changed, currentUnits, peakUnits, form: isPacedAnew ? form : null },
       { course, result: wish.result, targets: origin.targets, isWithout: edits.length === 0 }
     )
   }
@@ -153,35 +154,29 @@ interface Ground {
 
 /** The workouts of a week from the first day on that may change. */
 function workoutsOf (week: AdaptedWeek, { request, form, course, targets }: Ground): PlannedWorkout[] {
-  const { from } = course
-  const planned = (one: AdaptedWeek): PlannedWorkout[] =>
-    planWeek(request, form, one, one.index).workouts.filter(({ date }) => date >= from)
-  const workouts = week.firstDay >= from ? planned(week) : restAtNewPaces(week, course, planned)
+  const planned = planWeek(request, form, week, week.index).workouts.filter(({ date }) => date >= course.from)
+  const workouts = week.firstDay >= course.from ? planned : atNewPaces(planned, week, course, form)
   if (targets === 'pace') return workouts
   return workouts.map((workout) => ({ ...workout, steps: byZone(workout.steps, workout.kind, form) }))
 }
 
-/**
- * The rest of a week of which only the paces change: as it was generated, unless it was planned anew since, or would
- * get longer.
- */
-function restAtNewPaces (
-  week: AdaptedWeek,
+/** The rest of a week of which only the paces change: the runs that are left, `planned` or easy. */
+function atNewPaces (
+  planned: readonly PlannedWorkout[],
+  { lastDay }: AdaptedWeek,
   { from, workouts }: Course,
-  planned: (week: AdaptedWeek) => PlannedWorkout[]
+  form: Form
 ): PlannedWorkout[] {
-  const left = workouts.filter((workout) =>
-    workout.date >= from && workout.date <= week.lastDay && workout.kind !== 'race' && isRun(workout))
-  const metres = left.reduce((sum, { planned_distance_m: one }) => sum + (one ?? 0), 0)
-  const asGenerated = planned(week)
-  const anew = planned({ ...week, firstDay: from, isFull: false, units: Math.floor(metres / UNIT_M) })
-  const isAnew = daysAndKinds(left) === daysAndKinds(anew)
-  const isLonger = asGenerated.reduce((sum, { distanceM }) => sum + distanceM, 0) > metres
-  return isAnew || isLonger ? anew : asGenerated
-}
-
-function daysAndKinds (workouts: ReadonlyArray<{ date: string, kind: string }>): string {
-  return workouts.map(({ date, kind }) => `${date} ${kind}`).sort().join()
+  return workouts
+    .filter((workout) => workout.date >= from && workout.date <= lastDay && isRun(workout))
+    .map(({ date, kind, name, description, steps, planned_distance_m: metres }) => {
+      const distanceM = metres ?? 0
+      const same = planned.find((one) => one.date === date && one.kind === kind && one.distanceM === distanceM)
+      if (same !== undefined) return same
+      const easy = (kind === 'recovery' ? recoverySession : easySession)(form, distanceM / UNIT_M, 0)
+      const isEasy = kind === 'easy' || kind === 'recovery' || (kind === 'long' && steps?.length === 1)
+      return { date, kind, name, description: description ?? '', steps: isEasy ? easy.steps : steps ?? [], distanceM }
+    })
 }
 
 /** An edit with the days away of its week, where it has any or had: so they are known where the edit is accepted. */

@@ -46,7 +46,7 @@ const LEAST_WEEKS = { short: 2, marathon: 4 } as const
 const LONG_SHARES: Record<number, number> = { 3: 0.42, 4: 0.37, 5: 0.31, 6: 0.3, 7: 0.29 }
 const MARATHON_LONG_SHARES: Record<number, number> = { 3: 0.44, 4: 0.4, 5: 0.34, 6: 0.33, 7: 0.32 }
 /** The highest week must have this many times the distance of the race, or the race is not prepared for. */
-const PEAK_PER_RACE = 1.2
+export const PEAK_PER_RACE = 1.2
 /** Weekly distances beyond which more brings little to most runners, in km by the distance of the race. */
 const USEFUL_KM: ReadonlyArray<readonly [raceM: number, km: number]> = [
   [5_500, 45], [11_000, 55], [HALF_MARATHON_M + 100, 65], [Infinity, 80]
@@ -190,7 +190,7 @@ export function mostPerLongest (runsPerWeek: number): number {
 }
 
 /** @throws NotFeasible where the highest week is too short for the race */
-export function requirePeak ({ race }: PlanRequest, peak: number, current: number, weeks: number): void {
+function requirePeak ({ race }: PlanRequest, peak: number, current: number, weeks: number): void {
   const needed = race.distanceM * PEAK_PER_RACE / UNIT_M
   if (peak >= needed) return
   const km = (units: number): string => (units * UNIT_M / METRES_PER_KM).toFixed(1)
