@@ -194,7 +194,7 @@ function secondsOf (word: string): number | null {
 /** The nearest number to the decimal product: `1.1` km is 1100 m and not 1100.0000000000002. */
 function multiplied (amount: string, by: number): number {
   const product = Number(amount) * by
-  return Number.isInteger(product) ? product : Number(product.toPrecision(15))
+  return by === 1 || Number.isInteger(product) ? product : Number(product.toPrecision(15))
 }
 
 /** The target that a word stands for, with or without `@`; null where it is no target. */
