@@ -25,6 +25,8 @@ const port = parseAddress(url).hosts[0]?.port as number
 const admin = bareDriver(t, url, { max: 1 })
 await admin`create table steps (run text, step int)`
 
+/** The same database under another name of the pooler, for which it makes connections of its own. */
+const AGAIN = 'again'
 const PGBOUNCER = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer'].find((path) => existsSync(path))
 
 t.test(
@@ -75,11 +77,10 @@ t.test(
       ]
       for (const setting of settings) await admin.unsafe(`alter database ${database} set ${setting}`)
       t.teardown(() => admin.unsafe(`alter database ${database} reset all`))
-      // The pooler's connections were made before.
-      await admin`
-        select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid() and application_name = 'running-trainer'`
-      const { sql, log } = openDatabase(t, bouncerUrl, { pooler: 'transaction' })
+      // The pooler's connections under the other name were made before.
+      const again = new URL(bouncerUrl)
+      again.pathname = `/${AGAIN}`
+      const { sql, log } = openDatabase(t, again.href, { pooler: 'transaction' })
       const values = { bytes: Buffer.from([0, 92, 255]), at: '2024-03-31T01:30:00.000Z', day: '2024-03-01', text: 'a\\b' }
       const read = (sql: Sql) => sql`
         select ${values.bytes}::bytea as bytes, ${values.at}::timestamptz as at, ${values.day}::date as day, 'a\\b' as text`
@@ -117,6 +118,7 @@ async function startBouncer (t: { teardown (f: () => Promise<void>): void }): Pr
   writeFileSync(`${folder}/pgbouncer.ini`, `
 [databases]
 ${database} = host=127.0.0.1 port=${port} dbname=${database}
+${AGAIN} = host=127.0.0.1 port=${port} dbname=${database}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = ${bouncerPort}
