@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { crc32, gzipSync } from 'node:zlib'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { openArchive, type Archive, type ArchiveFile, type ArchiveSource } from '../../src/uploads/bulk-archive.ts'
 import { UploadBudget } from '../../src/uploads/budget.ts'

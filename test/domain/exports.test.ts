@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import FitParser from 'fit-file-parser'
 import t, { type Test } from 'tap'
 import { decode, type FileFormat } from '../../src/domain/files/decode.ts'

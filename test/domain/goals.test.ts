@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { daysBetween } from '../../src/domain/days.ts'
 import { daysOf, progressOf, type GoalPeriod, type GoalTime } from '../../src/domain/goals.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { addDays } from '../../src/domain/days.ts'
 import { loadDays } from '../../src/domain/training/load-days.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { addDays, daysBetween, weekStart } from '../../src/domain/days.ts'
 import { daysWithin, type Stretch } from '../../src/domain/plans/away.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { addDays, daysBetween, weekStart, weekdayOf } from '../../src/domain/days.ts'
 import { generatePlan, type GeneratedPlan } from '../../src/domain/plans/generate.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { emptyColumns, NO_DEVICE_FIGURES, NO_DEVICE_MEANS } from '../../src/domain/recording.ts'
 import type { Columns, Recording } from '../../src/domain/recording.ts'

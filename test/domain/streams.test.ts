@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import {
   GAP, isStreamField, STEPS, stepsOf, STREAM_FIELDS, type StreamColumns, type Streams

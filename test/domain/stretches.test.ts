@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { emptyColumns, type Columns, type Lap } from '../../src/domain/recording.ts'
 import { bestEfforts, fastestWindow, namedEffort } from '../../src/domain/training/best-efforts.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t, { type Test } from 'tap'
 import { criticalSpeed } from '../../src/domain/training/critical-speed.ts'
 import { fitnessOf, loadModel, strainOf } from '../../src/domain/training/load-model.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from './fast-check.ts'
 import { addDays } from '../../src/domain/days.ts'
 import type { PlanRequest } from '../../src/domain/plans/request.ts'
 import { trainingPaces } from '../../src/domain/training/training-paces.ts'

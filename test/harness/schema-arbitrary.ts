@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from './fast-check.ts'
 import type { Schema } from '../../src/openapi/example.ts'
 
 const HEX = '0123456789abcdef'

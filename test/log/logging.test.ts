@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Ajv } from 'ajv'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { LogLine } from '../../schemas/log-line.ts'
 import { exceptionText } from '../../src/log/exception.ts'

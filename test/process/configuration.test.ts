@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { ConfigError, describeProblems } from '../../src/config/config.ts'
 import { logDirectory, readConfig } from '../../src/config/read.ts'

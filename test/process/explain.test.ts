@@ -1,7 +1,7 @@
 import { utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { ERROR_CATALOGUE } from '../../src/error-catalogue.ts'
 import { explainWith } from '../../src/commands/explain.ts'

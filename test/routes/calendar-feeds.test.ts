@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import fc from 'fast-check'
+import fc from '../harness/fast-check.ts'
 import ICAL from 'ical.js'
 import t from 'tap'
 import { feedEvents, feedOf, type FeedEvent } from '../../src/views/calendar-feed.ts'
