@@ -171,6 +171,21 @@ t.test('a ZIP in the ZIP that takes longer to open than a turn is read in the tu
   t.match((await ended(ben, other)).import, { status: 'done', imported: 6 })
 })
 
+t.test('an import whose job has used up its tries is given up, and the next one of its runner is read', async (t) => {
+  const ann = await runner()
+  const first = await waitingImport(ann.id, writeZip([{ name: 'a.fit', data: example('easy-run.fit') }]))
+  const second = await waitingImport(ann.id, writeZip([{ name: 'b.fit', data: example('hill-run.fit') }]))
+  // As pg-boss sends it where the last try of a job has failed.
+  await queue.send(sql, 'imports-failed', ann.id, { user_id: ann.id })
+  await app.jobs.run('give-up-imports')
+  t.match((await ann.call('GET', `/imports/${first}`)).body, { status: 'failed', reason: /failed repeatedly/, imported: 0, finished_at: /Z$/ })
+  await app.jobs.run('work-imports-1')
+  t.match((await ann.call('GET', `/imports/${first}`)).body, { status: 'failed', imported: 0 })
+  t.match((await ended(ann, second)).import, { status: 'done', imported: 1 })
+  t.same(await sql`/* test */ select 1 from import_chunks where user_id = ${ann.id}`, [], 'the bytes of both are gone')
+  t.same(await sql`/* test */ select 1 from pgboss_job where data ->> 'user_id' = ${ann.id}`, [])
+})
+
 t.test('an account that is deleted while its upload is stored is gone, as everywhere else', async (t) => {
   const big = { name: 'big.bin', bytes: Buffer.alloc(600_000) }
   for (const moment of ['received', 'read'] as const) {
