@@ -333,6 +333,15 @@ t.test('runs that were imported late lengthen weeks again only where that is ask
   t.same(weekly(accept(imported, back, from)), weekly(HALF))
 })
 
+t.test('the long run moves to the nearest day that can be run on', async (t) => {
+  const unavailable = [{ from: '2027-01-09', to: '2027-01-10' }]
+  const { workouts } = accept(HALF, propose(HALF, '2026-11-30', { unavailable })!, '2026-11-30')
+  const week = workouts.filter(({ date }) => date >= '2027-01-04' && date <= '2027-01-10')
+    .map(({ date, kind }) => `${date} ${kind}`).sort()
+  t.same(week.filter((line) => line.endsWith('long')), ['2027-01-08 long'])
+  t.notMatch(week.join(), /2027-01-07 (tempo|interval)/)
+})
+
 t.test('the rest of the current week never grows', async (t) => {
   const season = planned({ ...HALF.request, firstWeekday: 7 })!
   for (let day = 1; day < 40; day++) {

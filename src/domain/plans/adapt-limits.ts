@@ -90,11 +90,12 @@ export function checkBreaks ({ breaks, request: { race }, from }: Course): void 
   for (const { days, back, start } of breaks) {
     const isNow = back >= addDays(from, -REMEMBERED_WEEKS * 7)
     if (!isNow) continue
+    const field = back > from ? 'unavailable' : 'from'
     if (days > LONGEST_BREAK_DAYS) {
-      throw new NotFeasible('from', 'After more than eight weeks without running a plan cannot go on: generate a new one')
+      throw new NotFeasible(field, 'After more than eight weeks without running a plan cannot go on: generate a new one')
     }
     if (daysBetween(back, race.date) < days) {
-      throw new NotFeasible(back > from ? 'unavailable' : 'from',
+      throw new NotFeasible(field,
         `The ${days} days without a run from ${start} are too close to the race: it takes as long to come back. Choose a later race`)
     }
   }

@@ -17,8 +17,6 @@ interface Findings {
   weeks: readonly AdaptedWeek[]
   /** Those of them whose workouts change. */
   changed: readonly AdaptedWeek[]
-  /** The weekly distance that they build on. */
-  currentUnits: number
   /** The highest week before the taper, where weeks get shorter. */
   peakUnits: number | null
   /** Null: the paces stay. */
@@ -61,7 +59,7 @@ function peakReasons (peakUnits: number | null, { race }: PlanRequest): string[]
     'run it slower than planned, or choose a later one']
 }
 
-function distanceReasons ({ changed, currentUnits }: Findings, { course, result }: Question): string[] {
+function distanceReasons ({ changed }: Findings, { course, result }: Question): string[] {
   const { breaks, from, away, back: takenBack } = course
   if (changed.length === 0) return []
   const relevant = breaks.filter(({ back }) => back >= addDays(from, -RELEVANT_DAYS))
@@ -76,7 +74,7 @@ function distanceReasons ({ changed, currentUnits }: Findings, { course, result 
     const isAhead = [...away].some((day) => day >= from && day < capped.firstDay)
     reasons.push(isAhead
       ? `Less is run in the weeks with days away: from ${capped.firstDay} on, the plan grows by at most 10 % a week again`
-      : `Less was run than planned: about ${km(currentUnits)} km a week is what the next weeks build on`)
+      : `Less was run than planned: about ${km(capped.baseUnits)} km a week is what the next weeks build on`)
   }
   const returning = changed.filter(({ isReturning }) => isReturning).length
   if (returning > 0) {

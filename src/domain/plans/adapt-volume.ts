@@ -14,6 +14,8 @@ import { isHard } from './weeks.ts'
 export interface AdaptedWeek extends WeekVolume {
   /** Its place among the weeks of the plan. */
   index: number
+  /** The weekly distance that its limit builds on. */
+  baseUnits: number
   /** Whether it is planned anew. */
   isChanged: boolean
   /** Whether less can be run in it than was planned. */
@@ -56,12 +58,12 @@ export function adaptVolumes (shape: WeekSoFar[], course: Course): AdaptedVolume
       const level = levelOfPast(week, course)
       levels.run.push(level)
       levels.plain.push(level)
-      return { ...week, index, isChanged: false, isCapped: false, isReturning: false, canReturn: false }
+      return { ...week, ...AS_IT_IS, index, baseUnits: level }
     }
     const { most: limit, current } = limitOf(shape, levels, index, first, course)
     if (index === first) currentUnits = current
     const most = mostOf(shape, levels, index, first, { limit, runsPerWeek: request.runsPerWeek })
-    const place = { week, index, most }
+    const place = { week, index, most, baseUnits: current }
     return from > week.firstDay ? restOfWeek(place, levels, course) : wholeWeek(place, levels, course)
   })
   const isReduced = weeks.some(({ isChanged, isCapped, phase }) => isChanged && isCapped && phase !== 'taper')
@@ -85,15 +87,18 @@ function causeOf ({ away, from }: Course): string {
   return [...away].some((day) => day >= from) ? 'unavailable' : 'from'
 }
 
+const AS_IT_IS = { isChanged: false, isCapped: false, isReturning: false, canReturn: false }
+
 interface Place {
   week: WeekSoFar
   index: number
   /** The most that it may have, as of a whole week. */
   most: number
+  baseUnits: number
 }
 
 /** A week that begins on the first day that may change, or later. */
-function wholeWeek ({ week, index, most: wholeMost }: Place, levels: Levels, course: Course): AdaptedWeek {
+function wholeWeek ({ week, index, baseUnits, most: wholeMost }: Place, levels: Levels, course: Course): AdaptedWeek {
   const { request, mayGrow } = course
   const { plannedUnits: planned } = week
   const state = stateOf(week, course)
@@ -114,7 +119,7 @@ function wholeWeek ({ week, index, most: wholeMost }: Place, levels: Levels, cou
   const run = state.isKept ? possible : Math.min(units, most)
   levels.run.push(asWhole(run, days))
   levels.plain.push(asWhole(state.away.size > 0 ? most : run, days))
-  const flags = { isChanged, isCapped, isReturning, canReturn, isEasy: state.isEasy }
+  const flags = { baseUnits, isChanged, isCapped, isReturning, canReturn, isEasy: state.isEasy }
   return { ...week, index, units, ...flags, away: state.away }
 }
 
@@ -122,7 +127,7 @@ function wholeWeek ({ week, index, most: wholeMost }: Place, levels: Levels, cou
  * The rest of the week that the first day that may change is in. It never gets longer than it is, but for days away
  * that are taken back.
  */
-function restOfWeek ({ week, index, most }: Place, levels: Levels, course: Course): AdaptedWeek {
+function restOfWeek ({ week, index, baseUnits, most }: Place, levels: Levels, course: Course): AdaptedWeek {
   const { from, request } = course
   const { plannedUnits: planned } = week
   const state = stateOf(week, course)
@@ -142,7 +147,8 @@ function restOfWeek ({ week, index, most }: Place, levels: Levels, course: Cours
   const run = Math.min(state.isKept ? most : levelOfCurrent(week, whole, course), most)
   levels.run.push(run)
   levels.plain.push(most)
-  const flags = { index, isChanged, isCapped, isReturning, canReturn: false, isEasy: state.isEasy, away: state.away }
+  const { isEasy, away } = state
+  const flags = { index, baseUnits, isChanged, isCapped, isReturning, canReturn: false, isEasy, away }
   return isChanged ? { ...week, ...flags, firstDay: from, isFull: false, units } : { ...week, ...flags, units: planned }
 }
 

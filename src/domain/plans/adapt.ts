@@ -92,7 +92,7 @@ export function adaptPlan (plan: PlanSoFar, wish: Wish): Adaptation {
     unavailable: stretchesOf(course.away),
     currentWeeklyM: currentUnits * UNIT_M,
     reasons: reasonsOf(
-      { weeks, changed, currentUnits, peakUnits, form: isPacedAnew ? form : null },
+      { weeks, changed, peakUnits, form: isPacedAnew ? form : null },
       { course, result: wish.result, targets: origin.targets, isWithout: edits.length === 0 }
     )
   }
@@ -172,9 +172,9 @@ function atNewPaces (
     .map(({ date, kind, name, description, steps, planned_distance_m: metres }) => {
       const distanceM = metres ?? 0
       const same = planned.find((one) => one.date === date && one.kind === kind && one.distanceM === distanceM)
-      if (same !== undefined) return same
-      const easy = (kind === 'recovery' ? recoverySession : easySession)(form, distanceM / UNIT_M, 0)
       const isEasy = kind === 'easy' || kind === 'recovery' || (kind === 'long' && steps?.length === 1)
+      if (same !== undefined && !isEasy) return same
+      const easy = (kind === 'recovery' ? recoverySession : easySession)(form, distanceM / UNIT_M, 0)
       return { date, kind, name, description: description ?? '', steps: isEasy ? easy.steps : steps ?? [], distanceM }
     })
 }

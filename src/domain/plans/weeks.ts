@@ -57,11 +57,13 @@ export function planWeek (
   const slots = slotsOf(request, week)
   const units = unitsOf(request, form, week, slots)
   const workouts: PlannedWorkout[] = []
+  // The runs before a race may have less than the week was meant to.
+  const weekUnits = units.reduce((sum, one) => sum + one, 0)
   let hard = 0
   for (const [place, slot] of slots.entries()) {
     const length = units[place]!
     if (length < 1) continue
-    const session = sessionOf(request, form, week, slot, length, { index, place, hard })
+    const session = sessionOf(request, form, week, slot, length, { index, place, hard, weekUnits })
     if (isHard(session)) hard++
     workouts.push({ date: slot.date, ...session, distanceM: length * UNIT_M })
   }
@@ -118,7 +120,7 @@ function fullWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
 }
 
 /**
- * A week with days on which the runner is away: as many runs as fit on the others. The long run moves to a neighbouring
+ * A week with days on which the runner is away: as many runs as fit on the others. The long run moves to the nearest
  * day, and a hard run next to it becomes easy; a week with few runs has none.
  */
 function brokenWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
@@ -136,7 +138,9 @@ function brokenWeekSlots (request: PlanRequest, week: WeekVolume): Slot[] {
   const isLong = all.length >= least
   if (!isLong) return all.map((slot) => slot.role === 'long' ? { ...slot, role: 'easy', share: 1 } : slot)
   if (all.some(({ role }) => role === 'long')) return all
-  const moved = all.find(({ date }) => fromLong(request, week, date) === 1 && !isQuiet(request, date))
+  const [moved] = all
+    .filter(({ date }) => !isQuiet(request, date))
+    .sort((a, b) => fromLong(request, week, a.date) - fromLong(request, week, b.date))
   if (moved === undefined) return all
   return all.map((slot) => {
     if (slot === moved) return { ...slot, role: 'long', share: 0 }
@@ -204,6 +208,8 @@ interface Place {
   place: number
   /** Hard runs of the week so far. */
   hard: number
+  /** What all its runs have. */
+  weekUnits: number
 }
 
 function sessionOf (
@@ -212,7 +218,7 @@ function sessionOf (
   week: WeekVolume,
   { role, date }: Slot,
   units: number,
-  { index, place, hard }: Place
+  { index, place, hard, weekUnits }: Place
 ): Session {
   if (role === 'long') {
     // Neither hills nor a fast half in weeks that are there to recover.
@@ -224,7 +230,7 @@ function sessionOf (
     const purposes = purposesOf(week.phase, request.race.distanceM)
     // A week with one hard run takes the first and the second purpose in turn.
     const purpose = purposes[(hard + (hardDaysOf(request, week).size > 1 ? 0 : index)) % 2]!
-    const session = hardSession(purpose, form, units, week.units, Math.floor(index / 2) + index)
+    const session = hardSession(purpose, form, units, weekUnits, Math.floor(index / 2) + index)
     if (session !== undefined) return session
   }
   return easySession(form, units, index + place)
@@ -248,7 +254,7 @@ const FOCUS: Record<PhaseName, string> = {
 export const COMING_BACK = 'Coming back: easy running only, less of it than before the break'
 /** The focus of a week that lost its hard runs to days away. */
 export const FEWER_DAYS = 'Fewer days: easy running on those that are left'
-/** The focus of a week that can not be run in. */
+/** The focus of a week that cannot be run in. */
 export const NO_RUNNING = 'Away: no running'
 
 function focusOf (request: PlanRequest, week: WeekVolume): string {
