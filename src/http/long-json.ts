@@ -9,6 +9,10 @@ export const LONG_TEXT = 128 * 1024
 const PART_LENGTH = 32 * 1024
 /** What cannot be divided is no longer than any other body. */
 const MAX_INDIVISIBLE = 1024 * 1024
+/** 500 workouts of 50 steps have 250,000 values; as many as fit into 4 MB would take the garbage collector 200 ms. */
+const MAX_VALUES = 300_000
+/** One list of 4 MB has 128 parts. */
+const MAX_PARTS = 1000
 /** So much is looked at between two looks at the clock. */
 const STRETCH = 64 * 1024
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
@@ -19,6 +23,7 @@ interface Scan {
   at: number
   depth: number
   isText: boolean
+  values: number
   /** Whether the outermost value is an object, and whether the value of a field of it, which `at` is in, is a list. */
   isObject: boolean
   isList: boolean
@@ -32,13 +37,13 @@ interface Scan {
 /**
  * The value of a JSON text that is long. The lists in the outermost object are parsed in parts, with turns for other
  * requests in between: at once, 3 MB take the event loop for 50 ms.
- * @throws AppError MALFORMED_JSON for a text that is nested too deep, PAYLOAD_TOO_LARGE for one that cannot be
- * divided; what `parse` throws
+ * @throws AppError MALFORMED_JSON for a text that is nested too deep, PAYLOAD_TOO_LARGE for one that cannot be divided
+ * or has very many values; what `parse` throws
  */
 export async function parseLong (text: string, parse: (text: string) => Promise<unknown>): Promise<unknown> {
   const next = takeTurns()
   const scan: Scan = {
-    at: 0, depth: 0, isText: false, isObject: false, isList: false, start: 0, isFirst: true, parts: []
+    at: 0, depth: 0, isText: false, values: 0, isObject: false, isList: false, start: 0, isFirst: true, parts: []
   }
   while (scan.at < text.length) {
     await next()
@@ -68,7 +73,7 @@ function indivisible (text: string): string {
 function filled (outline: unknown, items: unknown[][]): unknown {
   if (typeof outline !== 'object' || outline === null || Array.isArray(outline)) return outline
   return Object.fromEntries(Object.entries(outline).map(([name, value]) => (
-    [name, Array.isArray(value) ? value.flatMap((index: number) => items[index]) : value]
+    [name, Array.isArray(value) ? new Array<unknown>().concat(...value.map((index: number) => items[index])) : value]
   )))
 }
 
@@ -82,12 +87,19 @@ function scanStretch (text: string, scan: Scan): void {
     } else if (code === QUOTE) scan.isText = true
     else if (code === BRACKET || code === BRACE) open(scan, code)
     else if (code === BRACKET_END || code === BRACE_END) close(scan)
-    else if (code === COMMA && scan.isList && scan.depth === 2 && scan.at - scan.start >= PART_LENGTH) endPart(scan)
+    else if (code === COMMA) {
+      scan.values++
+      if (scan.isList && scan.depth === 2 && scan.at - scan.start >= PART_LENGTH) endPart(scan)
+    }
+  }
+  if (scan.values > MAX_VALUES || scan.parts.length > MAX_PARTS) {
+    throw new AppError('PAYLOAD_TOO_LARGE', 'The body has too many values')
   }
 }
 
 function open (scan: Scan, code: number): void {
   scan.depth++
+  scan.values++
   if (scan.depth > MAX_DEPTH) throw tooDeep()
   if (scan.depth === 1) scan.isObject = code === BRACE
   if (scan.depth !== 2 || code !== BRACKET || !scan.isObject) return

@@ -166,6 +166,9 @@ t.test('500 workouts of many steps are stored at once, in a body that is too lar
     [last.replace('"-"', '{"__proto__":{}}'), 400, 'MALFORMED_JSON'],
     [last.slice(0, -2), 400, 'MALFORMED_JSON'],
     [`{"workouts":[${JSON.stringify(['-'.repeat(1024 * 1024)])}]}`, 413, 'PAYLOAD_TOO_LARGE'],
+    [`{"workouts":[${'1,'.repeat(2_000_000)}1]}`, 413, 'PAYLOAD_TOO_LARGE'],
+    [`{"workouts":[${'[[],[]],'.repeat(400_000)}1]}`, 413, 'PAYLOAD_TOO_LARGE'],
+    [`{${Array.from({ length: 50_000 }, (_, i) => `"${i}":[]`).join(',')}}`, 413, 'PAYLOAD_TOO_LARGE'],
     [last.padEnd(4 * 1024 * 1024 + 1), 413, 'PAYLOAD_TOO_LARGE']
   ] as const) {
     const answer = await put(changed)
