@@ -291,3 +291,40 @@ t.test('distances of the points that are those of each step are no sums', async 
   const points = straight(600).map((point, i) => ({ ...point, dist: i === 0 ? 0 : 6 + (i % 4) / 10 }))
   check(t, { points }, { distance_m: 1800, warnings: ['DISTANCE_CONTRADICTED'] }, ['fit', 'tcx'])
 })
+
+t.test('a clock that is off for a part of the points is put right by the other points', async t => {
+  const straightRun = (more: Partial<MadePoint> = {}) => straight(600, { step: 1, more })
+  const off = (from: number, to: number, by: number): MadePoint[] =>
+    straightRun().map((point, i) => i >= from && i < to ? { ...point, t: point.t + by } : point)
+  const right = { distance_m: 1800, elapsed_s: 600, moving_s: 600 }
+  const total = { elapsed: 600, timer: 600, dist: 1800, start: 0 }
+  const laps = [{ from: 0, timer: 600, elapsed: 600, dist: 1800, points: 601 }]
+  const told = (format: Format, points: MadePoint[], what: string) => {
+    const { recording } = checkOne(t, madeAs(format, { points, laps, session: total }), `${format} ${what}`, { ...right, warnings: ['CLOCK_WRONG'] })
+    t.equal(recording.startTime, MADE_START, `${format} ${what}: the start`)
+  }
+  for (const format of ALL) {
+    for (const by of [3600, 7200, 1500]) {
+      for (const count of [1, 10, 60]) told(format, off(0, count, by), `the first ${count} by ${by} s`)
+      for (const count of [1, 10, 60]) told(format, off(601 - count, 601, -by), `the last ${count} by -${by} s`)
+      for (const [from, count] of [[300, 1], [100, 5], [400, 60]] as const) {
+        told(format, off(from, from + count, by), `${count} from ${from} by ${by} s`)
+        told(format, off(from, from + count, -by), `${count} from ${from} by -${by} s`)
+      }
+    }
+  }
+  // These are in order, as after a pause: the totals of the device tell that there was none.
+  for (const by of [1200, 3600]) {
+    for (const count of [1, 5, 60]) {
+      told('fit', off(601 - count, 601, by), `the last ${count} by ${by} s`)
+      told('fit', off(0, count, -by), `the first ${count} by -${by} s`)
+      const session = { ...total, start: -by }
+      const { recording } = checkOne(t, madeAs('fit', { points: off(0, count, -by), laps, session }), 'the start is as wrong', right)
+      t.equal(recording.startTime, MADE_START)
+      const paused = { ...right, elapsed_s: 600 + by }
+      checkOne(t, madeAs('gpx', { points: off(601 - count, 601, by) }), 'a pause that nothing contradicts', paused)
+      const stated = { ...total, elapsed: 600 + by }
+      checkOne(t, madeAs('fit', { points: off(601 - count, 601, by), session: stated }), 'a pause that the device counted', paused)
+    }
+  }
+})

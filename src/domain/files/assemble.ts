@@ -6,6 +6,7 @@ import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
 import { countBothFeet } from './cadence.ts'
 import { spreadBatches, timelineOf } from './clock.ts'
+import { movedByTotals } from './clock-shifts.ts'
 import type { PauseMs, Timeline } from './clock.ts'
 import { chooseDistance } from './covered.ts'
 import { dropImpossibleHeights } from './heights.ts'
@@ -55,11 +56,16 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   warnOfLost(points, warnings)
 
   const timeline = timelineOf(points, frame.pausesMs ?? [], warnings)
+  const moved = movedByTotals(timeline.timesMs, device.elapsed_s, frame.pausesMs ?? [])
+  if (moved > 0) {
+    warnings.push(warning('CLOCK_WRONG',
+      `The device counted ${device.elapsed_s} s, and its records last longer: ${counted(moved, 'point')} moved next to the others`))
+  }
   if (spreadBatches(points, timeline)) {
     warnings.push(warning('TIMES_REPEATED', 'Points that came in batches with one timestamp were spread over the time since the batch before'))
   }
   warnOfTwins(timeline, warnings)
-  const { startTime, startRefuted } = startOf(timeline, frame.startMs, warnings)
+  const { startTime, startRefuted } = startOf(timeline, frame.startMs, device.elapsed_s, warnings)
   const lastMs = timeline.timesMs.at(-1) ?? startTime
   if (!(lastMs > startTime) && !((device.elapsed_s ?? device.timer_s ?? 0) > 0)) {
     throw unreadable('The recording has fewer than two points with different timestamps, so it has no duration')
@@ -125,13 +131,17 @@ function warnOfTwins ({ timesMs }: Timeline, warnings: Warning[]): void {
 function startOf (
   { timesMs }: Timeline,
   statedMs: number | undefined,
+  elapsedS: number | null,
   warnings: Warning[]
 ): { startTime: number, startRefuted: boolean } {
   const [firstMs, lastMs] = [timesMs[0], timesMs.at(-1)]
   let startTime = statedMs ?? firstMs
   let startRefuted = false
   if (statedMs !== undefined && firstMs !== undefined && lastMs !== undefined) {
-    startRefuted = statedMs > lastMs || firstMs - statedMs > Math.max(EARLY_START_MS, lastMs - firstMs)
+    const early = firstMs - statedMs
+    startRefuted = statedMs > lastMs || early > Math.max(EARLY_START_MS, lastMs - firstMs) ||
+      // The device would have counted its time before the first record.
+      (elapsedS !== null && early > Math.max(60, elapsedS) * 1000)
     startTime = startRefuted ? firstMs : Math.min(statedMs, firstMs)
     if (startRefuted) {
       warnings.push(warning('CLOCK_WRONG', 'The start that the file states does not agree with its records: the first record is the start'))

@@ -2,6 +2,7 @@ import { filled } from '../filled.ts'
 import { haversineM } from '../training/distance.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
+import { onOneClock } from './clock-shifts.ts'
 import { DISTANCE, LATITUDE, LONGITUDE } from './points.ts'
 import type { PointBuffer } from './points.ts'
 import { counted } from './unreadable.ts'
@@ -81,7 +82,7 @@ function inOrder (points: PointBuffer, sorted: Uint32Array, warnings: Warning[])
     warnings.push(warning('TIMES_OUT_OF_ORDER', 'The timestamps were out of order: the points were sorted by time'))
     return { order: sorted, timesMs, repaired: false }
   }
-  const forward = setForward(points, inFile)
+  const forward = setForward(points, inFile, warnings)
   const ignored = inFile.length - forward.order.length
   warnings.push(warning('TIMES_OUT_OF_ORDER',
     'The timestamps were out of order: the points were kept in the order of the file, which is the shorter way' +
@@ -90,14 +91,18 @@ function inOrder (points: PointBuffer, sorted: Uint32Array, warnings: Warning[])
 }
 
 /**
- * The order of the file with times that never decrease: a long run after a step back was recorded by a clock set back,
- * and is moved on; single points with an earlier time are left out.
+ * The order of the file with times that never decrease, by the clock that most of the points have: a long run after a
+ * step back was recorded by a clock set back, and is moved on; single points with an earlier time are left out.
  */
-function setForward (points: PointBuffer, inFile: Uint32Array): Timeline {
-  const times = filled(inFile.length, (i) => points.timeMsAt(inFile[i]!))
+function setForward (points: PointBuffer, inFile: Uint32Array, warnings: Warning[]): Timeline {
+  const { timesMs: times, moved } = onOneClock(filled(inFile.length, (i) => points.timeMsAt(inFile[i]!)))
+  if (moved > 0) {
+    warnings.push(warning('CLOCK_WRONG',
+      `The clock of the device jumped: ${counted(moved, 'point')} moved next to the others`))
+  }
   const order: number[] = []
   const timesMs: number[] = []
-  let repaired = false
+  let repaired = moved >= SET_BACK_RECORDS
   let shift = 0
   let latest = Number.NEGATIVE_INFINITY
   for (let i = 0; i < times.length; i++) {
