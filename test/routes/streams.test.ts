@@ -3,6 +3,7 @@ import { bind } from '../../db/driver/bind.ts'
 import { listActivities } from '../../db/activities.ts'
 import type { Sql } from '../../db/sql.ts'
 import { STREAM_FIELDS } from '../../src/domain/streams/fields.ts'
+import { FORMULA_VERSIONS } from '../../src/domain/training/formula-versions.ts'
 import { RECOMPUTE_FIGURES } from '../../src/workflows/recompute-due.ts'
 import { fitRun, tcxActivity, tcxOf } from '../harness/fixtures/recordings.ts'
 import { EXAMPLES, example, send } from '../harness/imports.ts'
@@ -282,7 +283,7 @@ t.test('figures of an earlier formula are answered, and computed again', async (
   t.same(again.body, body)
   t.not(again.headers.etag, headers.etag)
   const [row] = await sql`/* test */ select formula_version from activity_figures where user_id = ${ann.id}`
-  t.equal(row?.formula_version, 1)
+  t.equal(row?.formula_version, FORMULA_VERSIONS.recording)
 })
 
 t.test('work that a process left undone is taken up when its time is over', async (t) => {

@@ -1,12 +1,13 @@
 import type { Columns, DeviceFigures, Lap, Pause } from '../recording.ts'
 import { PLAUSIBLE_SPEED_M_PER_S } from '../sports.ts'
 import type { Sport, SubSport } from '../sports.ts'
-import { interruptions, leastWayM, tidyPauses, trackOf } from '../training/distance.ts'
-import type { Track } from '../training/distance.ts'
+import { interruptions, leastWayM, tidyPauses } from '../training/distance.ts'
 import { activeTimeS, STANDING_M_PER_S } from '../training/moving.ts'
 import { agree, saying, weigh, wordsOf } from '../training/sources.ts'
 import type { Source, Told } from '../training/sources.ts'
 import { lastOf, sumOfLaps } from '../training/totals.ts'
+import { trackOf } from '../training/track.ts'
+import type { Track } from '../training/track.ts'
 import { shortestTimeS } from '../training/limits.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
@@ -108,7 +109,7 @@ function choose (
   if (told.length === 0) return series.counter ? 'records' : series.track ? 'positions' : undefined
   const recordedS = columns.timeS.at(-1) ?? 0
   const spanS = Math.max(recordedS, Math.min(device.elapsed_s ?? 0, recordedS + 86_400))
-  const leastM = subSport === 'treadmill' ? 0 : leastWayM(columns, stated) * 0.95
+  const leastM = subSport === 'treadmill' ? 0 : leastWayM(columns, stated, PLAUSIBLE_SPEED_M_PER_S[sport]) * 0.95
   const canBe = (value: number): boolean => value >= leastM && shortestTimeS(sport, value) <= spanS
   const witnesses = !clockRepaired && covers(recordedS, device) ? statedTotals(covering, columns, stated, wayM) : []
   const { told: winner } = weigh([...told, ...witnesses], canBe)

@@ -34,117 +34,19 @@ export interface Positions {
   longitudeDeg: Float64Array
 }
 
-/** After this many positions in a row that agree with each other, the last good one was the wrong one. */
-const REFUSALS = 5
-
-export interface Track {
-  /** Metres since the first position, at each row with one; NaN at the others. */
-  distanceM: Float64Array<ArrayBuffer>
-  /** The rows whose position is out of reach of the others. */
-  refused: number[]
-}
-
-export interface Interruptions {
-  /** Seconds on the running timer at each row: what is covered while it stands does not count. */
-  activeS: Float64Array
-  /**
-   * The rows after which the recording was interrupted, and for how many seconds of the interruption the last speed
-   * counts; the rest of the gap was not run.
-   */
-  breaks: ReadonlyMap<number, number>
-}
-
 /**
- * The distance along the positions.
- *
- * A position out of reach of the last good one (faster than `limitMPerS`) is refused, and so is the good one, if those
- * after it agree with each other: after five of them, or at the end if they are more, the track continues with them,
- * and the leap does not count.
+ * The shortest way that the positions allow, in metres: along stretches without an interruption or a leap, from the
+ * first position to the farthest from it. A leap is a step faster than `limitMPerS` since the position last changed.
  */
-export function trackOf (positions: Positions, limitMPerS: number, { activeS, breaks }: Interruptions): Track {
-  const { timeS, latitudeDeg, longitudeDeg } = positions
-  const distanceM = new Float64Array(timeS.length).fill(Number.NaN)
-  const refused: number[] = []
-  /** Positions out of reach of the last good one that agree with each other. */
-  let rivals: number[] = []
-  /** The good positions since the last leap. */
-  let good: number[] = []
-  let total = 0
-  let speedMPerS = 0
-  let countedS: number | undefined
-
-  const between = (from: number, to: number): number =>
-    haversineM(latitudeDeg[from]!, longitudeDeg[from]!, latitudeDeg[to]!, longitudeDeg[to]!)
-  const reaches = (from: number, to: number, stepM: number): boolean =>
-    stepM <= limitMPerS * (timeS[to]! - timeS[from]!)
-  const adopt = (): void => {
-    if (good.length < rivals.length && good.length < REFUSALS) refused.push(...good)
-    for (const [k, row] of rivals.entries()) {
-      if (k > 0) total += activeShare(rivals[k - 1]!, row) * between(rivals[k - 1]!, row)
-      distanceM[row] = total
-    }
-    good = rivals
-    rivals = []
-  }
-  const activeShare = (from: number, to: number): number => {
-    const stepS = timeS[to]! - timeS[from]!
-    return stepS > 0 ? Math.min(1, Math.max(0, (activeS[to]! - activeS[from]!) / stepS)) : 1
-  }
-
-  for (let i = 0; i < timeS.length; i++) {
-    countedS = breaks.get(i - 1) ?? countedS
-    if (Number.isNaN(latitudeDeg[i]!)) continue
-    const last = good.at(-1)
-    if (last === undefined) {
-      distanceM[i] = total
-      good.push(i)
-      countedS = undefined
-      continue
-    }
-    const stepM = between(last, i)
-    if (countedS !== undefined) {
-      total += Math.min(stepM, speedMPerS * countedS) * (activeShare(last, i) > 0 ? 1 : 0)
-    } else if (reaches(last, i, stepM)) {
-      const countedM = stepM * activeShare(last, i)
-      total += countedM
-      speedMPerS = stepM / (timeS[i]! - timeS[last]!)
-    } else {
-      const rival = rivals.at(-1)
-      if (rival === undefined || !reaches(rival, i, between(rival, i))) {
-        refused.push(...rivals)
-        rivals = []
-      }
-      rivals.push(i)
-      distanceM[i] = total
-      if (rivals.length >= REFUSALS) adopt()
-      continue
-    }
-    // Rivals that this position agrees with were only late: positions told every 12 s leap, and are right.
-    const rival = rivals.at(-1)
-    if (rival !== undefined && !reaches(rival, i, between(rival, i))) refused.push(...rivals)
-    rivals = []
-    distanceM[i] = total
-    good.push(i)
-    // Only their number up to the limit matters, and the last of them.
-    if (good.length > 2 * REFUSALS) good.splice(0, REFUSALS)
-    countedS = undefined
-  }
-  if (rivals.length > 1 && rivals.length > good.length) adopt()
-  else refused.push(...rivals)
-  return { distanceM, refused }
-}
-
-/**
- * The shortest way that the positions allow, in metres: along stretches without an interruption, from the first
- * position to the farthest from it.
- */
-export function leastWayM (positions: Positions, pauses: readonly Pause[]): number {
+export function leastWayM (positions: Positions, pauses: readonly Pause[], limitMPerS: number): number {
   const pausesS = tidyPauses([...pauses, ...interruptions(positions.timeS).pauses])
   const { timeS, latitudeDeg, longitudeDeg } = positions
   let total = 0
   let farthest = 0
   let first = -1
   let next = 0
+  let lastAwayM = 0
+  let changedS = 0
   for (let i = 0; i < timeS.length; i++) {
     if (Number.isNaN(latitudeDeg[i]!)) continue
     if (next < pausesS.length && timeS[i]! > pausesS[next]!.startS) {
@@ -155,8 +57,17 @@ export function leastWayM (positions: Positions, pauses: readonly Pause[]): numb
       first = i
     }
     if (first < 0) first = i
-    const away = haversineM(latitudeDeg[first]!, longitudeDeg[first]!, latitudeDeg[i]!, longitudeDeg[i]!)
-    farthest = Math.max(farthest, away)
+    let awayM = haversineM(latitudeDeg[first]!, longitudeDeg[first]!, latitudeDeg[i]!, longitudeDeg[i]!)
+    if (first === i) {
+      changedS = timeS[i]!
+    } else if (Math.abs(awayM - lastAwayM) > limitMPerS * (timeS[i]! - changedS)) {
+      total += farthest
+      farthest = awayM = 0
+      first = i
+    }
+    if (awayM !== lastAwayM || first === i) changedS = timeS[i]!
+    lastAwayM = awayM
+    farthest = Math.max(farthest, awayM)
   }
   return total + farthest
 }

@@ -4,11 +4,12 @@ import type { Sport } from '../sports.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
 import { shortestTimeS } from './limits.ts'
-import { leastWayM, tidyPauses, trackOf } from './distance.ts'
+import { leastWayM, tidyPauses } from './distance.ts'
 import { activeTimeS } from './moving.ts'
 import type { Standing } from './moving.ts'
 import { agree, saying, weigh, wordsOf } from './sources.ts'
 import type { Told } from './sources.ts'
+import { trackOf } from './track.ts'
 
 /** The distance and times of a recording that are believed. */
 export interface Totals {
@@ -91,7 +92,7 @@ function distanceOf (recording: Recording, { recordedS, elapsedS }: Known, warni
     ['records', covering || (device.distance_m === null && lapsM === null) ? recordedM : null]
   ])
   if (told.length === 0) return null
-  const leastM = subSport === 'treadmill' ? 0 : 0.95 * leastWayM(columns, pauses)
+  const leastM = subSport === 'treadmill' ? 0 : 0.95 * leastWayM(columns, pauses, PLAUSIBLE_SPEED_M_PER_S[sport])
   const canBe = (value: number): boolean =>
     value > 0 && value >= leastM && shortestTimeS(sport, value) <= elapsedS &&
     // A total cannot be less than its own records counted.
