@@ -87,7 +87,7 @@ export function adaptPlan (plan: PlanSoFar, wish: Wish): Adaptation {
   const changed = weeks.filter(({ isChanged, firstDay, lastDay }) =>
     isChanged && edits.some((edit) => dayOfEdit(edit) >= firstDay && dayOfEdit(edit) <= lastDay))
   return {
-    edits: edits.map((edit) => withStretches(edit, weeks, course)),
+    edits: withStretches(edits, weeks, course),
     spans,
     unavailable: stretchesOf(course.away),
     currentWeeklyM: currentUnits * UNIT_M,
@@ -179,12 +179,22 @@ function atNewPaces (
     })
 }
 
-/** An edit with the days away of its week, where it has any or had: so they are known where the edit is accepted. */
-function withStretches (edit: PlanEdit, weeks: readonly AdaptedWeek[], { from, away, back }: Course): PlanEdit {
-  const day = dayOfEdit(edit)
-  const week = weeks.find(({ lastDay }) => lastDay >= day)
-  const isOfWeek = (one: Stretch): boolean => week !== undefined && one.to >= week.startDate && one.from <= week.lastDay
-  const unavailable = stretchesOf([...away].filter((one) => one >= from)).filter(isOfWeek)
-  const hadAny = [...back].some((one) => isOfWeek({ from: one, to: one }))
-  return unavailable.length > 0 || hadAny ? { ...edit, unavailable } : edit
+/** Edits with the days away of their weeks, where these have any or had: so an edit that is accepted tells them. */
+function withStretches (
+  edits: readonly PlanEdit[],
+  weeks: readonly AdaptedWeek[],
+  { from, away, back }: Course
+): PlanEdit[] {
+  const ahead = stretchesOf([...away].filter((day) => day >= from))
+  const taken = stretchesOf(back)
+  const byWeek = weeks.map(({ startDate, lastDay }) => {
+    const isWithin = (one: Stretch): boolean => one.to >= startDate && one.from <= lastDay
+    const unavailable = ahead.filter(isWithin)
+    return { lastDay, unavailable: unavailable.length > 0 || taken.some(isWithin) ? unavailable : undefined }
+  })
+  return edits.map((edit) => {
+    const day = dayOfEdit(edit)
+    const unavailable = byWeek.find(({ lastDay }) => lastDay >= day)?.unavailable
+    return unavailable === undefined ? edit : { ...edit, unavailable }
+  })
 }
