@@ -4,6 +4,7 @@ import fc from '../harness/fast-check.ts'
 import t from 'tap'
 import { openArchive, type Archive, type ArchiveFile, type ArchiveSource } from '../../src/uploads/bulk-archive.ts'
 import { UploadBudget } from '../../src/uploads/budget.ts'
+import { exportTables } from '../../src/uploads/export-details.ts'
 import type { SpooledFile } from '../../src/uploads/spool.ts'
 import type { Unpack } from '../../src/uploads/unpacking.ts'
 import { DecodingPool } from '../../src/workers/decoding.ts'
@@ -300,6 +301,27 @@ t.test("Garmin's list tells names by the start of the activity", async (t) => {
     { name: 'DI_CONNECT/DI-Connect-Fitness/me_0_summarizedActivities.json', data: Buffer.from(json) }
   ]))
   t.match((await detailsOf(archive))[0], { name: 'City "Half" {10} [km]', gear: null, is_race: true, sport: 'running' })
+})
+
+t.test('a table is read in pieces, between which other work goes', async (t) => {
+  const row = '1,A run,activities/1.fit\n'
+  const csv = Buffer.from('Activity ID,Activity Name,Filename\n' + row.repeat(4000))
+  const entry = JSON.stringify({ name: 'A run', beginTimestamp: Date.parse(START) })
+  const json = Buffer.from(`[{"summarizedActivitiesExport":[${Array(1500).fill(entry).join()}]}]`)
+  for (const [read, bytes] of [['readCsv', csv], ['readJson', json]] as const) {
+    let turns = 0
+    let isRead = false
+    const count = (): void => {
+      turns++
+      if (!isRead) setImmediate(count)
+    }
+    const tables = exportTables()
+    setImmediate(count)
+    await tables[read]((async function * () { yield bytes })())
+    isRead = true
+    t.match(tables.find('activities/1.fit', START), { name: 'A run' })
+    t.ok(turns > bytes.length / 16_384, `${read}: ${turns} turns of the event loop for ${bytes.length} bytes`)
+  }
 })
 
 t.test('a table that is damaged, huge or not one costs names and no recording', async (t) => {
