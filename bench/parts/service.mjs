@@ -11,13 +11,14 @@ const PASSWORD = 'correct horse battery'
  * The service as it runs in production, everything on: the limits are high instead of off, so that counting towards
  * them is paid for. Standard output goes nowhere, the file is a real one.
  */
-export async function startService ({ databaseUrl, cores, env = {}, node }) {
+export async function startService ({ databaseUrl, cores, env = {}, node = [] }) {
   const folder = mkdtempSync(join(tmpdir(), 'running-trainer-service-'))
   const server = await ServerProcess.start({
     name: 'service',
     script: SERVER,
     cores,
-    node,
+    // As npm start has it.
+    node: ['--v8-pool-size=0', ...node],
     cwd: folder,
     readyPath: '/health/ready',
     env: {

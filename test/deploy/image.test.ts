@@ -59,7 +59,7 @@ for (const stage of [installed, built]) stage.catch(() => {})
 
 t.test('the Dockerfile violates no rule', async (t) => {
   t.strictSame(lintDockerfile(source), [])
-  t.equal(last!.instructions.find(({ keyword }) => keyword === 'CMD')!.rest, '["node", "dist/src/server.js"]')
+  t.equal(last!.instructions.find(({ keyword }) => keyword === 'CMD')!.rest, '["node", "--v8-pool-size=0", "dist/src/server.js"]')
   t.match(last!.instructions.find(({ keyword }) => keyword === 'ENV')!.rest, /NODE_ENV=production/)
   t.match(last!.instructions.find(({ keyword }) => keyword === 'STOPSIGNAL')!.rest, 'SIGTERM')
 })
