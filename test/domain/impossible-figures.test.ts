@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { AppError } from '../../src/errors.ts'
 import { decode } from '../../src/domain/files/decode.ts'
 import { hasSteps, PLAUSIBLE_SPEED_M_PER_S } from '../../src/domain/sports.ts'
-import { figuresOf } from '../../src/domain/training/summary.ts'
+import { activityFiguresOf } from '../../src/domain/training/figures.ts'
 import { recordTimeS } from '../../src/domain/training/world-records.ts'
 import { WARNING_CODES } from '../../src/domain/warnings.ts'
 import { madeAs, straight } from '../harness/fixtures/kinds.ts'
@@ -18,7 +18,7 @@ const ROUNDING = 1.005
 /** Throws if a figure of the file is one that cannot be. A file that is refused has none. */
 function plausible (bytes: Uint8Array): void {
   for (const recording of decoded(bytes)) {
-    const { summary, warnings } = figuresOf(recording)
+    const { figures: { summary, laps, splits }, warnings } = activityFiguresOf(recording)
     const { sport, distance_m: distance, elapsed_s: elapsed, moving_s: moving } = summary
     const fail = (what: string): never => { throw new Error(`${what}: ${JSON.stringify(summary)}`) }
     const least = (metres: number): number =>
@@ -42,6 +42,18 @@ function plausible (bytes: Uint8Array): void {
     if ((summary.average_cadence_spm ?? 0) > 240) fail('cadence')
     const { average_heart_rate_bpm: mean, max_heart_rate_bpm: highest } = summary
     if ((highest ?? 0) > 250 || (mean ?? 0) > 250 || (mean !== null && mean < 20)) fail('heart rate')
+    for (const lap of laps) {
+      const failLap = (what: string): never => fail(`lap ${what}: ${JSON.stringify(lap)}`)
+      // Laps are told in whole seconds.
+      if (lap.elapsed_s > elapsed * 1.02 + 2.01) failLap('longer than the activity')
+      if (lap.moving_s > lap.elapsed_s) failLap('moving longer than elapsed')
+      if ((lap.distance_m ?? 0) > 20 && least(lap.distance_m!) > lap.elapsed_s * 1.02 + 2.01) failLap('too fast')
+    }
+    if (laps.reduce((sum, { moving_s }) => sum + moving_s, 0) > moving + 0.001 * laps.length + 0.001) fail('moving in laps')
+    for (const each of [splits.km, splits.mi]) {
+      const sum = each.reduce((metres, { distance_m }) => metres + distance_m!, 0)
+      if (each.length > 0 && Math.abs(sum - (distance ?? 0)) > 0.01) fail('splits that are another distance')
+    }
     for (const { code, message } of [...recording.warnings, ...warnings]) {
       if (!(code in WARNING_CODES) || message === '') fail(`warning ${code}`)
     }

@@ -80,7 +80,7 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   const seconds = (timeMs: number): number => (timeMs - startTime) / 1000
   const stated = (frame.pausesMs ?? [])
     .map(({ startMs, endMs }) => ({ startS: seconds(startMs), endS: seconds(endMs) }))
-  const laps = lapsOf(frame.laps ?? [], startTime, columns, warnings)
+  const laps = lapsOf(frame.laps ?? [], startTime, columns, device, warnings)
   const clockRepaired = startRefuted || (timeline.repaired && frame.startMs === undefined)
   const pauses = chooseDistance(columns, { ...frame, device, laps, pauses: stated, clockRepaired }, warnings)
   const steps = countBothFeet(columns, frame.sport)

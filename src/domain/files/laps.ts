@@ -1,4 +1,4 @@
-import type { Columns, Lap } from '../recording.ts'
+import type { Columns, DeviceFigures, Lap } from '../recording.ts'
 import { agree } from '../training/sources.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
@@ -11,21 +11,27 @@ export type FileLap = Omit<Lap, 'startS'> & { startMs: number }
 const SHORTEST_LAP_S = 1
 
 /**
- * The laps in order of time, without those of no length. Distances that count on from lap to lap become those of each.
- * A time of a lap that is far from the records between its start and the next lap's is left out.
+ * The laps in order of time, without those of no length and those that begin after the recording. Distances that count
+ * on from lap to lap become those of each.
  */
 export function lapsOf (
   fileLaps: readonly FileLap[],
   startTime: number,
   { timeS }: Columns,
+  device: DeviceFigures,
   warnings: Warning[]
 ): Lap[] {
-  const endS = timeS.at(-1) ?? Number.POSITIVE_INFINITY
+  const lastS = timeS.at(-1)
+  const endS = lastS === undefined ? Number.POSITIVE_INFINITY : Math.max(lastS, device.elapsed_s ?? 0)
   const all = fileLaps
     .map(({ startMs, ...lap }) => ({ startS: Math.max(0, (startMs - startTime) / 1000), ...lap }))
     .filter(({ startS }) => Number.isFinite(startS))
     .sort((a, b) => a.startS - b.startS)
-  const laps = all.filter((lap, i) => !hasNoLength(lap, all[i + 1]?.startS ?? endS))
+  const within = all.filter(({ startS }, i) => i === 0 || startS <= endS)
+  if (within.length < all.length) {
+    warnings.push(warning('LAPS_CONTRADICTED', `${counted(all.length - within.length, 'lap')} after the end of the recording ignored`))
+  }
+  const laps = within.filter((lap, i) => !hasNoLength(lap, within[i + 1]?.startS ?? lastS ?? endS))
   uncumulate(laps, warnings)
   return laps
 }

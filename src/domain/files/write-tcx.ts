@@ -19,7 +19,8 @@ export function * writeTcx (exportable: Exportable): Generator<string> {
   const { recording, name, sport } = exportable
   const start = xmlMoment(recording.startTime, 0)
   const laps = writtenLaps(exportable)
-  const legs = hasSteps(sport) ? 2 : 1
+  // The steps of one leg, where the file says that they are steps: TCX names no walk.
+  const legs = hasSteps(sport) && SPORTS[sport] !== undefined ? 2 : 1
   yield '<?xml version="1.0" encoding="UTF-8"?>\n' +
     `<TrainingCenterDatabase ${NAMESPACES}>\n<Activities>\n<Activity Sport="${SPORTS[sport] ?? 'Other'}">\n<Id>${start}</Id>\n`
   let at = 0

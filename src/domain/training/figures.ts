@@ -68,7 +68,7 @@ export function editedRecording (recording: Recording, { sport, subSport, crop }
 
 function partOf (whole: Recording, crop: Crop, distanceM: number | null): Recording {
   const { columns } = whole
-  return cropped({ ...whole, columns: { ...columns, distanceM: scaledTo(columns.distanceM, distanceM) } }, crop)
+  return cropped({ ...whole, columns: { ...columns, distanceM: scaledTo(whole, distanceM) } }, crop)
 }
 
 function figuresOfWhole (recording: Recording): Computed {
@@ -77,7 +77,8 @@ function figuresOfWhole (recording: Recording): Computed {
   const { activeS, adjustedM } = basis
   const { summary, warnings } = figuresOf(recording, basis)
   const course = courseOf(recording, summary, basis)
-  const distanceM = scaledTo(columns.distanceM, summary.distance_m)
+  const distanceM = scaledTo(recording, summary.distance_m)
+  const lapped = lapsOf(laps, course, sport)
   return {
     figures: {
       summary,
@@ -85,13 +86,13 @@ function figuresOfWhole (recording: Recording): Computed {
       gradedSpeedMPerS: gradedSpeedOf(columns, activeS, adjustedM),
       heartRateTimes: heartRateTimes(activeS, columns.heartRateBpm),
       speedTimes: speedTimes(curveOf(activeS, distanceM)),
-      laps: lapsOf(laps, course),
+      laps: lapped.laps,
       splits: { km: splitsOf(course, 'km'), mi: splitsOf(course, 'mi') },
       bestEfforts: sport === 'running' ? bestEfforts(course.distanceM) : [],
       wholeElapsedS: summary.elapsed_s
     },
     streams: streamsOf({ ...columns, distanceM }, course.distanceM),
-    warnings
+    warnings: [...warnings, ...lapped.warnings]
   }
 }
 

@@ -3,6 +3,7 @@ import type { Columns, Pause, Recording } from '../recording.ts'
 import type { Basis } from './basis.ts'
 import { curveOf, valueAt, type Curve } from './curve.ts'
 import { smoothAltitude } from './elevation.ts'
+import { shortestTimeS } from './limits.ts'
 import { activeTimeS } from './moving.ts'
 
 /** A lap or a split, as the API shows it. */
@@ -46,15 +47,16 @@ const LONGEST_GAP_S = 60
 
 /** The course of a recording whose figures are these. */
 export function courseOf (
-  { columns, pauses }: Pick<Recording, 'columns' | 'pauses'>,
+  recording: Pick<Recording, 'columns' | 'pauses' | 'sport'>,
   totals: Totals,
   { activeS, standing }: Pick<Basis, 'activeS' | 'standing'>
 ): Course {
+  const { columns, pauses } = recording
   const { timeS } = columns
   const { beats, beatsS } = heartBeats(columns, activeS)
   return {
     totals,
-    distanceM: curveOf(timeS, scaledTo(columns.distanceM, totals.distance_m)),
+    distanceM: curveOf(timeS, scaledTo(recording, totals.distance_m)),
     movingS: movingCurve(timeS, [...pauses, ...standing.stretches]),
     climbedM: climbCurve(columns),
     beats,
@@ -64,10 +66,15 @@ export function courseOf (
 
 /**
  * The distances of the records in proportion to a total: the device's sum and its last record often differ a little.
+ * As they are where the total cannot be covered in the time of the records: they tell of a part of the activity alone.
  */
-export function scaledTo (distanceM: Float64Array, totalM: number | null): Float64Array<ArrayBuffer> {
+export function scaledTo (
+  { columns: { timeS, distanceM }, sport }: Pick<Recording, 'columns' | 'sport'>,
+  totalM: number | null
+): Float64Array<ArrayBuffer> {
   const last = distanceM.findLast((value) => !Number.isNaN(value))
-  const scale = totalM === null || last === undefined || !(last > 0) ? 1 : totalM / last
+  const isOfAll = totalM !== null && last !== undefined && last > 0 && shortestTimeS(sport, totalM) <= timeS.at(-1)!
+  const scale = isOfAll ? totalM / last : 1
   return filled(distanceM.length, (row) => distanceM[row]! * scale)
 }
 

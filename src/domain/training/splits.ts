@@ -1,6 +1,7 @@
 import { METRES_PER_KM, METRES_PER_MILE, rounded } from '../units.ts'
 import { momentOf } from './curve.ts'
 import { measured, type Course, type Section } from './sections.ts'
+import { agree } from './sources.ts'
 
 export type SplitUnit = 'km' | 'mi'
 const UNIT_M: Record<SplitUnit, number> = { km: METRES_PER_KM, mi: METRES_PER_MILE }
@@ -13,7 +14,7 @@ const SHORTEST_M = 0.005
 /**
  * The activity kilometre by kilometre, or mile by mile, and what remains. A split ends when its distance is first
  * reached, so that standing there belongs to the next one; what is stood at the end belongs to the last. Empty where
- * there is no distance over time.
+ * there is no distance over time, or that of a part alone.
  *
  * Together they have the distance, the times and the gain of the whole, to the last digit shown. Moving time and gain
  * are told by the records first, and then fitted to the totals, which follow finer rules than a short stretch can.
@@ -21,6 +22,7 @@ const SHORTEST_M = 0.005
 export function splitsOf (course: Course, unit: SplitUnit): Section[] {
   const { totals, distanceM } = course
   if (totals.distance_m === null || !(totals.distance_m > 0) || distanceM.timeS.length < 2) return []
+  if (!agree(distanceM.values.at(-1)!, totals.distance_m)) return []
   const marksM = marksOf(totals.distance_m, UNIT_M[unit])
   const boundsS = [0]
   for (const mark of marksM.slice(1, -1)) {
