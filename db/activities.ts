@@ -126,23 +126,37 @@ export async function listActivitiesOfRecording (
   `
 }
 
+/** An activity that is probably the given one, with what tells how good its recording is. */
+export interface OverlappingActivity {
+  id: string
+  /** How much of the given time it has. */
+  share: number
+  /** `manual`: it has no recording. */
+  format: string
+  distance_m: number | null
+  elapsed_s: number
+  average_heart_rate_bpm: number | null
+  average_cadence_spm: number | null
+}
+
 /**
  * An activity that is probably the given one: of the same sport and over most of its time, or of another sport at the
  * same time and over the same distance, as formats know few sports. With `orPart` also one that lies within it,
- * however short. `share`: how much of the given time it has.
+ * or within which it lies, however short.
  */
 export async function findOverlapping (
   sql: Sql,
   userId: string,
   { sport, start_time, elapsed_s, distance_m }: Pick<Activity, 'sport' | 'start_time' | 'elapsed_s' | 'distance_m'>,
   { orPart = false }: { orPart?: boolean } = {}
-): Promise<{ id: string, share: number } | undefined> {
-  const [row] = await sql<{ id: string, share: number }>`/* findOverlapping */
+): Promise<OverlappingActivity | undefined> {
+  const [row] = await sql<OverlappingActivity>`/* findOverlapping */
     with asked as (
       select ${start_time}::timestamptz as start, ${elapsed_s}::float8 as elapsed_s, ${distance_m}::float8 as distance_m
     ),
     near as (
-      select a.activity_id, a.elapsed_s, asked.elapsed_s as asked_s, a.sport = ${sport} as same_sport,
+      select a.activity_id, a.format, a.distance_m, a.elapsed_s, a.average_heart_rate_bpm, a.average_cadence_spm,
+        asked.elapsed_s as asked_s, a.sport = ${sport} as same_sport,
         coalesce(abs(a.distance_m - asked.distance_m) <= 0.05 * greatest(a.distance_m, asked.distance_m), true) as same_distance,
         extract(epoch from
           least(a.start_time + make_interval(secs => a.elapsed_s), asked.start + make_interval(secs => asked.elapsed_s))
@@ -152,10 +166,12 @@ export async function findOverlapping (
       where a.user_id = ${userId} and a.elapsed_s is not null
         and a.start_time > asked.start - interval '1 day' and a.start_time < asked.start + interval '1 day'
     )
-    select activity_id as id, round((shared_s / greatest(asked_s, 1))::numeric, 4)::float8 as share from near
+    select activity_id as id, round((shared_s / greatest(asked_s, 1))::numeric, 4)::float8 as share,
+      format, distance_m, elapsed_s, average_heart_rate_bpm, average_cadence_spm
+    from near
     where (same_sport and shared_s >= 0.8 * least(elapsed_s, asked_s) and shared_s >= 0.5 * greatest(elapsed_s, asked_s))
       or (same_distance and shared_s >= 0.95 * greatest(elapsed_s, asked_s))
-      or (${orPart} and same_sport and elapsed_s < asked_s and shared_s >= 0.95 * elapsed_s)
+      or (${orPart} and same_sport and shared_s >= 0.95 * least(elapsed_s, asked_s))
     order by same_sport desc, shared_s desc
     limit 1
   `

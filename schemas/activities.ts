@@ -148,7 +148,8 @@ export const ImportQuery = Type.Object(
     replace: Type.Boolean({
       default: false,
       description:
-        'Put this recording in the place of that of the same activity, which keeps its id and what was changed by hand'
+        'Put this recording in the place of that of the same activity, unless that one is better; the activity keeps ' +
+        'its id and what was changed by hand'
     })
   },
   { additionalProperties: false }

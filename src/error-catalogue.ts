@@ -76,7 +76,8 @@ export const ERROR_CATALOGUE = {
   DUPLICATE_ACTIVITY: {
     status: 409,
     cause: 'The same activity was already imported from a different file; `details.activity_id` names it.',
-    remedy: 'Keep the existing activity, or import with `?allow_duplicate=true`.'
+    remedy:
+      'Keep the existing activity, or import with `?allow_duplicate=true`, or with `?replace=true` where the new recording is not the worse one.'
   },
   PRECONDITION_FAILED: {
     status: 412,

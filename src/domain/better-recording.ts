@@ -34,6 +34,27 @@ export function isBetterRecording (one: RecordingQuality, there: RecordingQualit
   return FORMATS.indexOf(one.format) > FORMATS.indexOf(there.format)
 }
 
-function kindsOf ({ distance_m, average_heart_rate_bpm, average_cadence_spm }: RecordingQuality): number {
+type Measured = Pick<RecordingQuality, 'distance_m' | 'average_heart_rate_bpm' | 'average_cadence_spm'>
+
+/** A recording that lacks more of the time is a part of the other one, whatever it measured. */
+const PART_BELOW = 0.9
+
+/**
+ * Whether a recording that is to replace the one that is there would lose something: it is a part of it, or has fewer
+ * kinds of measurements, or has as many and is shorter. Of equals the one that its owner asks for is taken.
+ */
+export function isWorseRecording (
+  one: Measured & Pick<RecordingQuality, 'elapsed_s'>,
+  there: Measured & Pick<RecordingQuality, 'elapsed_s'>
+): boolean {
+  const [seconds, secondsThere] = [one.elapsed_s ?? 0, there.elapsed_s ?? 0]
+  if (seconds < secondsThere * PART_BELOW) return true
+  // What has a part only may have measured more.
+  if (secondsThere < seconds * PART_BELOW) return false
+  const [kinds, kindsThere] = [kindsOf(one), kindsOf(there)]
+  return kinds === kindsThere ? seconds < secondsThere * (1 - SAME_TIME) : kinds < kindsThere
+}
+
+function kindsOf ({ distance_m, average_heart_rate_bpm, average_cadence_spm }: Measured): number {
   return [distance_m, average_heart_rate_bpm, average_cadence_spm].filter((figure) => figure !== null).length
 }

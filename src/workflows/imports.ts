@@ -1,8 +1,11 @@
-import { findOverlapping, listActivitiesOfRecording, type ActivityRow } from '../../db/activities.ts'
+import {
+  findOverlapping, listActivitiesOfRecording, type ActivityRow, type OverlappingActivity
+} from '../../db/activities.ts'
 import { findRecordingByBytes } from '../../db/recordings.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
 import { lockUser } from '../../db/accounts.ts'
 import type { ImportedActivity } from '../../schemas/activities.ts'
+import { isWorseRecording } from '../domain/better-recording.ts'
 import { accountGone, AppError } from '../errors.ts'
 import type { Again, Decoded, DecodedActivity } from '../workers/decoding.ts'
 import type { Upload } from '../uploads/receive.ts'
@@ -119,7 +122,7 @@ async function readImport (
 
 /**
  * Makes activities of a recording and keeps the original. The same bytes again change nothing; the same run from other
- * bytes is refused, unless duplicates are allowed or it is to replace the recording before.
+ * bytes is refused, unless duplicates are allowed or it is to replace a recording before that is not better.
  */
 async function storeImport (
   sql: Sql,
@@ -169,24 +172,36 @@ export async function refuseDuplicates (sql: Sql, userId: string, activities: De
     const found = await findOverlapping(sql, userId, { sport, start_time, elapsed_s, distance_m })
     if (found === undefined) continue
     const percent = Math.round(Math.min(1, found.share) * 100)
-    throw new AppError(
-      'DUPLICATE_ACTIVITY',
-      `The same activity is there already, with ${percent} % of this recording: with ?replace=true this takes its place`,
-      { details: { activity_id: found.id, share: found.share } }
+    throw duplicate(
+      found,
+      `The same activity is there already, with ${percent} % of this recording: with ?replace=true this takes its place`
     )
   }
 }
 
-/** The activities whose recordings are replaced, by the place of the new one in its file; each by one of them. */
+function duplicate ({ id, share }: OverlappingActivity, message: string): AppError {
+  return new AppError('DUPLICATE_ACTIVITY', message, { details: { activity_id: id, share } })
+}
+
+/**
+ * The activities whose recordings are replaced, by the place of the new one in its file; each by one of them.
+ *
+ * @throws AppError DUPLICATE_ACTIVITY where one of them has the better recording, naming it
+ */
 async function findReplaced (
   sql: Sql,
   userId: string,
   activities: DecodedActivity[]
 ): Promise<Map<number, string>> {
   const replaced = new Map<number, string>()
-  for (const [place, { summary: { sport, start_time, elapsed_s, distance_m } }] of activities.entries()) {
+  for (const [place, { summary }] of activities.entries()) {
+    const { sport, start_time, elapsed_s, distance_m } = summary
     const found = await findOverlapping(sql, userId, { sport, start_time, elapsed_s, distance_m }, { orPart: true })
-    if (found !== undefined && ![...replaced.values()].includes(found.id)) replaced.set(place, found.id)
+    if (found === undefined || [...replaced.values()].includes(found.id)) continue
+    if (found.format !== 'manual' && isWorseRecording(summary, found)) {
+      throw duplicate(found, 'The recording that is there is the better one, because it is longer or measured more: it stays')
+    }
+    replaced.set(place, found.id)
   }
   return replaced
 }

@@ -70,6 +70,27 @@ t.test('the original before stays in the export until the activity is deleted, a
   t.equal((await send(ann, WHOLE, REPLACE)).status, 200)
 })
 
+t.test('a worse recording does not take the place of the better one', async (t) => {
+  const whole = WHOLE.toString()
+  const withoutHeartRate = Buffer.from(whole.replaceAll(/<tpx:hr>\d+<\/tpx:hr>/g, ''))
+  t.not(withoutHeartRate.length, WHOLE.length)
+  const shares = [0.3, 0.5, 0.7].map((share) => WHOLE.subarray(0, Math.round(WHOLE.length * share)))
+  for (const worse of [...shares, withoutHeartRate]) {
+    const ann = await runner()
+    const { body: { activity } } = await send(ann, WHOLE)
+    const refused = await send(ann, worse, REPLACE)
+    t.match([refused.status, refused.body.error_code], [409, 'DUPLICATE_ACTIVITY'])
+    t.equal(refused.body.details?.activity_id, activity.id)
+    t.match(refused.body.message, /better/)
+    t.same((await ann.call('GET', `/activities/${activity.id}`)).body, activity)
+  }
+  // Of two that are as good, the one that is asked for is taken.
+  const ann = await runner()
+  const { body: { activity: { id } } } = await send(ann, WHOLE)
+  const renamed = await send(ann, Buffer.from(whole.replace('<name>', '<name>Again ')), REPLACE)
+  t.match([renamed.status, renamed.body.activity.id, renamed.body.duplicate], [200, id, undefined])
+})
+
 t.test('a recording takes the place of a run that was entered by hand', async (t) => {
   const ann = await runner()
   const { body: { activity: { start_time, elapsed_s, id: recorded } } } = await send(ann, WHOLE)
