@@ -37,6 +37,7 @@ type Task = DecodeTask | ConvertTask | UnpackTask
 type Threads = Piscina<Task, Reply<never>>
 
 interface Waiting {
+  isConversion: boolean
   start: () => void
   refuse: (reason: unknown) => void
 }
@@ -126,7 +127,8 @@ export class DecodingPool {
     conversion: Conversion,
     { signal }: { signal?: AbortSignal | undefined } = {}
   ): Promise<Part[]> {
-    return await this.#queued<Part[]>(file, signal, (lent) => this.#run({ ...lent, conversion }, signal, 'convert'))
+    const work = (lent: LentFile) => this.#run<Part[]>({ ...lent, conversion }, signal, 'convert')
+    return await this.#queued<Part[]>(file, signal, work, true)
   }
 
   /**
@@ -146,23 +148,32 @@ export class DecodingPool {
   async #queued<Result> (
     file: SpooledFile,
     signal: AbortSignal | undefined,
-    work: (lent: LentFile) => Promise<{ decoded: Result } & Pick<LentFile, 'handle'>>
+    work: (lent: LentFile) => Promise<{ decoded: Result } & Pick<LentFile, 'handle'>>,
+    isConversion = false
   ): Promise<Result> {
     signal?.throwIfAborted()
     if (this.#closed) throw closing()
-    // A thread that becomes free goes to the file that has waited longest.
     if (this.#busy < this.#threads) this.#busy++
-    else await this.#turn(signal)
+    else await this.#turn(signal, isConversion)
     const run = file.lend(work)
     this.#running.add(run)
     try {
       return (await run).decoded
     } finally {
       this.#running.delete(run)
-      const next = this.#waiting.shift()
+      const next = this.#next(isConversion)
       if (next) next.start()
       else this.#busy--
     }
+  }
+
+  /**
+   * Takes the file that has waited longest for a thread; after a conversion, which may take seconds, the one of those
+   * that are to be decoded, so that several conversions in a row do not keep an upload waiting.
+   */
+  #next (isAfterConversion: boolean): Waiting | undefined {
+    const place = isAfterConversion ? this.#waiting.findIndex(({ isConversion }) => !isConversion) : 0
+    return this.#waiting.splice(Math.max(0, place), 1)[0]
   }
 
   /**
@@ -187,8 +198,8 @@ export class DecodingPool {
     await this.#pool?.destroy()
   }
 
-  /** Waits for a thread, in the order of arrival. */
-  #turn (signal: AbortSignal | undefined): Promise<void> {
+  /** Waits for a thread. */
+  #turn (signal: AbortSignal | undefined, isConversion: boolean): Promise<void> {
     if (this.#waiting.length >= this.#queue) return Promise.reject(tooMany())
     return new Promise((resolve, reject) => {
       const settled = (): void => {
@@ -196,6 +207,7 @@ export class DecodingPool {
         signal?.removeEventListener('abort', leave)
       }
       const waiting: Waiting = {
+        isConversion,
         start: () => {
           settled()
           resolve()

@@ -6,7 +6,7 @@ import { CHUNK_BYTES, packChunks, unpackChunk } from '../../src/uploads/chunks.t
 import { AppError } from '../../src/errors.ts'
 import type { SpooledFile } from '../../src/uploads/spool.ts'
 import { DecodingPool, THREAD_FILE } from '../../src/workers/decoding.ts'
-import type { Decoded, DecodingOptions } from '../../src/workers/decoding.ts'
+import type { Conversion, Decoded, DecodingOptions } from '../../src/workers/decoding.ts'
 import { fitRun } from '../harness/fixtures/recordings.ts'
 import { openTestSpool, unlinkedFiles } from '../harness/spool.ts'
 
@@ -30,6 +30,7 @@ function pooled (t: Test, options: DecodingOptions = {}) {
   return {
     get load () { return pool.load },
     close: () => pool.close(),
+    convertFile: (file: SpooledFile, conversion: Conversion) => pool.convert(file, conversion),
     decodeFile: (file: SpooledFile, options?: Options) => pool.decode(file, options),
     async decode (bytes: Uint8Array, options?: Options): Promise<Decoded & { chunks: Buffer[] }> {
       const file = await spooled(t, bytes)
@@ -123,6 +124,19 @@ t.test('the queue of files is bounded and first in, first out', async t => {
   await Promise.all(decoded)
   t.same(done, ['a', 'b', 'c'])
   t.match(pool.load, { running: 0, waiting: 0 })
+})
+
+t.test('an upload waits for one conversion, and not for all that came before it', async t => {
+  const pool = pooled(t)
+  const done: string[] = []
+  const files = await Promise.all(['1', '2', '3', 'upload', '4'].map(() => spooled(t, fitRun())))
+  const edits = { sport: 'running', subSport: null, crop: null } as const
+  const conversion = { format: 'tcx', index: 0, startTime: '2024-01-15T10:30:00Z', name: null, ...edits } as const
+  await Promise.all(files.map(async (file, i) => {
+    await (i === 3 ? pool.decodeFile(file) : pool.convertFile(file, conversion))
+    done.push(['1', '2', '3', 'upload', '4'][i]!)
+  }))
+  t.same(done, ['1', 'upload', '2', '3', '4'])
 })
 
 t.test('a file that has waited too long for a thread is refused', async t => {
