@@ -5,6 +5,8 @@ import type { Warning } from '../warnings.ts'
 import { localName, xmlEncodingOf } from './format.ts'
 import { asciiDigits } from './numerals.ts'
 import { counted, unreadable } from './unreadable.ts'
+import { xmlRepair } from './xml-repair.ts'
+import type { Repairs } from './xml-repair.ts'
 
 /** The callbacks for the elements of a document. Names have no namespace prefix. */
 export interface XmlListener {
@@ -37,8 +39,8 @@ interface Reading<Listener> {
  * declares any is rejected, and so is one nested too deeply.
  *
  * A document that is not well-formed is read once more from the beginning, with a new listener, and around the damaged
- * places: ampersands and angle brackets that stand for themselves, control characters, unknown entities, and what comes
- * after the end. If it is truncated, the elements until then stand. The warnings name the problem.
+ * places: ampersands and angle brackets that stand for themselves, control characters, unknown entities, damaged tags,
+ * and what comes after the end. If it is truncated, the elements until then stand. The warnings name the problem.
  *
  * Throws UNREADABLE_FILE if the document must not be read at all.
  */
@@ -49,13 +51,6 @@ export function readXml<Listener extends XmlListener> (bytes: Uint8Array, listen
   if (read.damages.length === 0 && !read.truncated) return { listener: strict, warnings: warningsOf(read) }
   const lenient = listen()
   return { listener: lenient, warnings: warningsOf(parse(bytes, lenient, true)) }
-}
-
-/** What was repaired in the text before it was parsed. */
-interface Repairs {
-  ampersands: number
-  brackets: number
-  characters: number
 }
 
 interface Parsed {
@@ -87,11 +82,12 @@ function warningsOf ({ repairs, damages, truncated, replaced, givenUp }: Parsed)
 }
 
 /** "2 unescaped ampersands and 1 control character"; undefined if nothing was repaired. */
-function repairsText ({ ampersands, brackets, characters }: Repairs): string | undefined {
+function repairsText ({ ampersands, brackets, characters, tags }: Repairs): string | undefined {
   const found = [
     ...ampersands > 0 ? [counted(ampersands, 'unescaped ampersand')] : [],
     ...brackets > 0 ? [counted(brackets, 'unescaped angle bracket')] : [],
-    ...characters > 0 ? [counted(characters, 'control character')] : []
+    ...characters > 0 ? [counted(characters, 'control character')] : [],
+    ...tags > 0 ? [counted(tags, 'damaged tag')] : []
   ]
   return found.length === 0 ? undefined : found.join(' and ')
 }
@@ -99,7 +95,7 @@ function repairsText ({ ampersands, brackets, characters }: Repairs): string | u
 /** Parses all of a document, leniently with repairs of its text, or up to what is not well-formed. */
 function parse (bytes: Uint8Array, listener: XmlListener, lenient: boolean): Parsed {
   const parsed: Parsed = {
-    repairs: { ampersands: 0, brackets: 0, characters: 0 },
+    repairs: { ampersands: 0, brackets: 0, characters: 0, tags: 0 },
     damages: [],
     truncated: false,
     replaced: false,
@@ -146,20 +142,20 @@ function parse (bytes: Uint8Array, listener: XmlListener, lenient: boolean): Par
     text = ''
   })
 
-  const repair = lenient ? textRepair(parsed.repairs) : (chunk: string) => chunk
+  const repair = lenient ? xmlRepair(parsed.repairs) : (chunk: string) => chunk
   let read = 0
-  const write = (chunk: string): void => {
+  const write = (chunk: string, isLast: boolean): void => {
     parsed.replaced ||= chunk.includes('\ufffd')
     // White space before the declaration is tolerated: some sites export a blank line first.
-    const repaired = repair(read === 0 ? chunk.trimStart() : chunk)
+    const repaired = repair(read === 0 ? chunk.trimStart() : chunk, isLast)
     if (repaired !== '') parser.write(repaired)
     read += chunk.length
   }
   try {
     for (let at = 0; at < bytes.length && !stopped(); at += CHUNK_BYTES) {
-      write(decoder.decode(bytes.subarray(at, at + CHUNK_BYTES), { stream: true }))
+      write(decoder.decode(bytes.subarray(at, at + CHUNK_BYTES), { stream: true }), false)
     }
-    if (!stopped()) write(decoder.decode() + (lenient ? '\n' : ''))
+    if (!stopped()) write(decoder.decode(), true)
     if (!stopped()) {
       parsed.truncated = !closed
       parser.close()
@@ -172,34 +168,6 @@ function parse (bytes: Uint8Array, listener: XmlListener, lenient: boolean): Par
   }
   parsed.givenUp ||= stopped() && lenient
   return parsed
-}
-
-/** An ampersand that begins no reference of XML itself or to a character. */
-const BARE_AMPERSAND = /&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[\da-f]{1,6});)/gi
-/** An angle bracket that begins no tag, comment or declaration. */
-const BARE_BRACKET = /<(?![A-Za-z_:/!?\u0080-\uffff])/g
-// eslint-disable-next-line no-control-regex
-const NO_CHARACTERS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g
-/** No reference is longer. */
-const REFERENCE = 10
-
-/** Repairs a text piece by piece: what could begin a reference or a tag at the end of a piece waits for the next. */
-function textRepair (repairs: Repairs): (chunk: string) => string {
-  let held = ''
-  return (chunk) => {
-    const text = held + chunk
-    const from = text.length - REFERENCE
-    const open = Math.max(text.lastIndexOf('&'), text.lastIndexOf('<'))
-    const end = open > from ? open : text.length
-    held = chunk === '\n' ? '' : text.slice(end)
-    const replace = (from: string, pattern: RegExp, kind: keyof Repairs, to: string): string =>
-      from.replaceAll(pattern, () => {
-        repairs[kind]++
-        return to
-      })
-    const whole = replace(text.slice(0, chunk === '\n' ? text.length : end), NO_CHARACTERS, 'characters', '')
-    return replace(replace(whole, BARE_AMPERSAND, 'ampersands', '&amp;'), BARE_BRACKET, 'brackets', '&lt;')
-  }
 }
 
 function textDecoderOf (bytes: Uint8Array): InstanceType<typeof TextDecoder> {
