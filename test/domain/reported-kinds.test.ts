@@ -328,3 +328,16 @@ t.test('a clock that is off for a part of the points is put right by the other p
     }
   }
 })
+
+t.test('values of cadence that nobody can do do not tell whether a file counts one foot', async t => {
+  for (const [cad, right] of [[84, 168], [168, 168], [62, 124]] as const) {
+    for (const impossible of [241, 250, 254, 255, 300]) {
+      for (const every of [2, 5, 9]) {
+        const cadence = (i: number): number => i % every === 0 ? impossible : cad
+        const points = straight(600, { step: 1 }).map((point, i) => ({ ...point, cad: cadence(i) }))
+        // FIT has no values over 254.
+        check(t, { points }, { average_cadence_spm: right }, ['gpx', 'tcx', ...impossible < 255 ? ['fit' as const] : []])
+      }
+    }
+  }
+})

@@ -20,9 +20,16 @@ const WALKING_STEP_M = [0.35, 1.1] as const
  */
 export function countBothFeet (columns: Columns, sport: Sport): number {
   const { cadenceSpm } = columns
+  // What nobody can do is no upper value.
+  let dropped = dropImpossible(cadenceSpm)
   if (hasSteps(sport) && feetTold(columns) === 1) {
     for (let i = 0; i < cadenceSpm.length; i++) cadenceSpm[i]! *= 2
+    dropped += dropImpossible(cadenceSpm)
   }
+  return dropped
+}
+
+function dropImpossible (cadenceSpm: Float64Array): number {
   let dropped = 0
   for (let i = 0; i < cadenceSpm.length; i++) {
     if (cadenceSpm[i]! > MOST_SPM) {
