@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
-import { fromRandomAccessReaderPromise, RandomAccessReader, type Entry, type ZipFile } from 'yauzl'
+import {
+  fromRandomAccessReaderPromise, getFileNameLowLevel, RandomAccessReader, validateFileName, type Entry, type ZipFile
+} from 'yauzl'
 import { AppError } from '../errors.ts'
 import { spool, unzipped, type Upload } from './plain.ts'
 import type { SpooledFile } from './spool.ts'
@@ -45,7 +47,11 @@ async function gunzipped ({ file, fileName }: Upload, into: SpooledFile, signal:
 
 async function unpackedZip ({ file }: Upload, into: SpooledFile, signal: AbortSignal): Promise<Upload> {
   const reader = new SpoolReader(file)
-  const archive = await ofArchive(fromRandomAccessReaderPromise(reader, file.sizeBytes, { autoClose: false }))
+  const archive = await ofArchive(fromRandomAccessReaderPromise(reader, file.sizeBytes, {
+    autoClose: false,
+    // Names are read here, to say what is wrong with them.
+    decodeStrings: false
+  }))
   const entry = await onlyRecording(archive)
   const bytes = entryBytes(archive, entry)
   return { file: into, sha256: await spool(bytes, into, signal), fileName: entry.fileName }
@@ -83,6 +89,11 @@ async function onlyRecording (archive: ZipFile): Promise<Entry> {
 async function entriesOf (archive: ZipFile): Promise<Entry[]> {
   const entries: Entry[] = []
   for await (const entry of archive.eachEntry()) {
+    const { generalPurposeBitFlag, fileNameRaw, extraFields } = entry
+    entry.fileName = getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false)
+    if (validateFileName(entry.fileName) !== null) {
+      throw new AppError('UNREADABLE_FILE', 'A path in the ZIP archive is absolute or leads out of it')
+    }
     const path = entry.fileName.split('/')
     if (path.at(-1) !== '' && path[0] !== '__MACOSX' && !path.at(-1)!.startsWith('.')) entries.push(entry)
   }

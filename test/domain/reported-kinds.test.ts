@@ -165,6 +165,14 @@ t.test('a value that is there is read, or said to be unreadable', async t => {
     for (const zero of [0x660, 0x6f0, 0x966, 0xff10]) {
       checkOne(t, all(digits(zero)), `${format} with digits of ${zero.toString(16)}`, { distance_m: 1800, moving_s: 600, average_heart_rate_bpm: 140 })
     }
+    for (const absent of ['NaN', 'null', '--', 'n/a', '']) {
+      const { recording } = checkOne(t, all((value) => value.replace('>140<', `>${absent}<`)), `${format} with ${absent}`, { distance_m: 1800 })
+      t.notOk(recording.warnings.some(({ code }) => code === 'VALUES_UNREADABLE'), `${absent} stands for no value`)
+    }
+    for (const word of ['Infinity', '-Infinity', 'inf', 'abc']) {
+      const right = { distance_m: 1800, warnings: ['VALUES_UNREADABLE'] satisfies WarningCode[] }
+      checkOne(t, all((value) => value.replace('>140<', `>${word}<`)), `${format} with ${word}`, right)
+    }
     checkOne(t, all((value) => value.replace('140', 'many')), `${format} with words`, { distance_m: 1800, warnings: ['VALUES_UNREADABLE'] })
   }
 })
@@ -338,6 +346,16 @@ t.test('values of cadence that nobody can do do not tell whether a file counts o
         // FIT has no values over 254.
         check(t, { points }, { average_cadence_spm: right }, ['gpx', 'tcx', ...impossible < 255 ? ['fit' as const] : []])
       }
+    }
+  }
+})
+
+t.test('points with times too far apart for one recording are not said to have the same time', async t => {
+  for (const format of ALL) {
+    for (const days of [15, 20, 400]) {
+      const points = straight(60, { step: 60 }).map((point, i) => ({ ...point, t: i * days * 86_400 }))
+      const made = { points, session: { elapsed: 0, start: days * 86_400 } }
+      t.throws(() => decode(madeAs(format, made)), { message: /more than 14 days apart/ }, `${format}: ${days} days`)
     }
   }
 })

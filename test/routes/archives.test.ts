@@ -66,7 +66,9 @@ t.test('an archive that is damaged, too large or of several recordings is refuse
     ['a gzip bomb', gzipSync(Buffer.alloc(40 * 1024 * 1024)), 413, /32 MiB/],
     ['a ZIP bomb', await zipOf({ 'a.fit': Buffer.alloc(40 * 1024 * 1024) }), 413, /32 MiB/],
     ['a bomb in a ZIP', await zipOf({ 'a.fit.gz': gzipSync(Buffer.alloc(40 * 1024 * 1024)) }), 413, /32 MiB/],
-    ['a path out of the folder', Buffer.from(outside, 'latin1'), 422, /damaged/]
+    ['a path out of the folder', Buffer.from(outside, 'latin1'), 422, /leads out of it/],
+    ['an absolute path', await zipOf({ 'x.fit': FIT }).then((zip) => Buffer.from(zip.toString('latin1').replaceAll('x.fit', '/.fit'), 'latin1')), 422, /is absolute/],
+    ['an empty archive', await zipOf({}), 422, /contains no file/]
   ] as const) {
     const answer = await send(ann, bytes)
     t.equal(answer.status, status, name)

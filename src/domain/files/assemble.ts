@@ -68,7 +68,9 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
   const { startTime, startRefuted } = startOf(timeline, frame.startMs, device.elapsed_s, warnings)
   const lastMs = timeline.timesMs.at(-1) ?? startTime
   if (!(lastMs > startTime) && !((device.elapsed_s ?? device.timer_s ?? 0) > 0)) {
-    throw unreadable('The recording has fewer than two points with different timestamps, so it has no duration')
+    throw unreadable(points.length > timeline.order.length
+      ? 'The points of the recording are more than 14 days apart, or single points with a wrong date: it has no duration'
+      : 'The recording has fewer than two points with different timestamps, so it has no duration')
   }
 
   const columns = columnsOf(points, timeline, startTime)

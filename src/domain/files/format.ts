@@ -22,7 +22,8 @@ export function refusalOf (bytes: Uint8Array): Error {
   if (starts(0x1f, 0x8b)) {
     return unreadable('The file is compressed with gzip: send it with "Content-Encoding: gzip", or uncompressed')
   }
-  if (starts(0x50, 0x4b, 3, 4) || starts(0x50, 0x4b, 5, 6)) {
+  if (starts(0x50, 0x4b, 5, 6)) return unreadable('The ZIP archive contains no file')
+  if (starts(0x50, 0x4b, 3, 4)) {
     return unreadable('The file is a ZIP archive: send its recordings one by one')
   }
   if (bytes.length < 12 && (starts(14) || starts(12))) {

@@ -1,5 +1,5 @@
-/** Texts that stand for no value, as programs write them. */
-const ABSENT = /^(nan|null|nil|none|undefined|n\/?a|-+|[+-]?inf(inity)?)?$/i
+/** Texts that stand for no value, as programs write them; infinity is no such text, but a value that cannot be. */
+const ABSENT = /^(nan|null|nil|none|undefined|n\/?a|-+)?$/i
 const PLAIN = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i
 const DECIMAL_COMMA = /^[+-]?\d+,\d+$/
 const GROUPED = /^[+-]?\d{1,3}(,\d{3})+\.\d+$/
