@@ -19,7 +19,7 @@ export const WARNING_CODES = {
   CLOCK_AHEAD: 'The activity starts more than a day in the future.',
   POSITIONS_IMPOSSIBLE: 'Positions do not exist, or are out of reach of the others. They are left out.',
   POSITIONS_WRAPPED: 'Longitudes are outside ±180°. They are read as the same place within it.',
-  HEIGHTS_IMPOSSIBLE: 'Heights are zeros or spikes that cannot be. They are left out.',
+  HEIGHTS_IMPOSSIBLE: 'Heights are zeros, spikes or steps that cannot be. Zeros and spikes are left out, the shorter side of a step is moved to the other.',
   DISTANCE_LEAP: 'The distance of the device leaps faster than anybody moves. The leaps do not count.',
   DISTANCE_CONTRADICTED: 'The sources of the distance contradict each other. The one that another agrees with is used.',
   DISTANCE_IMPOSSIBLE: 'No source gives a distance that can be. It is unknown.',

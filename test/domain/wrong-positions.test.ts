@@ -1,42 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { decode } from '../../src/domain/files/decode.ts'
-import { figuresOf } from '../../src/domain/training/summary.ts'
-import { madeAs, straight, without } from '../harness/fixtures/kinds.ts'
-import type { Format, Made, MadePoint } from '../harness/fixtures/kinds.ts'
+import { found, near, refuse } from '../harness/fixtures/found.ts'
+import { straight, without } from '../harness/fixtures/kinds.ts'
+import type { Format, MadePoint } from '../harness/fixtures/kinds.ts'
 
 // Positions that are wrong, late, repeated or of a vehicle, in every format, wherever they are and however many.
 
 const SEED = { seed: 20_261_130, numRuns: 40 }
 const DEGREES_PER_M = 1 / 111_195.0802
-
-interface Found {
-  distance: number
-  moving: number
-  elapsed: number
-  codes: string[]
-}
-
-function found (format: Format, made: Made): Found {
-  const [recording] = decode(madeAs(format, made))
-  const { summary, warnings } = figuresOf(recording!)
-  return {
-    distance: summary.distance_m ?? Number.NaN,
-    moving: summary.moving_s,
-    elapsed: summary.elapsed_s,
-    codes: [...recording!.warnings, ...warnings].map(({ code }) => code)
-  }
-}
-
-/** Throws unless the figure is within a share of what is right. */
-function near (what: string, figure: number, right: number, share = 0.005): void {
-  if (!(Math.abs(figure - right) <= share * right)) throw new Error(`${what} is ${figure}, right is ${right}`)
-}
-
-function refuse (codes: string[], ...never: string[]): void {
-  const told = codes.filter((code) => never.includes(code))
-  if (told.length > 0) throw new Error(`false warning ${told.join()}`)
-}
 
 const format = fc.constantFrom<Format>('fit', 'gpx', 'tcx')
 const speed = fc.constantFrom(1.5, 2.5, 3, 4, 5)
@@ -110,6 +81,32 @@ t.test('what a vehicle covers between two parts of a run does not count', async 
       near('the distance', distance, 3 * (before + after), 0.01)
       near('moving', moving, before + after, 0.02)
       near('elapsed', elapsed, before + ride + after)
+    }
+  ), SEED))
+})
+
+t.test('what is covered on a ferry does not count where summary, laps and timer say so, with or without events', async t => {
+  t.doesNotThrow(() => fc.assert(fc.property(
+    fc.constantFrom<Format>('fit', 'tcx'), fc.boolean(), fc.integer({ min: 100, max: 600 }), fc.integer({ min: 60, max: 400 }),
+    fc.integer({ min: 100, max: 600 }), fc.integer({ min: 5, max: 11 }),
+    (kind, hasEvents, before, crossing, after, ferrySpeed) => {
+      const points = without([
+        ...straight(before - 1, { step: 1 }),
+        ...straight(crossing - 1, { step: 1, from: before, fromM: before * 3, speed: ferrySpeed }),
+        ...straight(after, { step: 1, from: before + crossing, fromM: before * 3 + crossing * ferrySpeed })
+      ], 'dist')
+      const elapsed = before + crossing + after
+      const total = { timer: before + after, dist: 3 * (before + after), elapsed }
+      const { distance, moving, codes, ...figures } = found(kind, {
+        points,
+        session: total,
+        laps: [{ from: 0, ...total, points: points.length }],
+        pauses: hasEvents && kind === 'fit' ? [[before, before + crossing]] : []
+      })
+      near('the distance', distance, total.dist, 0.01)
+      near('moving', moving, total.timer, 0.01)
+      near('elapsed', figures.elapsed, elapsed)
+      refuse(codes, 'DISTANCE_IMPOSSIBLE', 'MOVING_IMPOSSIBLE')
     }
   ), SEED))
 })

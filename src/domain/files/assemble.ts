@@ -9,7 +9,7 @@ import { spreadBatches, timelineOf } from './clock.ts'
 import { movedByTotals } from './clock-shifts.ts'
 import type { PauseMs, Timeline } from './clock.ts'
 import { chooseDistance } from './covered.ts'
-import { dropImpossibleHeights } from './heights.ts'
+import { mendHeights } from './heights.ts'
 import { lapsOf } from './laps.ts'
 import type { FileLap } from './laps.ts'
 import { ALTITUDE, CADENCE, DISTANCE, HEART_RATE, LATITUDE, LONGITUDE, POWER, SPEED, WIDTH } from './points.ts'
@@ -75,9 +75,9 @@ export function recordingOf (points: PointBuffer, frame: Frame): Recording {
 
   const columns = columnsOf(points, timeline, startTime)
   believable(columns, warnings)
-  const heights = dropImpossibleHeights(columns.timeS, columns.altitudeM)
+  const heights = mendHeights(columns.timeS, columns.altitudeM)
   if (heights > 0) {
-    warnings.push(warning('HEIGHTS_IMPOSSIBLE', `${counted(heights, 'height')} that cannot be ignored: zeros or spikes`))
+    warnings.push(warning('HEIGHTS_IMPOSSIBLE', `${counted(heights, 'height')} that cannot be: zeros and spikes are ignored, steps of the sensor are levelled`))
   }
   const seconds = (timeMs: number): number => (timeMs - startTime) / 1000
   const stated = (frame.pausesMs ?? [])

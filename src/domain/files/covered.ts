@@ -2,12 +2,13 @@ import type { Columns, DeviceFigures, Lap, Pause } from '../recording.ts'
 import { PLAUSIBLE_SPEED_M_PER_S } from '../sports.ts'
 import type { Sport, SubSport } from '../sports.ts'
 import { interruptions, leastWayM, tidyPauses } from '../training/distance.ts'
+import { withoutJitter } from '../training/jitter.ts'
 import { activeTimeS, STANDING_M_PER_S } from '../training/moving.ts'
-import { agree, saying, weigh, wordsOf } from '../training/sources.ts'
+import { agree, CONTRADICTION, saying, weigh, wordsOf } from '../training/sources.ts'
 import type { Source, Told } from '../training/sources.ts'
 import { lastOf, sumOfLaps } from '../training/totals.ts'
 import { trackOf } from '../training/track.ts'
-import type { Track } from '../training/track.ts'
+import type { Interruptions, Track } from '../training/track.ts'
 import { shortestTimeS } from '../training/limits.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
@@ -23,6 +24,8 @@ export interface Covering {
   /** The stretches in which the timer stood, as the file states them. */
   pauses: Pause[]
   distanceBaseM?: number | undefined
+  /** Whether the summary is the sum of the laps, and no source of its own. */
+  deviceSummed?: boolean | undefined
   /** Whether records were left out because of a wrong clock: what they covered does not count. */
   clockRepaired: boolean
 }
@@ -45,10 +48,18 @@ interface Series {
 export function chooseDistance (columns: Columns, covering: Covering, warnings: Warning[]): Pause[] {
   const { timeS } = columns
   const limitMPerS = PLAUSIBLE_SPEED_M_PER_S[covering.sport]
-  const stated = believedPauses(tidyPauses(covering.pauses), covering, timeS)
+  let stated = believedPauses(tidyPauses(covering.pauses), covering, timeS)
   const gaps = interruptions(timeS)
-  const activeS = activeTimeS(timeS, stated)
-  const placed = !columns.latitudeDeg.every(Number.isNaN)
+  let activeS = activeTimeS(timeS, stated)
+  let track = trackAlong(columns, limitMPerS, { activeS, breaks: gaps.breaks })
+  const missing = track === null ? null : missingPause(columns, covering, track, stated)
+  if (missing !== null) {
+    warnings.push(warning('DISTANCE_CONTRADICTED',
+      `The positions say ${Math.round(lastOf(track!.distanceM)!)} m: what they cover in the ${Math.round(missing.endS - missing.startS)} s that the timer lacks does not count`))
+    stated = tidyPauses([...stated, missing])
+    activeS = activeTimeS(timeS, stated)
+    track = trackAlong(columns, limitMPerS, { activeS, breaks: gaps.breaks })
+  }
   const series: Series = {
     counter: counterOf({
       timeS,
@@ -57,7 +68,7 @@ export function chooseDistance (columns: Columns, covering: Covering, warnings: 
       limitMPerS,
       isPaused: insideOf(timeS, stated)
     }),
-    track: placed ? trackOf(columns, limitMPerS, { activeS, breaks: gaps.breaks }) : null,
+    track,
     speeds: integrated(columns.speedMPerS, timeS, activeS, SPEEDS_APART_S)
   }
   if (series.track !== null) dropRefused(columns, series.track, warnings)
@@ -71,6 +82,13 @@ export function chooseDistance (columns: Columns, covering: Covering, warnings: 
     warnings.push(warning('DISTANCE_LEAP', `${counted(series.counter!.leaps, 'implausibly fast leap')} in the distance ignored`))
   }
   return tidyPauses([...stated, ...gaps.pauses.filter((gap) => chosen === 'positions' || isStill(columns, gap, covering.device))])
+}
+
+/** The track without what standing jitters; null without positions. */
+function trackAlong (columns: Columns, limitMPerS: number, interruptions: Interruptions): Track | null {
+  if (columns.latitudeDeg.every(Number.isNaN)) return null
+  const track = trackOf(columns, limitMPerS, interruptions)
+  return { ...track, distanceM: withoutJitter(columns, track.distanceM) }
 }
 
 function baseOf (distanceM: Float64Array, { clockRepaired, distanceBaseM }: Covering): number | undefined {
@@ -156,8 +174,63 @@ function believedPauses (pauses: Pause[], { device, laps }: Covering, timeS: Flo
   const lapsS = sumOfLaps(laps, (lap) => lap.timerS)
   if (timerS === null || lapsS === null || !agree(timerS, lapsS)) return pauses
   const recordedS = timeS.at(-1) ?? 0
-  const pausedS = pauses.reduce((sum, { startS, endS }) => sum + Math.max(0, Math.min(endS, recordedS) - startS), 0)
+  const pausedS = pausedUntil(recordedS, pauses)
   return agree(timerS, recordedS) && !agree(timerS, recordedS - pausedS) ? [] : pauses
+}
+
+function pausedUntil (recordedS: number, pauses: readonly Pause[]): number {
+  return pauses.reduce((sum, { startS, endS }) => sum + Math.max(0, Math.min(endS, recordedS) - startS), 0)
+}
+
+/** What a vehicle covers is faster than the rest by this factor. */
+const VEHICLE_FACTOR = 1.3
+
+/**
+ * The stretch in which the timer must have stood, where the file lacks its events: the device states a shorter time and
+ * a shorter way than its positions, which tell both if this stretch is left out. Null where there is none, or where the
+ * records have a distance of their own.
+ */
+function missingPause (
+  { timeS, distanceM: countedM }: Columns,
+  { device, laps, deviceSummed }: Covering,
+  { distanceM: wayM }: Track,
+  pauses: readonly Pause[]
+): Pause | null {
+  const { timer_s: timerS, distance_m: totalM } = device
+  const placedM = lastOf(wayM)
+  if (timerS === null || totalM === null || placedM === null || !countedM.every(Number.isNaN)) return null
+  if (!(totalM > 0 && totalM < placedM) || agree(totalM, placedM)) return null
+  const recordedS = timeS.at(-1)!
+  const runningS = recordedS - pausedUntil(recordedS, pauses)
+  if (timerS > runningS || agree(timerS, runningS)) return null
+  const [lapsM, lapsS] = [sumOfLaps(laps, (lap) => lap.distanceM), sumOfLaps(laps, (lap) => lap.timerS)]
+  const isConfirmed = lapsM !== null && lapsS !== null && agree(lapsM, totalM) && agree(lapsS, timerS)
+  const missingS = runningS - timerS
+  if (!isConfirmed || (deviceSummed && (placedM - totalM) / missingS < VEHICLE_FACTOR * totalM / timerS)) return null
+  return stretchCovering(timeS, wayM, { lengthS: missingS, metres: placedM - totalM, withinM: CONTRADICTION * totalM })
+}
+
+interface Wanted {
+  lengthS: number
+  metres: number
+  withinM: number
+}
+
+/** The stretch of a length that comes closest to covering so many metres; null where none does. */
+function stretchCovering (timeS: Float64Array, wayM: Float64Array, { lengthS, metres, withinM }: Wanted): Pause | null {
+  let best: Pause | null = null
+  let closestM = withinM
+  let to = 0
+  for (let from = 0; from < timeS.length; from++) {
+    if (Number.isNaN(wayM[from]!)) continue
+    while (to < timeS.length && (timeS[to]! - timeS[from]! < lengthS || Number.isNaN(wayM[to]!))) to++
+    if (to === timeS.length) break
+    const offM = Math.abs(wayM[to]! - wayM[from]! - metres)
+    if (offM > closestM || (best !== null && offM === closestM)) continue
+    closestM = offM
+    best = { startS: timeS[from]!, endS: timeS[from]! + lengthS }
+  }
+  return best
 }
 
 /** Whether nothing was covered in a gap of the records, and the device's timer allows that it stood. */

@@ -6,6 +6,10 @@ const IMPOSSIBLE_CLIMB_M_PER_S = 3
 const LEAST_LEAP_M = 10
 /** A leap is also this many times as large as the usual step, which in noisy heights is large. */
 const LEAP_STEPS = 6
+/** Heights that step more often are not understood, and stay. */
+const MOST_STEPS = 3
+/** Levels further apart than this, in seconds, may be the ends of a lift or a cable car. */
+const STEP_S = 10
 /** A level shorter than this, at the beginning or the end, was measured before the device had settled. */
 const UNSETTLED_S = 120
 
@@ -21,10 +25,10 @@ const LOOKED_AHEAD = 8
 
 /**
  * Replaces heights that cannot be by gaps: zeros before the first fix or now and then, and levels that leave the others
- * and return faster than anybody climbs. Answers how many. A level from which nothing returns is a step of the sensor
- * and stays.
+ * and return faster than anybody climbs. A level from which nothing returns is a step of the sensor: the shorter side
+ * is moved to the longest level, so that the step is no climb. Returns how many heights were left out or moved.
  */
-export function dropImpossibleHeights (timeS: Float64Array, altitudeM: Float64Array): number {
+export function mendHeights (timeS: Float64Array, altitudeM: Float64Array): number {
   const known: number[] = []
   for (let i = 0; i < altitudeM.length; i++) if (!Number.isNaN(altitudeM[i]!)) known.push(i)
   const leapM = leapOf(altitudeM, known)
@@ -40,6 +44,38 @@ export function dropImpossibleHeights (timeS: Float64Array, altitudeM: Float64Ar
   let count = 0
   for (const { from, to } of dropped) {
     for (let k = from; k < to; k++) altitudeM[known[k]!] = Number.NaN
+    count += to - from
+  }
+  const gone = new Set(dropped)
+  const stands = (level: Level): boolean => !gone.has(level)
+  const standing = levels.filter(stands)
+  const steps = standing.filter((level, i) => i > 0 &&
+    isStep(heights, known[standing[i - 1]!.to - 1]!, known[level.from]!))
+  if (steps.length > MOST_STEPS) return count
+  return count + joinSteps(levels.slice(main).filter(stands), heights, 1) +
+    joinSteps(levels.slice(0, main + 1).reverse().filter(stands), heights, -1)
+}
+
+/** Whether the heights of two rows are further apart than anybody climbs between them, within a few seconds. */
+function isStep ({ timeS, altitudeM, leapM }: Heights, a: number, b: number, heightM = altitudeM[a]!): boolean {
+  const apartS = Math.abs(timeS[b]! - timeS[a]!)
+  return apartS <= STEP_S && Math.abs(altitudeM[b]! - heightM) > leapM + IMPOSSIBLE_CLIMB_M_PER_S * apartS
+}
+
+/** Moves the levels beyond each step, seen from the first, which stands. Returns how many heights were moved. */
+function joinSteps (levels: Level[], heights: Heights, direction: 1 | -1): number {
+  const { altitudeM, known } = heights
+  let movedM = 0
+  let count = 0
+  let last = -1
+  let lastM = Number.NaN
+  for (const { from, to } of levels) {
+    const [near, far] = direction > 0 ? [known[from]!, known[to - 1]!] : [known[to - 1]!, known[from]!]
+    if (last >= 0 && isStep(heights, last, near, lastM)) movedM -= altitudeM[near]! - lastM
+    last = far
+    lastM = altitudeM[far]!
+    if (movedM === 0) continue
+    for (let k = from; k < to; k++) altitudeM[known[k]!]! += movedM
     count += to - from
   }
   return count

@@ -77,21 +77,26 @@ function figuresOfWhole (recording: Recording): Computed {
   const { activeS, adjustedM } = basis
   const { summary, warnings } = figuresOf(recording, basis)
   const course = courseOf(recording, summary, basis)
-  const distanceM = scaledTo(recording, summary.distance_m)
+  const isCovered = summary.distance_m !== null
+  // A distance that cannot be is in no stream either, nor a speed that follows from it.
+  const distanceM = isCovered
+    ? scaledTo(recording, summary.distance_m)
+    : columns.distanceM.map(() => Number.NaN)
+  const covered = curveOf(activeS, distanceM)
   const lapped = lapsOf(laps, course, sport)
   return {
     figures: {
       summary,
       activeS: activeS.at(-1) ?? null,
-      gradedSpeedMPerS: gradedSpeedOf(columns, activeS, adjustedM),
+      gradedSpeedMPerS: isCovered ? gradedSpeedOf(columns, activeS, adjustedM) : null,
       heartRateTimes: heartRateTimes(activeS, columns.heartRateBpm),
-      speedTimes: speedTimes(curveOf(activeS, distanceM)),
+      speedTimes: speedTimes(covered),
       laps: lapped.laps,
       splits: { km: splitsOf(course, 'km'), mi: splitsOf(course, 'mi') },
-      bestEfforts: sport === 'running' ? bestEfforts(course.distanceM) : [],
+      bestEfforts: sport === 'running' && isCovered ? bestEfforts(course.distanceM) : [],
       wholeElapsedS: summary.elapsed_s
     },
-    streams: streamsOf({ ...columns, distanceM }, course.distanceM),
+    streams: streamsOf({ ...columns, distanceM }, isCovered ? course.distanceM : covered),
     warnings: [...warnings, ...lapped.warnings]
   }
 }

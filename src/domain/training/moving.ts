@@ -74,7 +74,8 @@ export interface Standing {
 
 export function standingOf (columns: Columns): Standing {
   const { timeS, distanceM } = columns
-  const slow = slowOf(columns)
+  const isToldOnTheSpot = !columns.latitudeDeg.every(Number.isNaN) || !columns.speedMPerS.every(Number.isNaN)
+  const slow = slowOf(columns, isToldOnTheSpot)
   return {
     stretches: standingStretches(columns, slow) ?? [],
     byDistance: standingStretches({ timeS, distanceM }, slow) ?? []
@@ -88,12 +89,15 @@ export interface Slow {
   speedMPerS: number
 }
 
-/** Null if the distance is known at fewer than two records or is never above 0. */
-export function slowOf (going: Pick<Going, 'timeS' | 'distanceM'>): Slow | null {
+/**
+ * Null if the distance is known at fewer than two records, or is never above 0 and nothing but the distance tells that
+ * the runner is on the spot: devices write 0 for a distance that they do not measure.
+ */
+export function slowOf (going: Pick<Going, 'timeS' | 'distanceM'>, isToldOnTheSpot = false): Slow | null {
   const { distanceM } = going
   const known: number[] = []
   for (let i = 0; i < distanceM.length; i++) if (!Number.isNaN(distanceM[i]!)) known.push(i)
-  if (known.length === 0 || !(distanceM[known.at(-1)!]! > 0)) return null
+  if (known.length === 0 || !(distanceM[known.at(-1)!]! > 0 || isToldOnTheSpot)) return null
   const { rows, windowS } = changesOf(going, known)
   const stretches = slowStretches(going, rows, windowS)
   return { stretches, speedMPerS: goingSpeedMPerS(going, rows, stretches) }

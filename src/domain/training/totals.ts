@@ -23,6 +23,8 @@ export interface Totals {
 const LONGEST_S = 14 * 86_400
 /** An elapsed time that exceeds the records by more than this does not belong to them. */
 const LONGEST_TAIL_S = 86_400
+/** A distance below this, in metres, is none. */
+const NOTHING_M = 0.005
 /** Records that last as long as this share of the elapsed time tell of all of it. */
 const COVERING = 0.9
 /** A timer that is shorter than the time in which the records move, by more than this share, is wrong. */
@@ -36,7 +38,7 @@ export function totalsOf (recording: Recording, standing: Standing): Totals {
   const warnings: Warning[] = []
   const recordedS = recording.columns.timeS.at(-1) ?? 0
   const elapsedS = elapsedOf(recording, recordedS, warnings)
-  const distanceM = distanceOf(recording, { recordedS, elapsedS }, warnings)
+  const distanceM = distanceOf(recording, standing, { recordedS, elapsedS }, warnings)
   const movingS = movingOf(recording, standing, { recordedS, elapsedS, distanceM }, warnings)
   return { distanceM, elapsedS, movingS, warnings }
 }
@@ -78,7 +80,12 @@ interface Known {
   elapsedS: number
 }
 
-function distanceOf (recording: Recording, { recordedS, elapsedS }: Known, warnings: Warning[]): number | null {
+function distanceOf (
+  recording: Recording,
+  standing: Standing,
+  { recordedS, elapsedS }: Known,
+  warnings: Warning[]
+): number | null {
   const { sport, subSport, columns, device, laps, pauses } = recording
   const recordedM = lastOf(columns.distanceM)
   const covering = recordedS >= COVERING * Math.min(elapsedS, device.timer_s ?? elapsedS)
@@ -92,6 +99,8 @@ function distanceOf (recording: Recording, { recordedS, elapsedS }: Known, warni
     ['records', covering || (device.distance_m === null && lapsM === null) ? recordedM : null]
   ])
   if (told.length === 0) return null
+  if (told.every(({ value }) => value < NOTHING_M) && subSport !== 'treadmill' &&
+    lengthOf(standing.stretches) >= COVERING * recordedS) return 0
   const leastM = subSport === 'treadmill' ? 0 : 0.95 * leastWayM(columns, pauses, PLAUSIBLE_SPEED_M_PER_S[sport])
   const canBe = (value: number): boolean =>
     value > 0 && value >= leastM && shortestTimeS(sport, value) <= elapsedS &&
@@ -142,11 +151,14 @@ interface Covered extends Known {
  * timer counts.
  */
 function movingOf (recording: Recording, standing: Standing, known: Covered, warnings: Warning[]): number {
-  const { sport } = recording
+  const { sport, subSport } = recording
   const { elapsedS, distanceM } = known
   const timerS = timerOf(recording, standing, known, warnings)
   if (sport === 'swimming' || sport === 'strength') return timerS
+  // A device that does not measure a treadmill writes a speed and a distance of 0.
+  if (subSport === 'treadmill' && distanceM === null) return timerS
   const standingS = lengthOf(standing.stretches)
+  if (distanceM === 0) return Math.max(0, Math.min(timerS, elapsedS - standingS))
   const goingS = standingS < elapsedS ? Math.min(timerS, elapsedS - standingS) : timerS
   return longEnough([goingS, timerS, elapsedS - pausedOf(recording), elapsedS], sport, distanceM, warnings)
 }
