@@ -1,8 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { decode } from '../../src/domain/files/decode.ts'
+import { elevationOf, thresholdOf } from '../../src/domain/training/elevation.ts'
+import { summaryOf } from '../../src/domain/training/summary.ts'
 import { found, near, refuse } from '../harness/fixtures/found.ts'
-import { straight, without } from '../harness/fixtures/kinds.ts'
+import { madeAs, straight, without } from '../harness/fixtures/kinds.ts'
 import type { Format, MadePoint } from '../harness/fixtures/kinds.ts'
+import { bytesOf } from '../harness/fixtures/recordings.ts'
 
 // Noise of positions and heights, sensors that step, and recordings of somebody who stands, in every format.
 
@@ -110,4 +114,50 @@ t.test('a distance that cannot be is in no stream', async t => {
     t.equal(computed.streams.columns.speed_m_per_s, undefined)
     t.same(computed.figures.bestEfforts, [])
   }
+})
+
+/** Heights that drift: noise of a deviation that is forgotten within some seconds. */
+function drifting (seconds: number, deviation: number, forgottenS: number, random: () => number): Float64Array {
+  const kept = Math.exp(-1 / forgottenS)
+  let off = deviation * random()
+  return Float64Array.from({ length: seconds + 1 }, () => {
+    off = kept * off + deviation * Math.sqrt(1 - kept * kept) * random()
+    return off
+  })
+}
+
+t.test('heights of GPS that drift on flat ground are hardly any climb', async t => {
+  const timeS = Float64Array.from({ length: 3601 }, (_, i) => i)
+  t.doesNotThrow(() => fc.assert(fc.property(
+    numbers, fc.integer({ min: 2, max: 8 }), fc.integer({ min: 8, max: 90 }),
+    (seed, deviation, forgottenS) => {
+      const heights = drifting(3600, deviation, forgottenS, normal(seed)).map((off) => 200 + off)
+      const { gainM } = elevationOf(timeS, heights, thresholdOf(timeS, heights, 'gps'))!
+      near('the gain', gainM, 0, 0, 15 * deviation)
+    }
+  ), SEED))
+  const heights = drifting(1800, 6, 20, normal(7))
+  const points = straight(1800, { step: 1 }).map((point, i): MadePoint => ({ ...point, ele: 200 + heights[i]! }))
+  const text = new TextDecoder().decode(madeAs('gpx', { points })).replace('creator="Made"', 'creator="StravaGPX iPhone"')
+  const summary = summaryOf(decode(bytesOf(text))[0]!)
+  t.equal(summary.elevation!.source, 'gps')
+  near('the grade-adjusted pace', summary.grade_adjusted_pace_s_per_km!, 333.3, 0.02)
+})
+
+t.test('hills that GPS measured stay, round or sharp, with a little noise and without', async t => {
+  const timeS = Float64Array.from({ length: 3601 }, (_, i) => i)
+  t.doesNotThrow(() => fc.assert(fc.property(
+    numbers, fc.integer({ min: 25, max: 80 }), fc.constantFrom(200, 300, 600, 900), fc.boolean(),
+    fc.constantFrom(0, 0.5, 1, 2),
+    (seed, heightM, period, isSharp, noiseM) => {
+      const random = normal(seed)
+      const heights = timeS.map((time) => {
+        const share = time % period / period
+        const hill = isSharp ? 2 * Math.min(share, 1 - share) : (1 - Math.cos(2 * Math.PI * share)) / 2
+        return 200 + heightM * hill + noiseM * random()
+      })
+      const { gainM } = elevationOf(timeS, heights, thresholdOf(timeS, heights, 'gps'))!
+      near('the gain', gainM, heightM * 3600 / period, 0.15)
+    }
+  ), SEED))
 })

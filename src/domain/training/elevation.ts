@@ -13,6 +13,13 @@ export const LEAST_THRESHOLD_M: Record<HeightSource, number> = { barometer: 2, g
 const NOISE_DEVIATIONS = 6
 /** Heights further apart in time than this do not tell the noise from the ground. */
 const NOISE_REACH_S = 30
+/** Noise of GPS that drifts is told by heights this far apart, in seconds: ground is straight over the shorter time. */
+const DRIFT_S = 40
+const ROUGH_S = 5
+/** A drift grows with the root of the time: over eight times the time by so much, and with a margin. */
+const DRIFT_GROWTH = 3.2
+/** The threshold is as many times the drift over 40 s. */
+const DRIFT_DEVIATIONS = 7
 
 export interface Elevation {
   gainM: number
@@ -50,7 +57,7 @@ export function smoothAltitude (timeS: Float64Array, altitudeM: Float64Array): F
  * The smallest rise or fall that counts in these heights, in metres, rounded to 0.1: it follows their own noise.
  *
  *     σ² = mean(d²) · 2/3,   d = height − the mean of its neighbours by time
- *     threshold = max(2 m, or 4 m of GPS, 6 σ / √n)
+ *     threshold = max(2 m, or 4 m of GPS, 6 σ / √n, 7 drift of GPS)
  *
  * n is the number of heights that are averaged in smoothing. A steady climb has no d. Each d is held to ten times the
  * mean of their amounts, so that one spike does not carry the sum.
@@ -79,7 +86,49 @@ export function thresholdOf (timeS: Float64Array, altitudeM: Float64Array, sourc
   const highest = 10 * amounts.reduce((sum, amount) => sum + amount, 0) / amounts.length
   const squares = amounts.reduce((sum, amount) => sum + Math.min(amount, highest) ** 2, 0) / amounts.length
   const averaged = Math.max(1, 2 * SMOOTHING_S * (known - 1) / Math.max(1, lastS - firstS))
-  return Math.round(Math.max(least, NOISE_DEVIATIONS * Math.sqrt(squares * 2 / 3 / averaged)) * 10) / 10
+  const driftM = source === 'gps' ? driftOf(timeS, altitudeM, squares) : 0
+  const noiseM = Math.max(NOISE_DEVIATIONS * Math.sqrt(squares * 2 / 3 / averaged), DRIFT_DEVIATIONS * driftM)
+  return Math.round(Math.max(least, noiseM) * 10) / 10
+}
+
+/**
+ * How far heights drift from the mean of those 40 s before and after, in metres, without their white noise, which
+ * smoothing removes. What the ground does is not counted: hills are straight over 5 s, and a drift is not. So no more
+ * than 3.2 times the drift over 5 s counts.
+ */
+function driftOf (timeS: Float64Array, altitudeM: Float64Array, whiteSquares: number): number {
+  const rows: number[] = []
+  for (let i = 0; i < altitudeM.length; i++) if (!Number.isNaN(altitudeM[i]!)) rows.push(i)
+  const means = new Float64Array(rows.length)
+  let [from, to, sum] = [0, 0, 0]
+  for (let k = 0; k < rows.length; k++) {
+    const at = timeS[rows[k]!]!
+    while (to < rows.length && timeS[rows[to]!]! <= at + ROUGH_S / 2) sum += altitudeM[rows[to++]!]!
+    while (timeS[rows[from]!]! < at - ROUGH_S / 2) sum -= altitudeM[rows[from++]!]!
+    means[k] = sum / (to - from)
+  }
+  const spanS = rows.length < 2 ? 0 : timeS[rows.at(-1)!]! - timeS[rows[0]!]!
+  const white = whiteSquares / Math.max(1, ROUGH_S * (rows.length - 1) / Math.max(1, spanS))
+  const rough = Math.max(0, bendOf(timeS, rows, means, ROUGH_S) - white)
+  const drift = Math.max(0, bendOf(timeS, rows, means, DRIFT_S) - white)
+  return Math.min(Math.sqrt(drift), DRIFT_GROWTH * Math.sqrt(rough))
+}
+
+/** The mean square of a height's distance from the straight line between those a time before and after it. */
+function bendOf (timeS: Float64Array, rows: number[], heightM: Float64Array, reachS: number): number {
+  let [sum, count, before, after] = [0, 0, 0, 0]
+  for (let k = 0; k < rows.length; k++) {
+    const at = timeS[rows[k]!]!
+    while (before + 1 < k && timeS[rows[before + 1]!]! <= at - reachS) before++
+    while (after < rows.length && timeS[rows[after]!]! < at + reachS) after++
+    if (after === rows.length) break
+    const [startS, endS] = [timeS[rows[before]!]!, timeS[rows[after]!]!]
+    if (startS > at - reachS || endS - startS > 3 * reachS) continue
+    const share = (at - startS) / (endS - startS)
+    sum += (heightM[k]! - heightM[before]! - (heightM[after]! - heightM[before]!) * share) ** 2
+    count++
+  }
+  return count === 0 ? 0 : sum / count
 }
 
 /**

@@ -44,7 +44,10 @@ export interface Course {
  * record with a distance (NaN at the others). Where the altitude is unknown, the grade is assumed to be 0. Null if the
  * altitude is known at fewer than half of the records with a distance.
  */
-export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffer> | null {
+export function gradeAdjustedDistanceM (
+  course: Course,
+  windowM: number = GRADE_WINDOW_M
+): Float64Array<ArrayBuffer> | null {
   const { timeS, distanceM } = course
   const altitudeM = smoothAltitude(timeS, course.altitudeM)
   const placed: number[] = []
@@ -66,9 +69,9 @@ export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffe
       const stepM = distanceM[i]! - distanceM[previous]!
       const middleM = distanceM[previous]! + stepM / 2
       // The last known altitude before the window and the first one after it.
-      while (from + 1 < known.length && distanceM[known[from + 1]!]! <= middleM - GRADE_WINDOW_M / 2) from++
-      while (to + 1 < known.length && distanceM[known[to]!]! < middleM + GRADE_WINDOW_M / 2) to++
-      total += stepM * gradeFactor(gradeBetween(distanceM, altitudeM, known[from]!, known[to]!))
+      while (from + 1 < known.length && distanceM[known[from + 1]!]! <= middleM - windowM / 2) from++
+      while (to + 1 < known.length && distanceM[known[to]!]! < middleM + windowM / 2) to++
+      total += stepM * gradeFactor(gradeBetween(distanceM, altitudeM, [known[from]!, known[to]!], windowM))
     }
     adjustedM[i] = total
     previous = i
@@ -80,9 +83,14 @@ export function gradeAdjustedDistanceM (course: Course): Float64Array<ArrayBuffe
  * Rise over run between two records; 0 if they are too close together to tell, or so far apart that altitudes are
  * missing between them.
  */
-function gradeBetween (distanceM: Float64Array, altitudeM: Float64Array, from: number, to: number): number {
+function gradeBetween (
+  distanceM: Float64Array,
+  altitudeM: Float64Array,
+  [from, to]: [number, number],
+  windowM: number
+): number {
   const runM = distanceM[to]! - distanceM[from]!
-  if (!(runM >= GRADE_WINDOW_M / 4) || runM > GRADE_WINDOW_M * 10) return 0
+  if (!(runM >= windowM / 4) || runM > windowM * 10) return 0
   return (altitudeM[to]! - altitudeM[from]!) / runM
 }
 
