@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { Decoder, Stream } from '@garmin/fitsdk'
 import fc from '../harness/fast-check.ts'
 import FitParser from 'fit-file-parser'
 import t, { type Test } from 'tap'
@@ -8,6 +9,7 @@ import { decode, type FileFormat } from '../../src/domain/files/decode.ts'
 import { writeRecording } from '../../src/domain/files/write.ts'
 import { NO_DEVICE_FIGURES, NO_DEVICE_MEANS, emptyColumns, type Recording } from '../../src/domain/recording.ts'
 import { summaryOf } from '../../src/domain/training/summary.ts'
+import { random } from '../harness/fuzz-corpus.ts'
 
 const FORMATS = ['fit', 'gpx', 'tcx'] as const
 const SAMPLES = resolve(process.cwd(), '../shared/samples')
@@ -302,4 +304,53 @@ t.test('gpsbabel finds the same points', { skip: hasGpsbabel ? false : 'gpsbabel
       t.equal(Number(lines[i]![column('Heartrate')]), recording.columns.heartRateBpm[i], `${format} ${i}`)
     }
   }
+})
+
+t.test('records of FIT have one definition whatever they lack, and the official decoder reads them as they were', (t) => {
+  const { below } = random(22)
+  const recording = run({ seconds: 600 })
+  const { columns } = recording
+  const names = ['latitudeDeg', 'altitudeM', 'heartRateBpm', 'speedMPerS', 'cadenceSpm', 'powerW', 'distanceM'] as const
+  for (let i = 0; i < columns.timeS.length; i++) {
+    columns.altitudeM[i] = below(6000) / 5 - 500
+    columns.speedMPerS[i] = below(6000) / 1000
+    columns.heartRateBpm[i] = 60 + below(120)
+    columns.cadenceSpm[i] = 2 * (70 + below(20))
+    columns.powerW[i] = below(500)
+    for (const name of names) {
+      if (below(3) > 0) continue
+      columns[name][i] = Number.NaN
+      if (name === 'latitudeDeg') columns.longitudeDeg[i] = Number.NaN
+    }
+  }
+  const bytes = write(recording, 'fit')
+  const decoder = new Decoder(Stream.fromByteArray([...bytes]))
+  t.ok(decoder.checkIntegrity())
+  const { messages, errors } = decoder.read({ convertDateTimesToDates: false })
+  t.same(errors, [])
+  const records = messages.recordMesgs as unknown as Array<Record<string, number | undefined>>
+  t.equal(records.length, columns.timeS.length)
+  const known = (value: number, digits = 10) => Number.isNaN(value) ? undefined : Number(value.toFixed(digits))
+  const told = (value: number | undefined, digits = 10) => value === undefined ? undefined : known(value, digits)
+  for (const [i, record] of records.entries()) {
+    t.same({
+      lat: told(record.positionLat, 0),
+      altitude: told(record.enhancedAltitude, 1),
+      speed: told(record.enhancedSpeed, 3),
+      beats: record.heartRate,
+      steps: record.cadence,
+      power: record.power,
+      distance: told(record.distance, 2)
+    }, {
+      lat: known(columns.latitudeDeg[i]! * 2 ** 31 / 180, 0),
+      altitude: known(columns.altitudeM[i]!, 1),
+      speed: known(columns.speedMPerS[i]!, 3),
+      beats: known(columns.heartRateBpm[i]!),
+      steps: known(columns.cadenceSpm[i]! / 2),
+      power: known(columns.powerW[i]!),
+      distance: known(columns.distanceM[i]!, 2)
+    }, `record ${i}`)
+  }
+  t.ok(bytes.length < 700 + records.length * 29, `${bytes.length} bytes of ${records.length} records`)
+  t.end()
 })

@@ -1,6 +1,7 @@
-import { Encoder, Profile, Utils } from '@garmin/fitsdk'
-import type { Recording } from '../recording.ts'
+import { Profile, Utils } from '@garmin/fitsdk'
+import type { Columns, Recording } from '../recording.ts'
 import { hasSteps, type Sport, type SubSport } from '../sports.ts'
+import { fitFileWriter, type FitFileWriter, type FitRecord } from './fit-encoding.ts'
 import { figuresOf, fileCadence, pausedS, writtenLaps, type Exportable } from './trail.ts'
 
 const NUMBERS = Profile.MesgNum as Record<string, number>
@@ -23,16 +24,16 @@ const SUB_SPORTS: Record<SubSport, string> = { road: 'street', trail: 'trail', t
 type Fields = Record<string, string | number | undefined>
 
 /**
- * A recording as a FIT activity, written with the official encoder: records, events of the timer, laps and a session
+ * A recording as a FIT activity: records, events of the timer, laps and a session
  * with the totals. FIT counts whole seconds: of the records of one second the last is written.
  */
 export function writeFit (exportable: Exportable): Uint8Array {
   const { recording, sport, subSport, name } = exportable
   const { startTime } = recording
-  const encoder = new Encoder()
+  const file = fitFileWriter(fieldsOf(recording.columns))
   const write = (message: string, fields: Fields): void => {
     const known = Object.entries(fields).filter(([, value]) => value !== undefined && !Number.isNaN(value))
-    encoder.onMesg(NUMBERS[message]!, { mesgNum: NUMBERS[message]!, ...Object.fromEntries(known) } as never)
+    file.message(NUMBERS[message]!, Object.fromEntries(known) as Record<string, string | number>)
   }
   const figures = figuresOf(exportable)
   const laps = writtenLaps(exportable)
@@ -55,7 +56,7 @@ export function writeFit (exportable: Exportable): Uint8Array {
     timeCreated: secondAt(startTime, 0),
     productName: fitText(recording.deviceName)
   })
-  writeTimeline(recording, legs, end, write)
+  writeTimeline(recording, legs, end, file, write)
   laps.forEach((lap, messageIndex) => write('LAP', {
     messageIndex,
     timestamp: secondAt(startTime, lap.endS),
@@ -90,7 +91,25 @@ export function writeFit (exportable: Exportable): Uint8Array {
     ...kind
   })
   write('ACTIVITY', { timestamp: end, totalTimerTime, numSessions: 1, type: 'manual', event: 'activity', eventType: 'stop' })
-  return encoder.close()
+  return file.close()
+}
+
+/** The columns that the fields of records are written of. */
+const COLUMNS: Record<Exclude<keyof FitRecord, 'timestamp'>, keyof Columns> = {
+  positionLat: 'latitudeDeg',
+  positionLong: 'longitudeDeg',
+  distance: 'distanceM',
+  enhancedAltitude: 'altitudeM',
+  enhancedSpeed: 'speedMPerS',
+  heartRate: 'heartRateBpm',
+  cadence: 'cadenceSpm',
+  power: 'powerW'
+}
+
+/** The fields that any record has. */
+function fieldsOf (columns: Columns): Set<keyof FitRecord> {
+  const told = Object.entries(COLUMNS).filter(([, column]) => columns[column].some((value) => !Number.isNaN(value)))
+  return new Set(['timestamp', ...told.map(([field]) => field as keyof FitRecord)])
 }
 
 /** The records and the events of the timer, in order of time. */
@@ -98,6 +117,7 @@ function writeTimeline (
   { startTime, columns, pauses }: Recording,
   legs: number,
   end: number,
+  file: FitFileWriter,
   write: (message: string, fields: Fields) => void
 ): void {
   const events: Array<[second: number, eventType: string]> = [[secondAt(startTime, 0), 'start']]
@@ -117,12 +137,12 @@ function writeTimeline (
     const timestamp = secondAt(startTime, timeS[i]!)
     if (i + 1 < timeS.length && secondAt(startTime, timeS[i + 1]!) === timestamp) continue
     writeEvents(timestamp)
-    write('RECORD', {
+    file.record({
       timestamp,
       positionLat: Math.round(columns.latitudeDeg[i]! * SEMICIRCLES_PER_DEGREE),
       positionLong: Math.min(2 ** 31 - 1, Math.round(columns.longitudeDeg[i]! * SEMICIRCLES_PER_DEGREE)),
       distance: columns.distanceM[i]!,
-      enhancedAltitude: columns.altitudeM[i]! >= -500 ? columns.altitudeM[i]! : undefined,
+      enhancedAltitude: columns.altitudeM[i]!,
       enhancedSpeed: columns.speedMPerS[i]!,
       heartRate: Math.round(columns.heartRateBpm[i]!),
       cadence: fileCadence(columns.cadenceSpm[i]!, legs),
