@@ -126,6 +126,20 @@ export async function listActivitiesOfRecording (
   `
 }
 
+/** The places in its file of a recording's activities; null where it is not known. */
+export async function listPlacesInRecording (
+  sql: Sql,
+  userId: string,
+  recordingId: string
+): Promise<Array<number | null>> {
+  const rows = await sql<{ place: number | null }>`/* listPlacesInRecording */
+    select f.recording_index as place
+    from activities a left join activity_figures f on f.user_id = ${userId} and f.activity_id = a.activity_id
+    where a.user_id = ${userId} and a.recording_id = ${recordingId}
+  `
+  return rows.map(({ place }) => place)
+}
+
 /** An activity that is probably the given one, with what tells how good its recording is. */
 export interface OverlappingActivity {
   id: string

@@ -1,5 +1,5 @@
 import {
-  findOverlapping, listActivitiesOfRecording, type ActivityRow, type OverlappingActivity
+  findOverlapping, listActivitiesOfRecording, listPlacesInRecording, type ActivityRow, type OverlappingActivity
 } from '../../db/activities.ts'
 import { findRecordingByBytes } from '../../db/recordings.ts'
 import { transaction, type Sql } from '../../db/sql.ts'
@@ -10,7 +10,7 @@ import { accountGone, AppError } from '../errors.ts'
 import type { Again, Decoded, DecodedActivity } from '../workers/decoding.ts'
 import type { Upload } from '../uploads/receive.ts'
 import type { SpooledFile } from '../uploads/spool.ts'
-import { storeRecording } from './store-recording.ts'
+import { restoreActivities, storeRecording, type ReadRecording } from './store-recording.ts'
 
 /**
  * Reads a recording on another thread, which puts into the file what is to be stored of it; with `again`, one activity
@@ -41,8 +41,8 @@ export interface Import {
   answer: ImportedActivity
 }
 
-/** A recording that is read and not stored yet, or what came of the same bytes before. */
-type ReadImport = { before: Import } | { decoded: Decoded }
+/** A recording that is read and not stored yet; `before`: what came of the same bytes. */
+type ReadImport = { before?: Import, decoded: Decoded } | { before: Import, decoded?: undefined }
 
 /** What is done with an upload: read it before the transaction, store it in one. */
 export interface ImportSteps {
@@ -107,7 +107,10 @@ function isReset (error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET'
 }
 
-/** Looks whether the bytes were imported before, and decodes them where they were not: slow, and writes nothing. */
+/**
+ * Looks whether the bytes were imported before, and decodes them, as activities of theirs may have been deleted since:
+ * slow, and writes nothing.
+ */
 async function readImport (
   sql: Sql,
   userId: string,
@@ -117,7 +120,14 @@ async function readImport (
 ): Promise<ReadImport> {
   const before = await findBefore(sql, userId, sha256)
   signal.throwIfAborted()
-  return before === undefined ? { decoded: await decode(file, signal) } : { before }
+  if (before === undefined) return { decoded: await decode(file, signal) }
+  try {
+    return { before, decoded: await decode(file, signal) }
+  } catch (error) {
+    // They were read once, and need not be read again.
+    if (error instanceof AppError && error.code === 'UNREADABLE_FILE') return { before }
+    throw error
+  }
 }
 
 /**
@@ -130,18 +140,24 @@ async function storeImport (
   read: ReadImport,
   { file, sha256, fileName }: Upload
 ): Promise<Import> {
-  if ('before' in read) return read.before
-  const { format, activities, warnings } = read.decoded
+  const { before, decoded } = read
+  if (decoded === undefined) return before
+  const { format, activities, warnings } = decoded
+  const isOne = activities.length === 1
+  if (before !== undefined && isOne) return before
   return await transaction(sql, async (sql) => {
     const user = await lockUser(sql, userId)
     if (user === undefined) throw accountGone()
     // Another import of the same bytes has ended by now: this is the same import, not the same run from elsewhere.
     const meanwhile = await findBefore(sql, userId, sha256)
-    if (meanwhile !== undefined) return meanwhile
+    if (meanwhile !== undefined) {
+      if (isOne) return meanwhile
+      return await restoreDeleted(sql, userId, user.timezone, { file, sha256, fileName, decoded }) ?? meanwhile
+    }
     const replaced = replace ? await findReplaced(sql, userId, activities) : new Map<number, string>()
     if (!allowDuplicate && !replace) await refuseDuplicates(sql, userId, activities)
     const recordingId = await storeRecording(sql, userId, user.timezone, {
-      file, sha256, fileName, decoded: read.decoded, replaced
+      file, sha256, fileName, decoded, replaced
     })
     const rows = await listActivitiesOfRecording(sql, userId, recordingId)
     return {
@@ -150,6 +166,42 @@ async function storeImport (
       answer: { ...answerOf(rows), warnings: warnings.map(({ message }) => message), warning_details: warnings }
     }
   })
+}
+
+/**
+ * Makes those activities of a recording again that were deleted while others of it stayed, and answers with them; an
+ * activity that is there from another file is no deleted one. Undefined if there is none.
+ */
+async function restoreDeleted (
+  sql: Sql,
+  userId: string,
+  timezone: string,
+  read: Omit<ReadRecording, 'replaced'>
+): Promise<Import | undefined> {
+  const recordingId = await findRecordingByBytes(sql, userId, read.sha256)
+  if (recordingId === undefined) return undefined
+  const there = await listPlacesInRecording(sql, userId, recordingId)
+  const missing = new Set<number>()
+  for (const { index, summary } of read.decoded.activities) {
+    if (there.includes(index) || there.includes(null)) continue
+    if (await findOverlapping(sql, userId, summary) === undefined) missing.add(index)
+  }
+  if (there.length === 0 || missing.size === 0) return undefined
+  const before = await listActivitiesOfRecording(sql, userId, recordingId)
+  await restoreActivities(sql, userId, timezone, recordingId, missing, { ...read, replaced: new Map() })
+  const rows = await listActivitiesOfRecording(sql, userId, recordingId)
+  const restored = rows.filter(({ id }) => !before.some((row) => row.id === id))
+  const { format, warnings } = read.decoded
+  return {
+    outcome: 'new',
+    format,
+    answer: {
+      ...answerOf(restored),
+      activities: rows,
+      warnings: warnings.map(({ message }) => message),
+      warning_details: warnings
+    }
+  }
 }
 
 /** What came of the same bytes when they came before. */

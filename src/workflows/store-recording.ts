@@ -60,22 +60,39 @@ export async function storeRecording (
   return recording.recording_id
 }
 
+/** Makes those activities of a recording that are at these places of its file, and matches them to workouts. */
+export async function restoreActivities (
+  sql: Sql,
+  userId: string,
+  timezone: string,
+  recordingId: string,
+  places: ReadonlySet<number>,
+  read: ReadRecording
+): Promise<void> {
+  const { format, activities } = read.decoded
+  const days = activities.map(({ summary }) => localDate(Date.parse(summary.start_time), timezone))
+  await storeActivities(sql, userId, timezone, days, { recording_id: recordingId, format }, read, places)
+  await matchDays(sql, userId, days.filter((_, index) => places.has(activities[index]!.index)))
+}
+
 /** The chunks of the original, each read when it is asked for. */
 async function * chunksOf (file: SpooledFile, parts: Part[]): AsyncGenerator<Buffer> {
   for (const part of parts) if (part.name === 'original') yield await file.read(part)
 }
 
-/** Stores the activities of a recording; those in `replaced` take the place of others. */
+/** Stores the activities of a recording; those in `replaced` take the place of others. `places`: only these. */
 async function storeActivities (
   sql: Sql,
   userId: string,
   timezone: string,
   days: string[],
   recording: Original,
-  { file, decoded: { activities, parts }, replaced, told = [] }: ReadRecording
+  { file, decoded: { activities, parts }, replaced, told = [] }: ReadRecording,
+  places?: ReadonlySet<number>
 ): Promise<void> {
   const settings = await listPhysiologyUntil(sql, userId, days.toSorted().at(-1) as string)
   for (const [index, activity] of activities.entries()) {
+    if (places !== undefined && !places.has(activity.index)) continue
     const day = days[index] as string
     const figures = await storedFigures(file, parts, index, activity)
     const before = replaced.get(index)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { example, send } from '../harness/imports.ts'
+import { fitOf, moment } from '../harness/fixtures/recordings.ts'
 import { startService } from '../harness/service.ts'
 import { unzip } from '../harness/zip.ts'
 
@@ -122,6 +123,40 @@ t.test('of concurrent replacements each is answered, and one activity is left', 
   const { body: { items } } = await ann.call('GET', '/activities')
   t.match(items, [{ id: activity.id, name: 'Kept', source: { size_bytes: WHOLE.length } }])
   t.equal(items.length, 1)
+})
+
+t.test('an activity of several in one file comes back when it was deleted and is imported again', async (t) => {
+  const session = (from: number, sport: string): [string, Record<string, unknown>] => ['SESSION', {
+    timestamp: moment(from + 99),
+    startTime: moment(from),
+    totalElapsedTime: 99,
+    totalTimerTime: 99,
+    totalDistance: 297,
+    sport
+  }]
+  const bytes = Buffer.from(fitOf([
+    ['FILE_ID', { type: 'activity' }],
+    ...Array.from({ length: 500 }, (_, s): [string, Record<string, unknown>] =>
+      ['RECORD', { timestamp: moment(s), distance: s * 3 }]),
+    ...['running', 'cycling', 'running', 'cycling', 'running'].map((sport, i) => session(100 * i, sport))
+  ]))
+  const ann = await runner()
+  const { body: { activities } } = await send(ann, bytes)
+  t.equal(activities.length, 5)
+  for (const query of ['', '?allow_duplicate=true', '?replace=true']) {
+    for (const place of [0, 2, 4]) {
+      const { body: { items } } = await ann.call('GET', '/activities')
+      const starts: string[] = items.map((item: { start_time: string }) => item.start_time).sort()
+      const { id, start_time } = items.find((item: { start_time: string }) => item.start_time === starts[place])
+      t.equal((await ann.call('DELETE', `/activities/${id}`)).status, 204)
+      const again = await send(ann, bytes, { query })
+      t.match([again.status, again.body.duplicate, again.body.activity.start_time], [201, undefined, start_time], query)
+      t.equal(again.body.activities.length, 5)
+      t.equal((await ann.call('GET', '/activities')).body.items.length, 5)
+      const same = await send(ann, bytes, { query })
+      t.match([same.status, same.body.duplicate, same.body.activities.length], [200, true, 5])
+    }
+  }
 })
 
 t.test('there was no server error', async (t) => {
