@@ -89,6 +89,21 @@ t.test('a recording on one spot is 0 m long, and nobody moves in it', async t =>
   t.equal(moving, 600)
 })
 
+t.test('noise of the positions on one spot is hardly any way', async t => {
+  t.doesNotThrow(() => fc.assert(fc.property(format, numbers, fc.integer({ min: 1, max: 12 }), (kind, seed, tenths) => {
+    const random = normal(seed)
+    const points = without(straight(600, { speed: 0, step: 1 }), 'dist').map((point): MadePoint => ({
+      ...point,
+      lat: point.lat! + random() * tenths / 10 * DEGREES_PER_M,
+      lon: point.lon! + random() * tenths / 10 * DEGREES_PER_M
+    }))
+    const { distance, moving, codes } = found(kind, { points })
+    near('the distance', distance, 0, 0, 20)
+    near('moving', moving, 0, 0, 30)
+    refuse(codes, 'DISTANCE_IMPOSSIBLE', 'POSITIONS_IMPOSSIBLE')
+  }), SEED))
+})
+
 t.test('a step of the heights is no climb, and the rest of the heights counts', async t => {
   t.doesNotThrow(() => fc.assert(fc.property(
     format, fc.integer({ min: 20, max: 300 }), fc.boolean(),

@@ -34,9 +34,13 @@ export interface Positions {
   longitudeDeg: Float64Array
 }
 
+/** Positions of one place are up to this far apart, in metres. */
+export const POSITION_NOISE_M = 10
+
 /**
  * The shortest way that the positions allow, in metres: along stretches without an interruption or a leap, from the
- * first position to the farthest from it. A leap is a step faster than `limitMPerS` since the position last changed.
+ * first position to the farthest from it, less their noise. A leap is a step faster than `limitMPerS` since the
+ * position last changed.
  */
 export function leastWayM (positions: Positions, pauses: readonly Pause[], limitMPerS: number): number {
   const pausesS = tidyPauses([...pauses, ...interruptions(positions.timeS).pauses])
@@ -69,7 +73,7 @@ export function leastWayM (positions: Positions, pauses: readonly Pause[], limit
     lastAwayM = awayM
     farthest = Math.max(farthest, awayM)
   }
-  return total + farthest
+  return Math.max(0, total + farthest - POSITION_NOISE_M)
 }
 
 /** The pauses sorted, merged where they overlap, and without empty ones. */

@@ -8,6 +8,8 @@ export const STANDING_M_PER_S = 0.5
 export const SHORTEST_STOP_S = 10
 /** Where the distance changes seldom, speed is measured over as many changes: one may come late. */
 const CHANGES = 3
+/** No device that records a way tells of changes less often, in seconds. */
+const LONGEST_CHANGE_S = 60
 /** With steps like these, a minute, nobody stands. */
 const STEPS_SPM = 30
 /** Who climbs or descends faster than this, in m/s, is on the way. */
@@ -134,7 +136,8 @@ interface Stretch {
  */
 function changesOf ({ timeS, distanceM }: Going, known: number[]): { rows: number[], windowS: number } {
   const changes = known.filter((row, k) => k === 0 || distanceM[row]! > distanceM[known[k - 1]!]!)
-  const windowS = CHANGES * medianStep(changes.length, (k) => timeS[changes[k + 1]!]! - timeS[changes[k]!]!)
+  const apartS = medianStep(changes.length, (k) => timeS[changes[k + 1]!]! - timeS[changes[k]!]!)
+  const windowS = CHANGES * Math.min(apartS, LONGEST_CHANGE_S)
   if (windowS <= SHORTEST_STOP_S) return { rows: known, windowS: SHORTEST_STOP_S }
   // What follows the last change is a stop if it is longer than the changes are apart.
   const last = known.at(-1)!

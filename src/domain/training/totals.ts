@@ -4,7 +4,7 @@ import type { Sport } from '../sports.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
 import { shortestTimeS } from './limits.ts'
-import { leastWayM, tidyPauses } from './distance.ts'
+import { leastWayM, POSITION_NOISE_M, tidyPauses } from './distance.ts'
 import { activeTimeS } from './moving.ts'
 import type { Standing } from './moving.ts'
 import { agree, saying, weigh, wordsOf } from './sources.ts'
@@ -23,8 +23,6 @@ export interface Totals {
 const LONGEST_S = 14 * 86_400
 /** An elapsed time that exceeds the records by more than this does not belong to them. */
 const LONGEST_TAIL_S = 86_400
-/** A distance below this, in metres, is none. */
-const NOTHING_M = 0.005
 /** Records that last as long as this share of the elapsed time tell of all of it. */
 const COVERING = 0.9
 /** A timer that is shorter than the time in which the records move, by more than this share, is wrong. */
@@ -99,7 +97,7 @@ function distanceOf (
     ['records', covering || (device.distance_m === null && lapsM === null) ? recordedM : null]
   ])
   if (told.length === 0) return null
-  if (told.every(({ value }) => value < NOTHING_M) && subSport !== 'treadmill' &&
+  if (told.every(({ value }) => value < POSITION_NOISE_M) && subSport !== 'treadmill' &&
     lengthOf(standing.stretches) >= COVERING * recordedS) return 0
   const leastM = subSport === 'treadmill' ? 0 : 0.95 * leastWayM(columns, pauses, PLAUSIBLE_SPEED_M_PER_S[sport])
   const canBe = (value: number): boolean =>
