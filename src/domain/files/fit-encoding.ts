@@ -1,4 +1,5 @@
 import { CrcCalculator, Encoder, Profile } from '@garmin/fitsdk'
+import { scaleOf } from './fit-profile.ts'
 
 /** The values of a record by the names of the profile; NaN: there is none. */
 export interface FitRecord {
@@ -50,13 +51,7 @@ const FIELDS: Field[] = [
 ]
 
 function fieldOf (name: keyof FitRecord, number: number, type: number): Field {
-  const { scale, offset } = Profile.messages[Profile.MesgNum.RECORD!]!.fields[number]!
-  return { name, number, type, scale: single(scale), offset: single(offset) }
-}
-
-/** Where a field has components, its profile has lists. */
-function single (value: number | readonly number[]): number {
-  return typeof value === 'number' ? value : value[0]!
+  return { name, number, type, ...scaleOf(number) }
 }
 
 const HEADER_BYTES = 14

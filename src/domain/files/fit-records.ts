@@ -1,4 +1,4 @@
-import { Profile, Utils } from '@garmin/fitsdk'
+import { scaleOf, SEMICIRCLES_PER_DEGREE, timeMsOf } from './fit-profile.ts'
 import { ALTITUDE, CADENCE, DISTANCE, HEART_RATE, LATITUDE, LONGITUDE, POWER, SPEED, TIME, WIDTH } from './points.ts'
 import type { PointBuffer } from './points.ts'
 
@@ -20,7 +20,6 @@ export interface FieldDefinition {
   type: number
 }
 
-const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
 const TIMESTAMP = 253
 const FRACTIONAL_CADENCE = 53
 const UINT32 = 6
@@ -80,13 +79,13 @@ export function recordReader (fields: readonly FieldDefinition[], littleEndian: 
   const row = new Float64Array(WIDTH)
   return (view, at, time, points) => {
     row.fill(Number.NaN)
-    if (time !== undefined) row[TIME] = timeMs(time)
+    if (time !== undefined) row[TIME] = timeMsOf(time)
     for (let i = 0; i < columns.length; i++) {
       const { place, at: within, type, none, scale, offset } = columns[i]!
       const raw = integerAt(view, at + within, type, littleEndian)
       if (raw === none) continue
       const value = raw / scale - offset
-      if (place === TIME) row[TIME] = timeMs(value)
+      if (place === TIME) row[TIME] = timeMsOf(value)
       else row[place] = i === fraction ? row[place]! + value : value
     }
     points.pushRow(row)
@@ -99,21 +98,16 @@ function isPlain ({ number, size, type }: FieldDefinition): boolean {
 
 function columnOf ({ number, at, type }: FieldDefinition): Column {
   const place = PLACES.get(number)!
-  const { scale, offset } = Profile.messages[Profile.MesgNum.RECORD!]!.fields[number]!
+  const { scale, offset } = scaleOf(number)
   const isPosition = place === LATITUDE || place === LONGITUDE
   return {
     place,
     at,
     type,
     none: INTEGERS.get(type)!.none,
-    scale: isPosition ? SEMICIRCLES_PER_DEGREE : single(scale),
-    offset: single(offset)
+    scale: isPosition ? SEMICIRCLES_PER_DEGREE : scale,
+    offset
   }
-}
-
-/** Where a field has components, its profile has lists. */
-function single (value: number | readonly number[]): number {
-  return typeof value === 'number' ? value : value[0]!
 }
 
 function integerAt (view: DataView, at: number, type: number, littleEndian: boolean): number {
@@ -125,9 +119,4 @@ function integerAt (view: DataView, at: number, type: number, littleEndian: bool
     case UINT32: case 12: return view.getUint32(at, littleEndian)
     default: return view.getUint8(at)
   }
-}
-
-/** FIT counts seconds from the end of 1989. */
-function timeMs (seconds: number): number {
-  return seconds * 1000 + Utils.FIT_EPOCH_MS
 }

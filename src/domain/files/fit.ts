@@ -1,4 +1,4 @@
-import { Decoder, Profile, Stream, Utils } from '@garmin/fitsdk'
+import { Decoder, Profile, Stream } from '@garmin/fitsdk'
 import type { DeviceFigures, DeviceMeans, Recording } from '../recording.ts'
 import { sportOfFit } from '../sports.ts'
 import type { HeightSource } from '../training/elevation.ts'
@@ -6,6 +6,7 @@ import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
 import { fitFiles } from './fit-frames.ts'
 import type { FitFile } from './fit-frames.ts'
+import { SEMICIRCLES_PER_DEGREE, timeMsOf } from './fit-profile.ts'
 import { recordingOf } from './assemble.ts'
 import type { FileLap } from './laps.ts'
 import type { PointBuffer } from './points.ts'
@@ -29,7 +30,6 @@ const WANTED = new Map<number, ReadonlySet<number>>([
 /** Speed and distance in one field, in the records of old devices. */
 const COMPRESSED_SPEED_DISTANCE = 8
 
-const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
 /** The most laps or sessions that are read, far above any real recording. */
 const MAX_LAPS = 10_000
 const MAX_SESSIONS = 100
@@ -327,9 +327,9 @@ function startOf (message: Message): number {
     : start
 }
 
-/** FIT counts seconds from the end of 1989. */
+/** NaN where there is no time. */
 function timeMs (seconds: unknown): number {
-  return typeof seconds === 'number' ? seconds * 1000 + Utils.FIT_EPOCH_MS : Number.NaN
+  return typeof seconds === 'number' ? timeMsOf(seconds) : Number.NaN
 }
 
 function degrees (semicircles: unknown): number | undefined {

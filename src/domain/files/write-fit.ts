@@ -2,10 +2,10 @@ import { Profile, Utils } from '@garmin/fitsdk'
 import type { Columns, Recording } from '../recording.ts'
 import { hasSteps, type Sport, type SubSport } from '../sports.ts'
 import { fitFileWriter, type FitFileWriter, type FitRecord } from './fit-encoding.ts'
+import { SEMICIRCLES_PER_DEGREE } from './fit-profile.ts'
 import { figuresOf, fileCadence, pausedS, writtenLaps, type Exportable } from './trail.ts'
 
 const NUMBERS = Profile.MesgNum as Record<string, number>
-const SEMICIRCLES_PER_DEGREE = 2 ** 31 / 180
 /** A field has 255 bytes at most, its final zero included. */
 const LONGEST_TEXT_BYTES = 254
 

@@ -3,7 +3,7 @@ import type { Sport } from '../sports.ts'
 import { rounded } from '../units.ts'
 import { warning } from '../warnings.ts'
 import type { Warning } from '../warnings.ts'
-import { shortestTimeS } from './limits.ts'
+import { HEART_RATE_BPM, shortestTimeS } from './limits.ts'
 import { measured, type Course, type Measured, type Section } from './sections.ts'
 import { agree } from './sources.ts'
 import { sumOfLaps } from './totals.ts'
@@ -16,8 +16,6 @@ const TOLERANCE = { metres: 20, share: 0.2 } as const
 const LEAST_SHARE = 0.25
 /** A timer that is shorter than the time in motion by more than this share is wrong. */
 const TIMER_SHARE = 0.9
-/** Heart rates that a device can have measured. */
-const HEART_RATE_BPM = [20, 250] as const
 
 /** What is believed of a lap. */
 interface Believed {
@@ -52,9 +50,10 @@ export function lapsOf (
   })
   const movingS = sections.reduce((sum, { believed }) => sum + believed.movingS, 0)
   const movingShare = movingS > totals.moving_s ? totals.moving_s / movingS : 1
+  const gainShare = gainShareOf(course)
   const refuted = sections.filter(({ believed }) => believed.isRefuted).length
   return {
-    laps: sections.map(({ lap, believed }, i) => sectionOf(i, lap, believed, course, movingShare)),
+    laps: sections.map(({ lap, believed }, i) => sectionOf(i, lap, believed, { movingShare, gainShare })),
     warnings: refuted === 0
       ? []
       : [warning('LAPS_CONTRADICTED',
@@ -99,17 +98,21 @@ function isNear (a: number, b: number): boolean {
   return Math.abs(a - b) <= Math.max(TOLERANCE.metres, TOLERANCE.share * Math.max(a, b))
 }
 
+/** The gain of the activity to all that its records climb; null where it has none to share. */
+function gainShareOf (course: Course): number | null {
+  const { totals: { elevation_gain_m: gainM, elapsed_s: elapsedS }, climbedM } = course
+  if (gainM === null || climbedM.timeS.length < 2) return null
+  const allM = measured(course, 0, elapsedS).climbedM
+  return allM > 0 ? gainM / allM : 0
+}
+
 function sectionOf (
   place: number,
   lap: Lap,
   { records, elapsedS, movingS, distanceM }: Believed,
-  course: Course,
-  movingShare: number
+  { movingShare, gainShare }: { movingShare: number, gainShare: number | null }
 ): Section {
-  const { totals, climbedM } = course
-  const hasHeights = totals.elevation_gain_m !== null && climbedM.timeS.length > 1
-  const allM = measured(course, 0, totals.elapsed_s).climbedM
-  const gainM = hasHeights ? records.climbedM * (allM > 0 ? totals.elevation_gain_m! / allM : 0) : null
+  const gainM = gainShare === null ? null : records.climbedM * gainShare
   const [lowest, highest] = HEART_RATE_BPM
   const rate = lap.averageHeartRateBpm
   return {

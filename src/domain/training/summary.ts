@@ -7,14 +7,13 @@ import type { Basis } from './basis.ts'
 import { elevationOf, thresholdOf } from './elevation.ts'
 import { lastLook } from './last-look.ts'
 import type { ActivitySummary } from './last-look.ts'
+import { HEART_RATE_BPM } from './limits.ts'
 import { meanOverTime } from './moving.ts'
 import type { TimedMean } from './moving.ts'
 import { lastOf, totalsOf } from './totals.ts'
 
 export type { ActivitySummary }
 
-/** The lowest and highest heart rate that a device can have measured. */
-const HEART_RATE_BPM = [20, 250] as const
 /** Nobody takes more steps a minute. */
 const MOST_STEPS_SPM = 240
 
